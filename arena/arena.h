@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* arena.h: the arena as kvstore/ and gravity.c use it: named blobs, transactions, snapshots. Private, not installed.
+ *
+ * The arena knows no keys. A blob has a virtual position (vpos: 64 bits that its owner chose, a hash or a mixed
+ * counter; any value is allowed), `aux` (32 bits that are the owner's) and its bytes. At most one live blob has a
+ * given vpos. Codes: 0, a negative GRAVITY_* code (the GKV_* codes are the same numbers), or a positive errno value.
+ *
+ * Threads: an arena may be used by any number of threads; a transaction by one thread at a time. One write transaction
+ * is open at a time; arena_begin waits for it (or does not, see ARENA_NOWAIT). */
+#ifndef GKV_ARENA_ARENA_H
+#define GKV_ARENA_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena/gravity.h"
+#include "arena/os.h"
+
+typedef struct arena arena;
+typedef struct arena_txn arena_txn;
+typedef struct arena_walk arena_walk;
+
+typedef struct vpos {
+	uint64_t bits;
+} vpos;
+
+enum arena_kind { ARENA_KEYED = 1, ARENA_PLAIN = 2 };
+
+struct arena_options {
+	const struct os *os;       /* NULL: os_posix()                                       */
+	enum arena_kind kind;      /* a file of the other kind is GRAVITY_NOTASTORE          */
+	unsigned flags;            /* GRAVITY_RDONLY, GRAVITY_NOCREATE, GRAVITY_NOVERIFY     */
+	unsigned durability;       /* GRAVITY_DURABLE, GRAVITY_LAZY                          */
+	unsigned mode;             /* permission bits of a new file, 0: 0644                 */
+	enum gravity_planner planner;
+	uint64_t max_bytes;        /* 0: no limit                                            */
+	uint64_t checkpoint_bytes; /* 0: chosen                                              */
+	uint64_t seed;             /* of a new store; 0: random                              */
+};
+
+/* Blobs may hold up to this many bytes. */
+#define ARENA_BLOB_MAX UINT64_C(4294901760)
+
+/* path NULL: anonymous memory. */
+int arena_open(const char *path, const struct arena_options *options, arena **out);
+/* GRAVITY_BUSY with transactions open, nothing done; otherwise gone whatever it returns. NULL is allowed. */
+int arena_close(arena *a);
+
+/* Random, chosen when the store was made, the same for its whole life: the seed of its owner's hash. */
+uint64_t arena_seed(const arena *a);
+const struct os *arena_os(const arena *a);
+
+/* A blob that was found. `data` is 8-byte aligned and points into the map; it stays as it is until the pin, or the
+ * transaction, ends, or the transaction changes that vpos. Its checksum was verified (unless GRAVITY_NOVERIFY). */
+struct arena_blob {
+	const void *data;
+	uint64_t size;
+	uint64_t seq; /* number of the commit that wrote it */
+	uint32_t aux;
+};
+
+/* Point reads: of the newest committed state, without a transaction, without waiting for anyone. */
+typedef struct arena_pin {
+	uint32_t slot;
+} arena_pin;
+
+int arena_pin_take(arena *a, arena_pin *pin);
+int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out); /* GRAVITY_NOTFOUND */
+void arena_pin_drop(arena *a, arena_pin pin);
+
+/* Transactions. Flags are those of gkv_begin (GKV_READ 0, GKV_WRITE 1, ...). */
+#define ARENA_READ 0x00u
+#define ARENA_WRITE 0x01u
+#define ARENA_NOWAIT 0x02u
+#define ARENA_LAZY_COMMIT 0x04u
+#define ARENA_DURABLE_COMMIT 0x08u
+
+/* GRAVITY_INVALID: unknown flags, a second write transaction of this thread, a handle from before a fork.
+ * GRAVITY_READONLY, GRAVITY_BUSY (NOWAIT), GRAVITY_FAILED, GRAVITY_READERS. */
+int arena_begin(arena *a, unsigned flags, arena_txn **out);
+/* Ends it, whatever it returns; but in another thread than the one that began a write transaction, or after it
+ * ended: GRAVITY_INVALID and nothing is done. */
+int arena_commit(arena_txn *t);
+void arena_abort(arena_txn *t);
+arena *arena_txn_arena(const arena_txn *t);
+bool arena_txn_writes(const arena_txn *t);
+/* GRAVITY_OK, or GRAVITY_INVALID when it has ended or (a write transaction) belongs to another thread. */
+int arena_txn_usable(const arena_txn *t);
+
+/* A write transaction shows its user what arena_find gave: from now until it ends none of that is reused. Without this,
+ * what was found lasts until the next arena_put or arena_del. Read transactions hold everything always. */
+void arena_shown(arena_txn *t);
+/* Of the transaction's view: what it began with and, in a write transaction, its own changes. GRAVITY_NOTFOUND. */
+int arena_find(arena_txn *t, vpos name, struct arena_blob *out);
+/* n look-ups with their memory latency overlapped; codes[i] as arena_find would return. Returns 0, or what kept the
+ * call as a whole from being made. */
+int arena_find_many(arena_txn *t, size_t n, const vpos *names, struct arena_blob *out, int *codes);
+
+/* Writes (or replaces) the blob `name`: size bytes that the caller fills through *data before its next call on this
+ * transaction (they are not zeroed). Cheapest directly after arena_find of the same name. On failure the transaction is as it
+ * was: GRAVITY_READONLY, GRAVITY_TOOBIG, GRAVITY_FULL, GRAVITY_FAILED, GRAVITY_CORRUPT, ENOSPC, ENOMEM. */
+int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data);
+/* GRAVITY_NOTFOUND when there is none. */
+int arena_del(arena_txn *t, vpos name);
+
+/* Every blob of the view, once, in no particular order. In a write transaction: blobs changed since the walk was opened
+ * are seen old or new, none twice; the current one may be deleted. `out` lasts until the next step at least. */
+int arena_walk_open(arena_txn *t, arena_walk **out);
+int arena_walk_next(arena_walk *w, vpos *name, struct arena_blob *out); /* GRAVITY_NOTFOUND at the end */
+void arena_walk_close(arena_walk *w);
+
+/* Care. `progress` may be NULL; a non-zero answer stops the work with ECANCELED. */
+typedef int arena_progress(void *arg, uint64_t done, uint64_t total);
+int arena_sync(arena *a);
+int arena_checkpoint(arena *a);
+/* want > 0: makes a free slot of `want` bytes. want == 0: moves data down and gives the end of the file back. */
+int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_progress *progress, void *arg);
+/* One snapshot, written compactly to a new file (EEXIST), which appears only when it is complete. */
+int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg);
+
+struct arena_stats {
+	uint64_t blobs, live_bytes, file_bytes, free_bytes, free_slots, largest_free, pending_bytes;
+	uint64_t table_pages, commit_seq, durable_seq, checkpoint_seq, log_bytes;
+	uint64_t bytes_written, bytes_moved, compaction_steps, readers, oldest_reader_seq;
+	uint64_t next_name; /* ARENA_PLAIN: see arena_name_next */
+};
+int arena_stat(arena *a, struct arena_stats *out);
+
+/* ARENA_PLAIN: a name that was never handed out before, neither 0. For the open write transaction. */
+vpos arena_name_next(arena_txn *t);
+
+int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg);
+
+/* Reads everything of a store that nobody writes: every finding is one sentence. `each` (may be NULL) is called once
+ * for every live blob, so that the owner can check what the arena cannot know; it returns NULL or a finding. OK,
+ * GRAVITY_CORRUPT (findings were reported), or what kept it from being read. */
+typedef int arena_report(void *arg, const char *finding);
+typedef const char *arena_check_blob(void *arg, arena_txn *view, vpos name, const struct arena_blob *blob);
+int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
+                arena_report *report, void *arg);
+/* The same of an open arena, whose writer it holds up meanwhile: structures in memory included. For tests. */
+int arena_check_live(arena *a, arena_report *report, void *arg);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* blob.c owns the check of a blob.
+ *
+ * 1. The check covers the head behind it and every byte of the blob, and is mixed with the blob's place and the random
+ *    identity of the file: a blob in the wrong place, or of a file kept as a value, does not verify.
+ * 2. Nothing is read before its bounds were checked.
+ *
+ * Cost: one XXH3 (Yann Collet, BSD-2) over 28 bytes and the blob: some 10 ns for small records. */
+#include "arena/blob.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t offset)
+{
+	const size_t skip = sizeof b->check;
+	const uint64_t hash = XXH3_64bits((const uint8_t *)b + skip, sizeof *b - skip + b->size);
+
+	assert(offset % DISK_UNIT == 0);
+	return (uint32_t)hash ^ (uint32_t)mix64(m->identity ^ offset);
+}
+
+bool blob_verify(const struct map *m, uint64_t offset)
+{
+	const struct blob_disk *b = blob_at(m, offset);
+
+	return blob_fits(m, offset) && b->check == blob_check(m, b, offset);
+}
+
+void blob_init(struct blob_disk *b, uint64_t stamp, uint64_t name, uint32_t size, uint32_t link, uint32_t aux)
+{
+	const uint64_t end = sizeof *b + (uint64_t)size;
+	const uint64_t pad = blob_span(size) - end;
+
+	assert(pad < DISK_UNIT);
+	b->check = 0;
+	b->size = size;
+	b->name = name;
+	b->stamp = stamp;
+	b->link = link;
+	b->aux = aux;
+	memset((uint8_t *)b + end, 0, pad);
+}

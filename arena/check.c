@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* check.c owns reading everything: whether every page, node and record verifies and stands where it belongs, and whether
+ * every byte of the file is accounted for exactly once.
+ *
+ *     headers + table + live records + log + pending + free list's chunks + current window + free slots == file
+ *
+ * It refuses to repair, and to stop at the first finding where it can go on.
+ *
+ * Cost: one read of the file, and a bit of memory for each 8 bytes of it. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CHECK_FINDINGS 1000u /* more are not told one by one */
+#define READ_BYTES (UINT64_C(1) << 20)
+
+struct check {
+	arena *a;
+	arena_txn *view;
+	arena_check_blob *each;
+	void *each_arg;
+	arena_report *report;
+	void *arg;
+	uint64_t findings;
+	bool stopped;
+	uint64_t *owned; /* a bit for each 8 bytes: somebody owns them */
+	uint64_t owned_reserve;
+	uint64_t blobs, live_bytes, pages, table_bytes;
+};
+
+static void finding(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void finding(struct check *c, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	c->findings++;
+	if (c->report == NULL || c->stopped || c->findings > CHECK_FINDINGS)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	c->stopped = c->report(c->arg, text) != 0;
+}
+
+#define ULL(x) ((unsigned long long)(x))
+
+/* Notes the owner of a stretch; two owners are a finding. */
+static void own(struct check *c, uint64_t start, uint64_t bytes, const char *what)
+{
+	const uint64_t end = (start + bytes) / DISK_UNIT;
+	bool twice = false;
+
+	if (start % DISK_UNIT != 0 || bytes > map_bytes(&c->a->map) || start > map_bytes(&c->a->map) - bytes) {
+		finding(c, "%s at %llu, %llu bytes, lies outside the file", what, ULL(start), ULL(bytes));
+		return;
+	}
+	for (uint64_t unit = start / DISK_UNIT; unit < end;) {
+		const uint64_t room = 64 - unit % 64;
+		const uint64_t n = end - unit < room ? end - unit : room;
+		const uint64_t mask = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) << (unit % 64);
+		twice = twice || (c->owned[unit / 64] & mask) != 0;
+		c->owned[unit / 64] |= mask;
+		unit += n;
+	}
+	if (twice)
+		finding(c, "%s at %llu, %llu bytes, overlaps something else", what, ULL(start), ULL(bytes));
+}
+
+static void check_entry(struct check *c, const struct page_disk *page, unsigned group, uint64_t entry)
+{
+	const struct map *m = &c->a->map;
+	const uint64_t offset = page_entry_offset(entry);
+	struct arena_blob shown;
+	const struct blob_disk *b;
+	const char *told;
+	unsigned first, second;
+
+	if (!blob_verify(m, offset) || !blob_is_record(blob_at(m, offset))) {
+		finding(c, "record at %llu, in the table's page at %llu, is damaged", ULL(offset), ULL(blob_offset(m, page)));
+		return;
+	}
+	b = blob_at(m, offset);
+	page_groups(b->name, &first, &second);
+	if (page_tag(b->name) != page_entry_tag(entry) || (group != first && group != second) ||
+	    page_prefix(b->name, page_depth(page)) != page->head.name)
+		finding(c, "record at %llu stands under a wrong entry of the page at %llu", ULL(offset),
+		        ULL(blob_offset(m, page)));
+	own(c, offset, blob_span(b->size), "record");
+	c->blobs++;
+	c->live_bytes += blob_span(b->size);
+	if (c->each == NULL)
+		return;
+	shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
+	told = c->each(c->each_arg, c->view, (vpos){b->name}, &shown);
+	if (told != NULL)
+		finding(c, "record at %llu: %s", ULL(offset), told);
+}
+
+static void check_page(struct check *c, const struct page_disk *page)
+{
+	const unsigned used = page_count(page);
+
+	if (used != page->head.aux)
+		finding(c, "table page at %llu counts %u entries and has %u", ULL(blob_offset(&c->a->map, page)),
+		        (unsigned)page->head.aux, used);
+	for (unsigned g = 0; g < PAGE_GROUPS; g++)
+		for (unsigned w = 0; w < PAGE_WAYS; w++)
+			if (page->group[g][w] != 0)
+				check_entry(c, page, g, page->group[g][w]);
+}
+
+static void check_table(struct check *c)
+{
+	struct table_iter it;
+	struct blob_disk *b;
+	int r;
+
+	table_iter_begin(&it, &c->a->map, c->a->table.root, 0, atomic_load(&c->a->readers.seq));
+	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
+		const bool page = r == 0 && blob_kind(b) == BLOB_PAGE;
+		if (r != 0) {
+			finding(c, "the table is damaged at names from %016llx on, %u bits deep", ULL(it.name),
+			        NODE_BITS * it.level);
+			table_iter_skip(&it);
+			continue;
+		}
+		own(c, blob_offset(&c->a->map, b), blob_span(b->size), page ? "table page" : "directory node");
+		c->table_bytes += blob_span(b->size);
+		c->pages += page;
+		if (page)
+			check_page(c, (const struct page_disk *)(const void *)b);
+	}
+}
+
+static int own_pending(void *arg, const struct extent *e)
+{
+	own(arg, e->start, e->size, "freed extent");
+	return 0;
+}
+
+static int own_chunk(void *arg, struct free_disk *chunk)
+{
+	struct check *c = arg;
+
+	own(c, blob_offset(&c->a->map, chunk), blob_span(chunk->head.size), "chunk of the free list");
+	return 0;
+}
+
+static void check_space(struct check *c)
+{
+	const arena *a = c->a;
+	const struct slots *s = &a->space.free;
+	const char *what;
+
+	if (slots_check(s, &what) != 0)
+		finding(c, "free slots: %s", what);
+	own(c, 0, DISK_DATA, "header");
+	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
+	for (slot_id id = s->first; id != SLOT_NONE; id = slots_next(s, id))
+		own(c, slots_start(s, id), slots_size(s, id), "free slot");
+	(void)pending_each(&a->space.pending, own_pending, c);
+	if (freelist_each(&a->map, &a->header, own_chunk, c) != 0)
+		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
+	if (a->checkpoint.state == CHECKPOINT_PUSHING)
+		(void)freelist_each(&a->map, &a->checkpoint.header, own_chunk, c);
+}
+
+static void check_owned(struct check *c)
+{
+	const uint64_t units = map_bytes(&c->a->map) / DISK_UNIT;
+	uint64_t start = UINT64_MAX;
+
+	if (c->findings > 0)
+		return; /* what is damaged owns nothing, so there would be gaps everywhere */
+	for (uint64_t unit = 0; unit <= units; unit++) {
+		const bool owned = unit == units || (c->owned[unit / 64] >> (unit % 64) & 1) != 0;
+		if (owned && start != UINT64_MAX) {
+			finding(c, "%llu bytes at %llu belong to nothing", ULL((unit - start) * DISK_UNIT), ULL(start * DISK_UNIT));
+			start = UINT64_MAX;
+		} else if (!owned && start == UINT64_MAX) {
+			start = unit;
+		}
+	}
+}
+
+static void check_count(struct check *c, const char *what, uint64_t counted, uint64_t noted)
+{
+	if (counted != noted)
+		finding(c, "%llu %s were counted and %llu are noted", ULL(counted), what, ULL(noted));
+}
+
+/* A page that holds a header or nothing at all. */
+static void check_header(struct check *c, unsigned index)
+{
+	static const uint8_t zero[sizeof(struct header_disk)];
+	struct header_disk h;
+
+	if (header_read(&c->a->map, index, &h) != 0 &&
+	    memcmp(c->a->map.base + index * DISK_PAGE, zero, sizeof zero) != 0)
+		finding(c, "the header in page %u is damaged", index);
+}
+
+/* Holds the writer's lock. */
+static int check_state(struct check *c)
+{
+	arena *a = c->a;
+	void *owned = NULL;
+	int r = recover_space(a);
+
+	if (r == GRAVITY_CORRUPT) {
+		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
+		r = 0;
+	}
+	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;
+	if (r == 0)
+		r = a->os->map(a->os, OS_NOFILE, OS_MAP_ANONYMOUS, c->owned_reserve, &c->owned_reserve, &owned);
+	if (r != 0)
+		return r;
+	c->owned = owned;
+	if (a->map.mode == OS_MAP_PRIVATE) {
+		check_header(c, 0);
+		check_header(c, 1);
+	}
+	check_table(c);
+	check_space(c);
+	check_count(c, "records", c->blobs, a->blobs);
+	check_count(c, "live bytes", c->live_bytes, a->live_bytes);
+	check_count(c, "table pages", c->pages, a->table.pages);
+	check_count(c, "bytes of the table", c->table_bytes, a->table.bytes);
+	check_owned(c);
+	(void)a->os->unmap(a->os, owned, c->owned_reserve);
+	return c->findings > 0 ? GRAVITY_CORRUPT : 0;
+}
+
+/* A sector that cannot be read is an error here, where the map would make it a signal. */
+static int read_through(struct check *c, const char *path)
+{
+	const struct os *os = c->a->os;
+	uint64_t bytes, at;
+	size_t got = 0;
+	void *buf;
+	int r;
+
+	(void)path;
+	r = os->size(os, c->a->map.file, &bytes);
+	buf = os->alloc(os, NULL, READ_BYTES);
+	if (buf == NULL)
+		return ENOMEM;
+	for (at = 0; r == 0 && at < bytes; at += got) {
+		r = os->read(os, c->a->map.file, at, buf, READ_BYTES, &got);
+		if (r != 0)
+			finding(c, "the file cannot be read at %llu: %s", ULL(at), gravity_strerror(r));
+		if (got == 0)
+			break;
+	}
+	os->free(os, buf);
+	return r;
+}
+
+int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
+                arena_report *report, void *arg)
+{
+	struct check c = {.each = each, .each_arg = each_arg, .report = report, .arg = arg};
+	struct arena_options o = *options;
+	int r, closed;
+
+	o.flags = GRAVITY_RDONLY | GRAVITY_NOCREATE;
+	r = arena_open(path, &o, &c.a);
+	if (r == GRAVITY_CORRUPT)
+		finding(&c, "the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
+	if (r != 0)
+		return r;
+	r = read_through(&c, path);
+	if (r == 0)
+		r = arena_begin(c.a, ARENA_READ, &c.view);
+	if (r == 0)
+		r = check_state(&c);
+	arena_abort(c.view);
+	closed = arena_close(c.a);
+	return r != 0 ? r : closed;
+}
+
+int arena_check_live(arena *a, arena_report *report, void *arg)
+{
+	struct check c = {.a = a, .report = report, .arg = arg};
+	int r = writer_lock(a, false);
+
+	if (r != 0)
+		return r;
+	r = check_state(&c);
+	writer_unlock(a);
+	return r;
+}

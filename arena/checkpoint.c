@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* checkpoint.c owns making a state of the table durable, so that the log before it, and what died before it, is needed
+ * no more.
+ *
+ *     IDLE --begin--> PUSHING --push, slice by slice--> (flush, header, flush) --> WRITTEN --finish--> IDLE
+ *
+ *   begin   holds the writer's lock: notes commit c, the place in the log, the window; writes the free list as of c into
+ *           new chunks. From here on c counts as a snapshot: what was born at or before it is copied before it changes.
+ *   push    without the lock: sets the checks of the pages and nodes born since the last checkpoint, starts writing them.
+ *   flush   one fdatasync for all of them, the chunks and the log.
+ *   header  goes into the page of the older header, and is flushed.
+ *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut.
+ *
+ * What a power cut leaves: before the header's flush the older checkpoint and its log, of which nothing was overwritten;
+ * the header, if it got there early, is whole (one sector) and all that it names was flushed before. After it the new
+ * one. Between header and finish nothing durable changes.
+ *
+ * The one who pushes holds the checkpoint mutex and never waits for the writer's lock meanwhile. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SLICE_BYTES (UINT64_C(1) << 20)
+#define WAITING_LEAST (UINT64_C(1) << 20)
+#define WAITING_MOST (UINT64_C(64) << 20)
+#define WAITING_SHARE 16 /* of the live bytes */
+#define LOG_MOST (UINT64_C(64) << 20)
+#define DRAIN_STEP 4096u
+
+bool checkpoint_due(const arena *a)
+{
+	const uint64_t live = a->live_bytes + a->table.bytes;
+	uint64_t waiting = live / WAITING_SHARE;
+
+	waiting = waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
+	return a->space.pending.logged_bytes >= waiting ||
+	       a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST);
+}
+
+static void header_fill(arena *a, struct header_disk *h)
+{
+	const struct header_disk *old = &a->header;
+
+	memset(h, 0, sizeof *h);
+	h->kind = (uint32_t)a->kind;
+	memcpy(h->identity, old->identity, sizeof h->identity);
+	h->hash_seed = old->hash_seed;
+	h->checkpoint = old->checkpoint + 1;
+	h->seq = atomic_load(&a->readers.seq);
+	h->root = a->table.root;
+	h->log_start = a->log.at.cursor;
+	h->window_end = a->log.at.window_end;
+	h->log_link = a->log.at.link;
+	h->blobs = a->blobs;
+	h->live_bytes = a->live_bytes;
+	h->table_pages = a->table.pages;
+	h->table_bytes = a->table.bytes;
+	h->next_name = a->next_name;
+}
+
+/* Without a file there is nothing to flush: what died is free as soon as no reader holds it. */
+static void checkpoint_anonymous(arena *a)
+{
+	a->space.started_seq = atomic_load(&a->readers.seq);
+	a->space.durable_seq = a->space.started_seq;
+	a->log.bytes = 0;
+	a->checkpoint.count++;
+	(void)space_drain(&a->space, DRAIN_STEP);
+}
+
+/* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
+static int checkpoint_begin(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	int r;
+
+	assert(cp->state == CHECKPOINT_IDLE && !log_has_blobs(&a->log));
+	if (a->map.mode == OS_MAP_ANONYMOUS) {
+		checkpoint_anonymous(a);
+		return 0;
+	}
+	header_fill(a, &cp->header);
+	r = freelist_write(a, &cp->header);
+	if (r != 0)
+		return r;
+	cp->born_after = a->space.durable_seq;
+	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
+	a->space.started_seq = cp->header.seq;
+	a->log.bytes = 0;
+	cp->state = CHECKPOINT_PUSHING;
+	atomic_store(&cp->pushing, true);
+	return 0;
+}
+
+/* A run of neighbouring pages is pushed in one call. */
+static void run_push(arena *a, struct log_stretch *run, uint64_t start, uint64_t end)
+{
+	if (run->end == start) {
+		run->end = end;
+		return;
+	}
+	if (run->end > run->start)
+		(void)a->os->push(a->os, a->map.file, run->start, run->end - run->start);
+	*run = (struct log_stretch){start, end};
+}
+
+/* Sets checks, and starts the writing, of at most SLICE_BYTES; *done when nothing is left. */
+static int slice_push(arena *a, bool *done)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	struct log_stretch run = {0, 0};
+	uint64_t pushed = 0;
+
+	*done = false;
+	while (pushed < SLICE_BYTES) {
+		struct blob_disk *b;
+		uint64_t offset;
+		const int r = table_iter_next(&cp->iter, &b);
+		if (r == GRAVITY_NOTFOUND) {
+			*done = true;
+			break;
+		}
+		if (r != 0)
+			return r;
+		blob_seal(&a->map, b);
+		offset = blob_offset(&a->map, b);
+		run_push(a, &run, offset, offset + blob_span(b->size));
+		pushed += blob_span(b->size);
+	}
+	run_push(a, &run, 0, 0);
+	return 0;
+}
+
+static int header_flush(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	const unsigned index = 1 - a->header_index;
+	int r;
+
+	os_mutex_lock(&a->flush.mutex);
+	header_seal(&cp->header, index);
+	header_write(&a->map, &cp->header, index);
+	r = flush_range(a, index * DISK_PAGE, (index + 1) * DISK_PAGE);
+	if (r == 0) {
+		a->header = cp->header;
+		a->header_index = index;
+	}
+	os_mutex_unlock(&a->flush.mutex);
+	return r;
+}
+
+/* Holds the checkpoint mutex. One slice, or the flushes. */
+static int checkpoint_step(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	bool done;
+	int r;
+
+	assert(cp->state == CHECKPOINT_PUSHING);
+	r = slice_push(a, &done);
+	if (r != 0 || !done)
+		return r;
+	r = flush_all(a);
+	if (r == 0)
+		r = header_flush(a);
+	if (r == 0)
+		cp->state = CHECKPOINT_WRITTEN;
+	return r;
+}
+
+/* Holds both locks. */
+static void checkpoint_finish(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	if (cp->state != CHECKPOINT_WRITTEN)
+		return;
+	a->space.durable_seq = cp->header.seq;
+	cp->state = CHECKPOINT_IDLE;
+	cp->count++;
+	atomic_store(&cp->pushing, false);
+	(void)space_drain(&a->space, DRAIN_STEP);
+	space_trim(&a->space, a->header.file_bytes);
+}
+
+void checkpoint_poll(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	if (!os_mutex_trylock(&cp->mutex))
+		return;
+	checkpoint_finish(a);
+	/* A failure to begin (no space, no memory) is not the commit's: it is tried again by the next one. */
+	if (cp->state == CHECKPOINT_IDLE && checkpoint_due(a) && !arena_failed(a))
+		(void)checkpoint_begin(a);
+	os_mutex_unlock(&cp->mutex);
+}
+
+int checkpoint_work(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	int r = 0;
+
+	if (!atomic_load(&cp->pushing) || !os_mutex_trylock(&cp->mutex))
+		return 0;
+	if (cp->state == CHECKPOINT_PUSHING)
+		r = checkpoint_step(a);
+	if (cp->state == CHECKPOINT_WRITTEN && writer_lock(a, true) == 0) {
+		checkpoint_finish(a);
+		writer_unlock(a);
+	}
+	os_mutex_unlock(&cp->mutex);
+	return r;
+}
+
+/* Holds the writer's lock, which may be let go of while it pushes. */
+static int checkpoint_round(arena *a, bool keep_locked)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	int r = 0;
+
+	os_mutex_lock(&cp->mutex);
+	checkpoint_finish(a);
+	if (cp->state == CHECKPOINT_IDLE)
+		r = checkpoint_begin(a);
+	if (!keep_locked)
+		writer_unlock(a);
+	while (r == 0 && cp->state == CHECKPOINT_PUSHING)
+		r = checkpoint_step(a);
+	if (keep_locked && r == 0)
+		checkpoint_finish(a);
+	os_mutex_unlock(&cp->mutex);
+	if (keep_locked || r != 0)
+		return r;
+	r = writer_lock(a, false);
+	if (r == 0) {
+		checkpoint_poll(a);
+		writer_unlock(a);
+	}
+	return r;
+}
+
+int checkpoint_run(arena *a, bool locked)
+{
+	const bool under_way = atomic_load(&a->checkpoint.pushing);
+	int r = 0;
+
+	/* One that is under way does not cover the newest commits: a second one does. */
+	for (int round = 0; r == 0 && round < 1 + under_way; round++) {
+		if (!locked)
+			r = writer_lock(a, false);
+		if (r == 0)
+			r = checkpoint_round(a, locked);
+	}
+	return r;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* commit.c owns the step from "appended" to "happened".
+ *
+ *     prepare   pages that will change are copied, split or merged, and every entry's place is chosen. May fail; has
+ *               changed no content if it does.
+ *     seal      the commit flag is set and the last check written. From here on a recovery finds the commit.
+ *     store     entries are stored, 8 bytes at a time. Cannot fail: memory and places were had in `prepare`.
+ *     publish   readers get the new number and root; the next writer may come in.
+ *
+ * A process that is killed, or a disk that loses power, before the seal leaves a tail without a commit flag: it did not
+ * happen. After the seal it happened, and recovery repeats what `store` did not finish.
+ *
+ * 1. Between readers_apply_begin and _end nothing that a snapshot sees is changed.
+ * 2. A commit number is used once: a commit that fails in `prepare` uses it up, since pages may bear it.
+ *
+ * Cost: two or three cache misses an op; a sort of the ops by name, so that each page is prepared once. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Where an entry stands: the page, which is at a multiple of 64, and the entry's index in it. */
+static uint64_t place_of(const struct map *m, const struct page_disk *page, const uint64_t *entry)
+{
+	const uint64_t index = (uint64_t)(entry - &page->group[0][0]);
+
+	assert(index < PAGE_GROUPS * PAGE_WAYS);
+	return blob_offset(m, page) << 9 | index;
+}
+
+static struct page_disk *place_page(const struct map *m, uint64_t place)
+{
+	return (struct page_disk *)(void *)blob_at(m, place >> 9);
+}
+
+static uint64_t *place_entry(const struct map *m, uint64_t place)
+{
+	return &place_page(m, place)->group[0][0] + (place & 511);
+}
+
+static struct op *op_at(const struct ops *ops, uint32_t i)
+{
+	return &ops->list[ops->order[i]];
+}
+
+static bool page_has(const struct page_disk *page, uint64_t name)
+{
+	return page_prefix(name, page_depth(page)) == page->head.name;
+}
+
+/* Chooses places for the ops from `first` on that belong to the page; *next is the first one that does not. When the page
+ * has no room, *full is set. */
+static int page_prepare(arena *a, struct page_disk *page, uint32_t first, uint32_t *next, bool *full)
+{
+	struct ops *ops = &a->writer.ops;
+	struct page_plan plan;
+	uint32_t i;
+
+	*full = false;
+	page_plan_begin(&plan, page);
+	for (i = first; i < ops->count && page_has(page, op_at(ops, i)->name); i++) {
+		struct op *op = op_at(ops, i);
+		uint64_t *entry = NULL;
+		if (op->before != 0) {
+			entry = page_find(page, op->name, op->before);
+			if (entry == NULL)
+				return GRAVITY_CORRUPT;
+		} else if (op->now != 0) {
+			entry = page_plan_take(&plan, op->name);
+			if (entry == NULL) {
+				*full = true;
+				return 0;
+			}
+		}
+		op->place = entry == NULL ? 0 : place_of(&a->map, page, entry);
+	}
+	*next = i;
+	return 0;
+}
+
+/* A page that has become nearly empty is merged with its buddy, unless an op of this commit has its place there. */
+static int path_merge(arena *a, struct table_path *path, uint32_t first, bool *merged)
+{
+	const struct ops *ops = &a->writer.ops;
+	const unsigned depth = page_depth(path->page);
+
+	*merged = false;
+	if (op_at(ops, first)->now != 0 || depth == 0)
+		return 0;
+	if (first > 0 && page_prefix(op_at(ops, first - 1)->name, depth - 1) == page_prefix(path->name, depth - 1))
+		return 0;
+	return table_merge(&a->table, path, merged);
+}
+
+static int commit_prepare(arena *a)
+{
+	struct ops *ops = &a->writer.ops;
+	struct table *t = &a->table;
+	struct table_path path;
+	uint32_t split_at = UINT32_MAX; /* a page that was split for these ops is not merged for them */
+	bool merged = false;
+	bool full = false;
+	uint32_t i = 0;
+	int r;
+
+	ops_sort(ops);
+	while (i < ops->count) {
+		r = table_seek(t, op_at(ops, i)->name, &path);
+		if (r == 0 && i != split_at)
+			r = path_merge(a, &path, i, &merged);
+		if (r == 0 && merged) {
+			merged = false;
+			continue;
+		}
+		if (r == 0)
+			r = table_own(t, &path);
+		if (r == 0)
+			r = page_prepare(a, path.page, i, &i, &full);
+		if (r == 0 && full) {
+			r = table_split(t, &path);
+			split_at = i;
+		}
+		if (r != 0)
+			return r;
+	}
+	return pending_reserve(&a->space.pending, (uint64_t)ops->count + ops->dead_count + a->log.jump_count);
+}
+
+static void record_die(arena *a, uint64_t offset)
+{
+	const struct blob_disk *b = blob_at(&a->map, offset);
+	const uint64_t span = blob_span(b->size);
+
+	space_free_blob(&a->space, offset, span, blob_seq(b), a->table.seq);
+	a->live_bytes -= span;
+	a->blobs--;
+}
+
+static void commit_store(arena *a)
+{
+	struct ops *ops = &a->writer.ops;
+	const uint64_t seq = a->table.seq;
+
+	for (uint32_t i = 0; i < ops->count; i++) {
+		const struct op *op = op_at(ops, i);
+		struct page_disk *page;
+		if (op->place == 0)
+			continue;
+		page = place_page(&a->map, op->place);
+		assert(blob_seq(&page->head) > a->table.frozen);
+		page_store(place_entry(&a->map, op->place), op->now == 0 ? 0 : page_entry(op->name, op->now));
+		if (op->now != 0) {
+			page->head.aux++;
+			a->live_bytes += blob_span(blob_at(&a->map, op->now)->size);
+			a->blobs++;
+		}
+		if (op->before != 0) {
+			page->head.aux--;
+			record_die(a, op->before);
+		}
+	}
+	for (uint32_t i = 0; i < ops->dead_count; i++)
+		space_free_blob(&a->space, ops->dead[i].offset, ops->dead[i].span, seq, seq);
+	for (uint32_t i = 0; i < a->log.jump_count; i++) {
+		const uint64_t span = sizeof(struct jump_disk);
+		space_free_blob(&a->space, a->log.jumps[i].left_start - span, span, seq, seq);
+	}
+}
+
+int commit_apply(arena *a, uint64_t *seq)
+{
+	struct table *t = &a->table;
+	uint64_t snapshot;
+	int r;
+
+	*seq = 0;
+	if (!log_has_blobs(&a->log)) {
+		writer_abort(a);
+		return 0;
+	}
+	snapshot = readers_apply_begin(&a->readers);
+	t->seq = a->log.seq;
+	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
+	r = commit_prepare(a);
+	if (r == 0) {
+		log_seal_commit(&a->log);
+		commit_store(a);
+		flush_add(a, t->seq);
+		log_commit(&a->log);
+		*seq = t->seq;
+	} else {
+		log_abort(&a->log);
+	}
+	ops_clear(&a->writer.ops);
+	a->writer.memo = false;
+	readers_apply_end(&a->readers, t->seq, t->root);
+	return r;
+}
+
+int commit_move(arena *a, uint64_t name)
+{
+	const uint64_t snapshot = readers_apply_begin(&a->readers);
+	struct table *t = &a->table;
+	struct table_path path;
+	int r;
+
+	assert(!log_has_blobs(&a->log));
+	/* A commit without a blob: recovery makes pages of its own. */
+	t->seq = atomic_load(&a->readers.seq) + 1;
+	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
+	r = table_seek(t, name, &path);
+	if (r == 0)
+		r = table_own(t, &path);
+	readers_apply_end(&a->readers, t->seq, t->root);
+	return r;
+}
+
+/* A name that was handed out before the crash is not handed out again. */
+static void replay_name(arena *a, uint64_t name)
+{
+	const uint64_t counter = unmix64(name);
+
+	if (a->kind == ARENA_PLAIN && counter > a->next_name)
+		a->next_name = counter;
+}
+
+static int replay_record(arena *a, const struct blob_disk *b)
+{
+	struct ops *ops = &a->writer.ops;
+	const struct blob_disk *old;
+	uint64_t before = 0;
+	struct op *op;
+	int r = ops_reserve(ops, 1);
+
+	if (r == 0 && (blob_flags(b) & BLOB_REPLACES) != 0) {
+		r = table_find(&a->map, a->table.root, b->name, &old);
+		if (r == GRAVITY_NOTFOUND)
+			r = GRAVITY_CORRUPT;
+		if (r == 0)
+			before = blob_offset(&a->map, old);
+	}
+	if (r != 0)
+		return r;
+	op = ops_add(ops, b->name);
+	op->before = before;
+	if (blob_is_record(b))
+		op->now = blob_offset(&a->map, b);
+	else
+		ops_add_dead(ops, blob_offset(&a->map, b), blob_span(b->size));
+	replay_name(a, b->name);
+	r = commit_prepare(a);
+	if (r == 0)
+		commit_store(a);
+	ops_clear(ops);
+	return r;
+}
+
+int commit_replay(arena *a, const struct blob_disk *b)
+{
+	int r;
+
+	a->table.seq = blob_seq(b);
+	a->table.frozen = a->space.started_seq;
+	if (blob_kind(b) != BLOB_JUMP)
+		return replay_record(a, b);
+	r = pending_reserve(&a->space.pending, 1);
+	if (r == 0)
+		space_free_blob(&a->space, blob_offset(&a->map, b), blob_span(b->size), blob_seq(b), blob_seq(b));
+	return r;
+}

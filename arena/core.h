@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* core.h: struct arena and struct arena_txn, shared by the files of the arena that move it from state to state.
+ *
+ * Locks, in the order in which they are taken:
+ *   writer      one write transaction, compaction step or checkpoint step at a time; may be held for long
+ *   checkpoint  who drives the checkpoint that is under way
+ *   flush       who flushes now; others wait and find that it was done for them
+ *   stretch     what was committed and not flushed yet; held for a few instructions
+ *
+ * Everything without a note belongs to the writer. */
+#ifndef GKV_ARENA_CORE_H
+#define GKV_ARENA_CORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/arena.h"
+#include "arena/blob.h"
+#include "arena/disk.h"
+#include "arena/header.h"
+#include "arena/log.h"
+#include "arena/map.h"
+#include "arena/ops.h"
+#include "arena/os.h"
+#include "arena/os_thread.h"
+#include "arena/reader.h"
+#include "arena/space.h"
+#include "arena/table.h"
+
+/* A transaction stands in a reader slot (a snapshot) or in the arena (the one write transaction). */
+#define TXN_ENDED 0u
+#define TXN_READ UINT32_C(0x72656164)
+#define TXN_WRITE UINT32_C(0x77726974)
+
+struct arena_txn {
+	struct reader_slot slot;
+};
+
+/* The write transaction. */
+struct writer {
+	arena_txn txn; /* first: an arena_txn that writes is one of these */
+	struct ops ops;
+	unsigned flags;
+	bool internal;       /* compaction: may use the reserve */
+	uint64_t written;    /* bytes of records appended       */
+	/* The record that was looked up last, so that a put of the same name need not look again. */
+	bool memo;
+	bool shown;           /* a pin holds what the user was shown  */
+	uint32_t shown_pin;
+	uint64_t memo_name;
+	uint64_t memo_before; /* its offset in the table; 0: none */
+};
+
+/* Committed and not yet flushed, in the order of the chain; more than fit are flushed by one fdatasync. */
+#define FLUSH_STRETCHES 4u
+struct flush {
+	os_mutex mutex;         /* flush   */
+	os_mutex stretch_mutex; /* stretch */
+	struct log_stretch stretch[FLUSH_STRETCHES];
+	uint32_t count;
+	bool whole;
+	uint64_t seq;              /* newest commit that they cover                            */
+	_Atomic uint64_t durable;  /* newest commit known to be on stable storage              */
+	_Atomic bool failed;       /* a flush failed: nothing is written any more              */
+};
+
+enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_WRITTEN };
+
+struct checkpoint {
+	os_mutex mutex; /* checkpoint */
+	enum checkpoint_state state;
+	struct header_disk header; /* of the checkpoint under way                           */
+	struct table_iter iter;    /* where the pushing stands                               */
+	uint64_t born_after;       /* pages born at or before this are on disk already       */
+	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
+	uint32_t chunk_count;
+	uint64_t count;            /* checkpoints finished by this handle                    */
+	_Atomic bool pushing;      /* state != IDLE, for a look without the lock             */
+};
+
+struct arena {
+	/* Set at open, then constant. */
+	const struct os *os;
+	struct map map;
+	enum arena_kind kind;
+	bool read_only, lazy;
+	enum gravity_planner planner;
+	uint64_t checkpoint_bytes;
+	uint64_t fork_generation;
+	uint64_t hash_seed;
+	uint64_t identity[2];
+
+	/* The writer's lock: not a plain mutex, since it is held from begin to commit. */
+	os_mutex writer_mutex;
+	os_cond writer_cond;
+	bool writer_busy;              /* under writer_mutex      */
+	uint32_t writer_waiting;       /* under writer_mutex      */
+	_Atomic uint64_t writer_owner; /* os_thread_id, 0: nobody */
+
+	struct readers readers;
+	struct space space;
+	struct log log;
+	struct table table;
+	struct writer writer;
+	struct flush flush;
+	struct checkpoint checkpoint;
+
+	struct header_disk header; /* of the last durable checkpoint                         */
+	unsigned header_index;     /* its page; changed by the checkpoint's last step        */
+	struct log_stretch *replayed; /* what recovery took from the log: flushed again before the first write */
+	uint32_t replayed_count;
+	bool space_loaded;         /* free list read                                         */
+	bool session;              /* the first write of this handle was prepared            */
+	bool closing;
+
+	uint64_t blobs;      /* live records                       */
+	uint64_t live_bytes; /* theirs, with heads                 */
+	uint64_t next_name;  /* ARENA_PLAIN: names handed out      */
+	uint64_t bytes_moved, compaction_steps;
+	_Atomic uint32_t open_txns;
+};
+
+static inline arena *txn_arena(const arena_txn *t)
+{
+	return t->slot.arena;
+}
+
+static inline bool txn_is_writer(const arena_txn *t)
+{
+	return t->slot.live == TXN_WRITE;
+}
+
+/* This process opened it. */
+static inline bool arena_ours(const arena *a)
+{
+	return a->fork_generation == os_fork_generation();
+}
+
+static inline bool arena_failed(const arena *a)
+{
+	return atomic_load_explicit(&a->flush.failed, memory_order_acquire);
+}
+
+/* open.c --------------------------------------------------------------------------------------------------------- */
+
+/* A name beside `path` that is not taken; the caller frees it. NULL without memory or random bytes. */
+char *path_beside(const struct os *os, const char *path);
+/* Renames what is complete into place, never over anything, and makes that durable. On failure `from` is gone. */
+int path_publish(const struct os *os, const char *from, const char *to);
+
+/* writer.c ------------------------------------------------------------------------------------------------------- */
+
+/* 0, GRAVITY_BUSY (nowait), GRAVITY_INVALID: this thread has it. */
+int writer_lock(arena *a, bool nowait);
+void writer_unlock(arena *a);
+/* Prepares the first write of this handle: free list, flush of what recovery relied on. Holds the writer's lock. */
+int writer_session(arena *a);
+/* Begins the write transaction; holds the writer's lock. `internal`: compaction's own. */
+void writer_begin(arena *a, unsigned flags, bool internal);
+/* Drops what it did. Keeps the lock. */
+void writer_abort(arena *a);
+/* Appends a blob under `name` and notes it; as arena_put, for any kind of record. */
+int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, void **data);
+/* The transaction's own record, or the table's: 0, GRAVITY_NOTFOUND, GRAVITY_CORRUPT. */
+int writer_find(arena *a, uint64_t name, const struct blob_disk **blob);
+
+/* commit.c ------------------------------------------------------------------------------------------------------- */
+
+/* Commits the write transaction up to where others see it; *seq its number, 0 when it had changed nothing. On failure
+ * it is aborted. Keeps the lock. */
+int commit_apply(arena *a, uint64_t *seq);
+/* Copies the page or node that the name's path has inside the evicted range to another place. */
+int commit_move(arena *a, uint64_t name);
+/* For recovery: what one blob of the log says happens to the table. */
+int commit_replay(arena *a, const struct blob_disk *b);
+
+/* flush.c -------------------------------------------------------------------------------------------------------- */
+
+int flush_init(struct flush *f);
+void flush_release(struct flush *f);
+/* After a commit was applied: its stretches wait for a flush. */
+void flush_add(arena *a, uint64_t seq);
+/* Waits until commit `seq` is on stable storage. 0 or GRAVITY_FAILED, or the errno of the flush that failed. */
+int flush_to(arena *a, uint64_t seq);
+/* Flushes everything of the file. */
+int flush_all(arena *a);
+/* Flushes a range; any failure makes the handle GRAVITY_FAILED. */
+int flush_range(arena *a, uint64_t start, uint64_t end);
+
+/* checkpoint.c --------------------------------------------------------------------------------------------------- */
+
+/* After a commit, with the writer's lock: finishes one that was written, begins one that is due. */
+void checkpoint_poll(arena *a);
+/* After a commit, without the writer's lock: a bounded step of the one under way. */
+int checkpoint_work(arena *a);
+/* A whole checkpoint. Without the writer's lock, or (locked) with it. */
+int checkpoint_run(arena *a, bool locked);
+bool checkpoint_due(const arena *a);
+
+/* freelist.c ----------------------------------------------------------------------------------------------------- */
+
+/* Writes the list of what is free as of now into chunks that it takes, and names it in the header. The chunks of the
+ * list before it die with h->seq. On failure nothing has changed. */
+int freelist_write(arena *a, struct header_disk *h);
+/* Reads the list that the header names into the free slots; the chunks' own space is not free. */
+int freelist_read(arena *a, const struct header_disk *h);
+/* Calls visit for each chunk. */
+typedef int freelist_visit(void *arg, struct free_disk *chunk);
+int freelist_each(const struct map *m, const struct header_disk *h, freelist_visit *visit, void *arg);
+
+/* plan.c --------------------------------------------------------------------------------------------------------- */
+
+/* A run of neighbouring free slots and what lies between them. */
+struct plan {
+	uint64_t start, end;   /* from the start of its first slot to the end of its last     */
+	uint64_t first_end;    /* end of its first slot, which may take what is moved         */
+	uint64_t free, moved;  /* bytes of its slots; bytes between them                      */
+};
+
+/* The run that yields `want` bytes: by gravity, or with the fewest bytes between its slots. GRAVITY_FULL: none does. */
+int plan_run(const struct slots *s, enum gravity_planner planner, uint64_t want, struct plan *out);
+/* The run at the end of the file with at most `moved` bytes between its slots and at least one slot. */
+int plan_tail(const struct slots *s, uint64_t file_end, uint64_t moved, struct plan *out);
+
+/* evacuate.c ----------------------------------------------------------------------------------------------------- */
+
+/* Moves everything live out of [start, end), which begins where an extent or a slot does, by commits of its own. For
+ * the writer, who has no blobs in the chain and keeps the lock. GRAVITY_FULL when there is nowhere to move it to. */
+int evacuate(arena *a, uint64_t start, uint64_t end);
+/* What stands at offset, a boundary of extents: how long it is, and whether the table or log needs it there. A free
+ * slot is not an extent. GRAVITY_CORRUPT when nothing sound does. */
+enum extent_use { EXTENT_SLOT, EXTENT_WINDOW, EXTENT_RECORD, EXTENT_TABLE, EXTENT_OTHER };
+int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
+
+/* compact.c ------------------------------------------------------------------------------------------------------ */
+
+/* Makes a free slot of `want` bytes by moving data, for the writer, who has no blobs in the chain and keeps the lock.
+ * GRAVITY_FULL when there is not that much free space in all. */
+int compact_make(arena *a, uint64_t want);
+
+/* recover.c ------------------------------------------------------------------------------------------------------ */
+
+/* From the chosen header and the log behind it to the state of the last commit. */
+int recover(arena *a);
+/* Fills the free slots. */
+int recover_space(arena *a);
+
+/* One blob of the chain after another. */
+struct chain {
+	const struct map *map;
+	struct log_place at;
+	uint64_t seq;      /* of the last whole commit                  */
+	uint64_t open_seq; /* of the commit that is not whole yet; 0: none */
+	uint64_t travelled;
+	uint64_t limit;    /* bytes of the file: a longer chain is damage */
+};
+void chain_begin(struct chain *c, const struct map *m, const struct header_disk *h);
+/* The next blob when it verifies and follows the one before it; NULL: the chain ends here. */
+const struct blob_disk *chain_next(struct chain *c);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* header.c owns the bytes of the two header pages.
+ *
+ * 1. A header stands in one 512-byte sector: it is there whole or not at all.
+ * 2. A checkpoint writes the page of the older header; the newer one is never touched.
+ * 3. The mark is written, and not flushed, after each successful flush, into the page of the older header, in a sector
+ *    of its own. It tells damage from a torn tail: what it names was on stable storage, so a chain or a header that does
+ *    not reach it was damaged. A mark that does not check says nothing.
+ *
+ * The mark: bits 63..24 commit number (low 40 bits), 23..20 checkpoint (low 4 bits), 19..0 check. */
+#include "arena/header.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "arena/blob.h"
+#include "arena/gravity.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static uint64_t header_check(const struct header_disk *h, unsigned index)
+{
+	const size_t from = offsetof(struct header_disk, identity);
+	const uint64_t place = mix64((uint64_t)h->version << 32 | h->kind << 1 | index);
+
+	return XXH3_64bits((const uint8_t *)h + from, sizeof *h - from) ^ place;
+}
+
+void header_seal(struct header_disk *h, unsigned index)
+{
+	assert(index < 2);
+	memcpy(h->magic, HEADER_MAGIC, sizeof h->magic);
+	h->version = DISK_VERSION;
+	h->check = header_check(h, index);
+}
+
+static bool reserved_is_zero(const struct header_disk *h)
+{
+	for (size_t i = 0; i < sizeof h->reserved / sizeof h->reserved[0]; i++)
+		if (h->reserved[i] != 0)
+			return false;
+	return true;
+}
+
+/* What the fields must satisfy among themselves before anything is done with them. */
+static bool header_sound(const struct header_disk *h)
+{
+	return reserved_is_zero(h) && h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK && h->log_start >= DISK_DATA &&
+	       h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 && h->window_end >= h->log_start &&
+	       h->window_end - h->log_start >= sizeof(struct jump_disk) && h->window_end <= h->file_bytes &&
+	       h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 && h->log_link <= UINT32_MAX &&
+	       h->free_first % DISK_UNIT == 0;
+}
+
+int header_read(const struct map *m, unsigned index, struct header_disk *out)
+{
+	struct header_disk h;
+
+	assert(index < 2);
+	memcpy(&h, m->base + index * DISK_PAGE, sizeof h);
+	if (memcmp(h.magic, HEADER_MAGIC, sizeof h.magic) != 0)
+		return GRAVITY_NOTASTORE;
+	if (h.check != header_check(&h, index))
+		return h.version != DISK_VERSION ? GRAVITY_BADVERSION : GRAVITY_CORRUPT;
+	if (h.version != DISK_VERSION)
+		return GRAVITY_BADVERSION;
+	if (!header_sound(&h))
+		return GRAVITY_CORRUPT;
+	*out = h;
+	return 0;
+}
+
+int header_choose(const struct map *m, struct header_disk *out, unsigned *index)
+{
+	struct header_disk h[2];
+	int r[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		r[i] = header_read(m, i, &h[i]);
+	if (r[0] != 0 && r[1] != 0) {
+		/* Damage says more than a page that was never written; a foreign version says most. */
+		if (r[0] == GRAVITY_BADVERSION || r[1] == GRAVITY_BADVERSION)
+			return GRAVITY_BADVERSION;
+		return r[0] == GRAVITY_CORRUPT || r[1] == GRAVITY_CORRUPT ? GRAVITY_CORRUPT : GRAVITY_NOTASTORE;
+	}
+	*index = r[0] != 0 || (r[1] == 0 && h[1].checkpoint > h[0].checkpoint);
+	*out = h[*index];
+	return 0;
+}
+
+void header_write(const struct map *m, const struct header_disk *h, unsigned index)
+{
+	assert(index < 2);
+	assert(h->check == header_check(h, index));
+	memcpy(m->base + index * DISK_PAGE, h, sizeof *h);
+}
+
+#define MARK_SEQ_BITS 40u
+#define MARK_CHECK_MASK UINT64_C(0xfffff)
+
+static uint64_t mark_check(const struct map *m, uint64_t word)
+{
+	return mix64(mix64(word | MARK_CHECK_MASK) ^ m->identity) & MARK_CHECK_MASK;
+}
+
+static _Atomic uint64_t *mark_at(const struct map *m, unsigned index)
+{
+	return (_Atomic uint64_t *)(void *)(m->base + index * DISK_PAGE + HEADER_MARK_OFFSET);
+}
+
+void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint)
+{
+	uint64_t word = seq << (64 - MARK_SEQ_BITS) | (checkpoint & 15) << 20;
+
+	word |= mark_check(m, word);
+	atomic_store_explicit(mark_at(m, index), word, memory_order_relaxed);
+}
+
+/* The commit number nearest to `near` with these low bits. */
+static uint64_t mark_seq(uint64_t word, uint64_t near)
+{
+	const unsigned shift = 64 - MARK_SEQ_BITS;
+	const int64_t ahead = (int64_t)((((word >> shift) - near) << shift)) >> shift;
+
+	return near + (uint64_t)ahead;
+}
+
+int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq)
+{
+	uint64_t checkpoint = 0;
+
+	*seq = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t word = atomic_load_explicit(mark_at(m, i), memory_order_relaxed);
+		uint64_t named;
+		if (word == 0 || (word & MARK_CHECK_MASK) != mark_check(m, word & ~MARK_CHECK_MASK))
+			continue;
+		named = mark_seq(word, h->seq);
+		if (named > DISK_SEQ_MASK || named < *seq || named == 0)
+			continue;
+		/* Of two marks of one commit the one of the newer checkpoint counts. */
+		if (named == *seq && (((word >> 20) - checkpoint) & 15) >= 8)
+			continue;
+		*seq = named;
+		checkpoint = (word >> 20) & 15;
+	}
+	if (*seq == 0)
+		return 0;
+	/* The newest mark was written under this header, or the one before, or the header that it names is damaged. */
+	return ((checkpoint - h->checkpoint) & 15) == 0 || ((h->checkpoint - checkpoint) & 15) < 8 ? 0 : GRAVITY_CORRUPT;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* header.h: the two header pages, one checkpoint each, and the mark of the newest stable commit. */
+#ifndef GKV_ARENA_HEADER_H
+#define GKV_ARENA_HEADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/blob.h"
+#include "arena/disk.h"
+#include "arena/map.h"
+
+/* What blobs of the file mix into their checks. */
+static inline uint64_t header_identity(const struct header_disk *h)
+{
+	return mix64(h->identity[0]) ^ h->identity[1];
+}
+
+/* Sets magic, version and check. `index` (0 or 1): the page that it will stand in. */
+void header_seal(struct header_disk *h, unsigned index);
+
+/* Copies the header of page `index` out of the map if it verifies in itself: 0, GRAVITY_NOTASTORE (no magic),
+ * GRAVITY_BADVERSION, GRAVITY_CORRUPT. Both pages are inside the file. */
+int header_read(const struct map *m, unsigned index, struct header_disk *out);
+
+/* The newest valid one of both, and its page. GRAVITY_NOTASTORE and so on when neither is. */
+int header_choose(const struct map *m, struct header_disk *out, unsigned *index);
+
+/* Writes a sealed header into its page through the map; durable only when that page is flushed. */
+void header_write(const struct map *m, const struct header_disk *h, unsigned index);
+
+/* The mark: commit `seq` is on stable storage, the newest checkpoint being `checkpoint`. One 8-byte store. */
+void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint);
+
+/* What the marks of both pages say, next to header h. `*seq`: the newest commit that they name (0: none).
+ * GRAVITY_CORRUPT when the newest mark names a checkpoint that h is not and that is newer than h. */
+int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq);
+
+#endif

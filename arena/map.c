@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* map.c owns the mapping and the length of the file. It refuses to touch what it did not allocate.
+ *
+ * 1. Bytes below `bytes` may be read and (unless OS_MAP_PRIVATE stands for a read-only file) written without a signal:
+ *    their disk space was allocated before `bytes` covered them.
+ * 2. `bytes` never exceeds the reservation. */
+#include "arena/map.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "arena/gravity.h"
+
+#define MAP_RESERVE (UINT64_C(1) << 40)
+#define MAP_TRUST_SHIFT 12 /* a bit for 512 bytes, a byte for 4,096 */
+
+int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes)
+{
+	uint64_t reserve = MAP_RESERVE;
+	void *base = NULL;
+	void *trust = NULL;
+	int r;
+
+	assert(m->base == NULL);
+	if (bytes > DISK_FILE_MAX)
+		return GRAVITY_CORRUPT;
+	while (reserve < 2 * bytes)
+		reserve *= 2;
+	r = os->map(os, file, mode, bytes + DISK_PAGE, &reserve, &base);
+	if (r != 0)
+		return r;
+	m->trust_reserve = (reserve >> MAP_TRUST_SHIFT) + DISK_PAGE;
+	r = os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, m->trust_reserve, &m->trust_reserve, &trust);
+	if (r != 0) {
+		(void)os->unmap(os, base, reserve);
+		return r;
+	}
+	m->os = os;
+	m->file = file;
+	m->mode = mode;
+	m->base = base;
+	m->reserve = reserve;
+	m->trust = trust;
+	atomic_store(&m->bytes, bytes);
+	(void)os->advise(os, m->base, 0, reserve, OS_ADVISE_RANDOM);
+	return 0;
+}
+
+void map_close(struct map *m)
+{
+	if (m->base == NULL)
+		return;
+	(void)m->os->unmap(m->os, m->base, m->reserve);
+	(void)m->os->unmap(m->os, m->trust, m->trust_reserve);
+	m->base = NULL;
+	m->trust = NULL;
+}
+
+int map_grow(struct map *m, uint64_t bytes)
+{
+	const uint64_t old = map_bytes(m);
+
+	assert(bytes >= old);
+	if (bytes > m->reserve || bytes > DISK_FILE_MAX)
+		return GRAVITY_FULL;
+	if (m->mode == OS_MAP_SHARED) {
+		const int r = m->os->grow(m->os, m->file, old, bytes - old);
+		if (r != 0)
+			return r;
+	}
+	atomic_store(&m->bytes, bytes);
+	return 0;
+}
+
+int map_truncate(struct map *m, uint64_t bytes)
+{
+	const uint64_t old = map_bytes(m);
+	int r = 0;
+
+	assert(bytes <= old && bytes >= DISK_DATA);
+	atomic_store(&m->bytes, bytes);
+	if (m->mode == OS_MAP_SHARED)
+		r = m->os->truncate(m->os, m->file, bytes);
+	else if (m->mode == OS_MAP_ANONYMOUS)
+		(void)m->os->advise(m->os, m->base, bytes, old - bytes, OS_ADVISE_DONTNEED);
+	if (r != 0)
+		atomic_store(&m->bytes, old);
+	return r;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* open.c owns the life of a handle: making a store, opening, closing.
+ *
+ * 1. A new store is built under a temporary name, flushed, and renamed into place, never over an existing file: what
+ *    stands under its own name is whole.
+ * 2. A writing handle holds the file exclusively, a reading one shares it with other reading ones.
+ * 3. A handle that came along through fork is only let go of: nothing is flushed, unlocked or cut. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NEW_WINDOW DISK_PAGE
+#define NEW_BYTES (DISK_DATA + sizeof(struct page_disk) + NEW_WINDOW)
+#define CREATE_TRIES 8
+/* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
+#define WAITING_AT_CLOSE (UINT64_C(1) << 20)
+#define CLOSE_REPLAY (UINT64_C(16) << 10)
+
+static int arena_new(const struct arena_options *o, arena **out)
+{
+	const struct os *os = o->os != NULL ? o->os : os_default();
+	arena *a = os->alloc(os, NULL, sizeof *a);
+	int r;
+
+	if (a == NULL)
+		return ENOMEM;
+	memset(a, 0, sizeof *a);
+	a->os = os;
+	a->kind = o->kind;
+	a->read_only = (o->flags & GRAVITY_RDONLY) != 0;
+	a->lazy = o->durability == GRAVITY_LAZY;
+	a->planner = o->planner;
+	a->checkpoint_bytes = o->checkpoint_bytes;
+	a->fork_generation = os_fork_generation();
+	a->map.file = OS_NOFILE;
+	a->map.verify = (o->flags & GRAVITY_NOVERIFY) == 0;
+	r = os_mutex_init(&a->writer_mutex);
+	if (r == 0)
+		r = os_cond_init(&a->writer_cond);
+	if (r == 0)
+		r = flush_init(&a->flush);
+	if (r == 0)
+		r = os_mutex_init(&a->checkpoint.mutex);
+	if (r == 0)
+		r = readers_init(&a->readers, os);
+	if (r != 0) {
+		os->free(os, a);
+		return r;
+	}
+	*out = a;
+	return 0;
+}
+
+/* Lets go of everything without a word to the file. */
+static void arena_free(arena *a)
+{
+	const struct os *os = a->os;
+
+	ops_release(&a->writer.ops);
+	log_release(&a->log);
+	space_release(&a->space);
+	readers_release(&a->readers);
+	map_close(&a->map);
+	os->free(os, a->checkpoint.chunks);
+	os->free(os, a->replayed);
+	if (arena_ours(a)) {
+		os_mutex_release(&a->checkpoint.mutex);
+		flush_release(&a->flush);
+		os_cond_release(&a->writer_cond);
+		os_mutex_release(&a->writer_mutex);
+	}
+	os->free(os, a);
+}
+
+/* The first state of a store, in NEW_BYTES of zeroed, mapped file: an empty page of the table and a window. */
+static int store_format(const struct map *m, const struct arena_options *o)
+{
+	struct header_disk h = {.kind = (uint32_t)o->kind, .checkpoint = 1, .seq = 1, .table_pages = 1};
+	struct page_disk *page = (struct page_disk *)(void *)blob_at(m, DISK_DATA);
+	struct map named = {.base = m->base};
+	uint64_t random[4];
+	const int r = m->os->random(m->os, random, sizeof random);
+
+	if (r != 0)
+		return r;
+	h.identity[0] = random[0];
+	h.identity[1] = random[1];
+	h.hash_seed = o->seed != 0 ? o->seed : random[2];
+	h.log_link = (uint32_t)random[3];
+	h.root = ref_make(DISK_DATA, h.seq, false);
+	h.log_start = DISK_DATA + sizeof *page;
+	h.window_end = h.file_bytes = NEW_BYTES;
+	h.table_bytes = sizeof *page;
+	named.identity = header_identity(&h);
+	page_init(page, 0, 0, h.seq);
+	page->head.check = blob_check(&named, &page->head, DISK_DATA);
+	header_seal(&h, 0);
+	header_write(m, &h, 0);
+	return 0;
+}
+
+/* Builds a store in `file`, which is new and empty, and flushes it. */
+static int store_build(const struct os *os, os_file file, const struct arena_options *o)
+{
+	struct map m = {.base = NULL};
+	int r = os->grow(os, file, 0, NEW_BYTES);
+
+	if (r == 0)
+		r = map_open(&m, os, file, OS_MAP_SHARED, NEW_BYTES);
+	if (r != 0)
+		return r;
+	r = store_format(&m, o);
+	if (r == 0)
+		r = os->sync_range(os, file, m.base, 0, NEW_BYTES);
+	if (r == 0)
+		r = os->sync(os, file);
+	map_close(&m);
+	return r;
+}
+
+char *path_beside(const struct os *os, const char *path)
+{
+	const size_t length = strlen(path) + 32;
+	uint64_t random;
+	char *beside;
+
+	if (os->random(os, &random, sizeof random) != 0)
+		return NULL;
+	beside = os->alloc(os, NULL, length);
+	if (beside != NULL)
+		(void)snprintf(beside, length, "%s.new-%016llx", path, (unsigned long long)random);
+	return beside;
+}
+
+int path_publish(const struct os *os, const char *from, const char *to)
+{
+	int r = os->rename(os, from, to);
+
+	if (r != 0)
+		(void)os->unlink(os, from);
+	return r != 0 ? r : os->sync_dir(os, to);
+}
+
+/* A new store at path; EEXIST where something is there. */
+static int store_create(const struct os *os, const char *path, const struct arena_options *o)
+{
+	char *beside = path_beside(os, path);
+	os_file file = OS_NOFILE;
+	int r, closed;
+
+	if (beside == NULL)
+		return ENOMEM;
+	r = os->open(os, beside, OS_CREATE, o->mode != 0 ? o->mode : 0644, &file);
+	if (r != 0)
+		goto out;
+	r = store_build(os, file, o);
+	closed = os->close(os, file);
+	if (r == 0)
+		r = closed;
+	if (r == 0)
+		r = path_publish(os, beside, path);
+	else
+		(void)os->unlink(os, beside);
+out:
+	os->free(os, beside);
+	return r;
+}
+
+static int file_open(const struct os *os, const char *path, const struct arena_options *o, os_file *file)
+{
+	const bool read_only = (o->flags & GRAVITY_RDONLY) != 0;
+	int r = ENOENT;
+
+	for (int i = 0; i < CREATE_TRIES && r == ENOENT; i++) {
+		r = os->open(os, path, read_only ? OS_RDONLY : 0, 0, file);
+		if (r != ENOENT || read_only || (o->flags & GRAVITY_NOCREATE) != 0)
+			break;
+		r = store_create(os, path, o);
+		if (r == 0 || r == EEXIST)
+			r = ENOENT; /* it is there now: open it */
+		else
+			return r;
+	}
+	if (r != 0)
+		return r;
+	r = os->lock(os, *file, !read_only);
+	if (r != 0) {
+		(void)os->close(os, *file);
+		*file = OS_NOFILE;
+	}
+	return r;
+}
+
+/* Too short for its headers: a store that was cut, or no store at all. */
+static int short_file(const struct os *os, os_file file)
+{
+	uint8_t magic[8] = {0};
+	size_t got = 0;
+	const int r = os->read(os, file, 0, magic, sizeof magic, &got);
+
+	if (r != 0)
+		return r;
+	return got == sizeof magic && memcmp(magic, HEADER_MAGIC, sizeof magic) == 0 ? GRAVITY_CORRUPT : GRAVITY_NOTASTORE;
+}
+
+static int arena_map(arena *a, const struct arena_options *o)
+{
+	uint64_t bytes;
+	int r;
+
+	if (a->map.file.fd < 0) {
+		r = map_open(&a->map, a->os, OS_NOFILE, OS_MAP_ANONYMOUS, NEW_BYTES);
+		return r != 0 ? r : store_format(&a->map, o);
+	}
+	r = a->os->size(a->os, a->map.file, &bytes);
+	if (r != 0)
+		return r;
+	if (bytes < DISK_DATA)
+		return short_file(a->os, a->map.file);
+	return map_open(&a->map, a->os, a->map.file, a->read_only ? OS_MAP_PRIVATE : OS_MAP_SHARED, bytes);
+}
+
+/* From a mapped file to a state. */
+static int arena_start(arena *a, const struct arena_options *o)
+{
+	struct header_disk *h = &a->header;
+	int r = header_choose(&a->map, h, &a->header_index);
+
+	if (r != 0)
+		return r;
+	if (h->kind != (uint32_t)a->kind)
+		return GRAVITY_NOTASTORE;
+	a->hash_seed = h->hash_seed;
+	a->map.identity = header_identity(h);
+	space_init(&a->space, &a->map, &a->readers, o->max_bytes);
+	log_init(&a->log, &a->map, &a->space);
+	ops_init(&a->writer.ops, a->os);
+	a->table.map = &a->map;
+	a->table.space = &a->space;
+	a->writer.txn.slot.arena = a;
+	return recover(a);
+}
+
+static void file_close(const struct os *os, os_file file, bool unlock)
+{
+	if (file.fd < 0)
+		return;
+	if (unlock)
+		(void)os->unlock(os, file);
+	(void)os->close(os, file);
+}
+
+static bool options_valid(const char *path, const struct arena_options *o)
+{
+	const unsigned known = GRAVITY_RDONLY | GRAVITY_NOCREATE | GRAVITY_NOVERIFY;
+
+	return (o->flags & ~known) == 0 && o->durability <= GRAVITY_LAZY && (unsigned)o->planner <= GRAVITY_CHEAPEST &&
+	       (path != NULL || (o->flags & GRAVITY_RDONLY) == 0) && o->mode <= 07777;
+}
+
+int arena_open(const char *path, const struct arena_options *options, arena **out)
+{
+	const struct os *os = options->os != NULL ? options->os : os_default();
+	os_file file = OS_NOFILE;
+	arena *a;
+	int r = 0;
+
+	*out = NULL;
+	if (!options_valid(path, options))
+		return GRAVITY_INVALID;
+	if (path != NULL)
+		r = file_open(os, path, options, &file);
+	if (r != 0)
+		return r;
+	r = arena_new(options, &a);
+	if (r != 0) {
+		file_close(os, file, true);
+		return r;
+	}
+	a->map.file = file;
+	r = arena_map(a, options);
+	if (r == 0)
+		r = arena_start(a, options);
+	if (r != 0) {
+		arena_free(a);
+		file_close(os, file, true);
+		return r;
+	}
+	*out = a;
+	return 0;
+}
+
+/* Everything that was committed, and the mark that says so, on stable storage. */
+static int close_flush(arena *a)
+{
+	int r = arena_failed(a) ? GRAVITY_FAILED : 0;
+
+	if (r != 0 || a->read_only || a->map.mode != OS_MAP_SHARED)
+		return r;
+	if (a->replayed_count > 0)
+		r = writer_session(a);
+	if (r != 0 || !a->session)
+		return r;
+	/* The second checkpoint hands back what the first one freed. */
+	if (a->log.bytes >= CLOSE_REPLAY) {
+		const uint64_t waiting = a->space.pending.bytes;
+		r = checkpoint_run(a, true);
+		(void)space_drain(&a->space, UINT64_MAX);
+		if (r == 0 && waiting > WAITING_AT_CLOSE)
+			r = checkpoint_run(a, true);
+		/* What has no room for a checkpoint is replayed at the next open. */
+		if (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == ENOMEM)
+			r = 0;
+	}
+	if (r == 0)
+		r = flush_to(a, a->flush.seq);
+	if (r == 0)
+		r = flush_range(a, 0, DISK_DATA);
+	(void)space_drain(&a->space, UINT64_MAX);
+	if (r == 0)
+		space_trim(&a->space, a->header.file_bytes);
+	return r;
+}
+
+int arena_close(arena *a)
+{
+	const struct os *os;
+	os_file file;
+	bool ours;
+	int r = 0;
+
+	if (a == NULL)
+		return 0;
+	ours = arena_ours(a);
+	if (ours && atomic_load(&a->open_txns) > 0)
+		return GRAVITY_BUSY;
+	os = a->os;
+	file = a->map.file;
+	if (ours) {
+		(void)writer_lock(a, false);
+		r = close_flush(a);
+		writer_unlock(a);
+	}
+	arena_free(a);
+	file_close(os, file, ours);
+	return r;
+}
+
+uint64_t arena_seed(const arena *a)
+{
+	return a->hash_seed;
+}
+
+const struct os *arena_os(const arena *a)
+{
+	return a->os;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* os.h: the seam between the library and the operating system.
+ *
+ * Everything that the library asks of a system goes through one `struct os`: files, the mapping, flushes, memory, the
+ * clock and random bytes. os_posix() is the real one. A test hands in its own, fails the n-th call, or keeps a "disk"
+ * beside the memory that it gives out as the map.
+ *
+ * Every operation returns 0, a positive errno value, or the one code named at it. Operations are thread-safe. EINTR
+ * and short transfers are retried inside, a bounded number of times; a failed flush never is. Offsets and sizes are
+ * bytes.
+ *
+ * Stores through the map do not pass through a call: what was stored is durable only after sync_range or sync. */
+#ifndef GKV_ARENA_OS_H
+#define GKV_ARENA_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct os_file {
+	int fd; /* -1: none */
+} os_file;
+
+#define OS_NOFILE ((os_file){-1})
+
+enum os_open_flags {
+	OS_RDONLY = 0x1u, /* open for reading alone                                    */
+	OS_CREATE = 0x2u  /* make a new file; EEXIST where the name is taken           */
+};
+
+enum os_map_mode {
+	OS_MAP_SHARED = 1,    /* stores reach the file                                           */
+	OS_MAP_PRIVATE = 2,   /* stores stay in memory; beyond the file's end stands zeroed
+	                         private memory, so that the whole reservation may be written    */
+	OS_MAP_ANONYMOUS = 3  /* no file: zeroed private memory                                  */
+};
+
+enum os_advice {
+	OS_ADVISE_RANDOM = 1,   /* no read-ahead, small folios   */
+	OS_ADVISE_WILLNEED = 2, /* read ahead now                */
+	OS_ADVISE_DONTNEED = 3  /* anonymous memory: give back the whole pages in it, they read as zeroes from now on */
+};
+
+struct os {
+	/* A regular file, close-on-exec. EISDIR for a directory, GRAVITY_NOTASTORE (-7) for what is neither. */
+	int (*open)(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out);
+	int (*close)(const struct os *os, os_file file);
+	int (*size)(const struct os *os, os_file file, uint64_t *bytes);
+
+	/* An open-file-description lock over the whole file, never waiting: GRAVITY_BUSY (-3) when another holds it. */
+	int (*lock)(const struct os *os, os_file file, bool exclusive);
+	/* Of the lock itself: a forked child, which shares it, must not call this. */
+	int (*unlock)(const struct os *os, os_file file);
+
+	/* Maps the file from offset 0 over *reserve bytes of address space, halving *reserve (not below `least`) until
+	 * the system grants it; *reserve tells what was granted. The mapping may reach past the end of the file. */
+	int (*map)(const struct os *os, os_file file, enum os_map_mode mode, uint64_t least, uint64_t *reserve,
+	           void **base);
+	int (*unmap)(const struct os *os, void *base, uint64_t reserve);
+	/* Best effort; its result may be ignored. */
+	int (*advise)(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice);
+
+	/* Allocates disk space for the range, growing the file to cover it; holes in it are filled. ENOSPC, never SIGBUS;
+	 * EFBIG where the process may not write that far. After a failure the file may have grown by a part of it. */
+	int (*grow)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
+	int (*truncate)(const struct os *os, os_file file, uint64_t bytes);
+	/* Hands the range's disk space back; it reads as zeroes. EOPNOTSUPP where the file system cannot. */
+	int (*punch)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
+
+	/* On stable storage when they return 0: a range of the map (msync), or everything of the file (fdatasync). */
+	int (*sync_range)(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes);
+	int (*sync)(const struct os *os, os_file file);
+	/* Starts writing the range out, without waiting; best effort. */
+	int (*push)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
+
+	/* Whole transfers; a read past the end gives *got < bytes. */
+	int (*read)(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got);
+	int (*write)(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes);
+
+	/* Renames without ever replacing: EEXIST when `to` is there. */
+	int (*rename)(const struct os *os, const char *from, const char *to);
+	int (*unlink)(const struct os *os, const char *path);
+	/* Makes the directory entry of `path` durable. */
+	int (*sync_dir)(const struct os *os, const char *path);
+
+	uint64_t (*clock)(const struct os *os); /* nanoseconds, monotonic */
+	int (*random)(const struct os *os, void *buf, size_t bytes);
+
+	/* As realloc and free; NULL on failure, `bytes` is never 0. */
+	void *(*alloc)(const struct os *os, void *old, size_t bytes);
+	void (*free)(const struct os *os, void *ptr);
+
+	void *context; /* the implementation's own */
+};
+
+/* The real system. Static: never freed. */
+const struct os *os_posix(void);
+
+/* What arena_open uses where its options name no os: os_posix(), or what a test installed for code that it reaches only
+ * through the public headers. Not thread-safe: install before the first open. NULL restores the real one. */
+const struct os *os_default(void);
+void os_set_default(const struct os *os);
+
+#endif

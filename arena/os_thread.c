@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* os_thread.c: mutexes, conditions and forks, over POSIX threads.
+ *
+ * Owns one process-wide number, the fork generation. Refuses recursive locks, timed waits and cancellation.
+ *
+ * Invariants
+ * 1. The generation changes in a forked child, before any other code runs there, and never elsewhere.
+ * 2. A mutex or condition that was initialised cannot fail: what the system would report is a bug in its use.
+ *
+ * Cost: a call each; os_fork_generation and os_thread_id make no system call. */
+#define _GNU_SOURCE
+#include "arena/os_thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How os_pause goes on: spins, then yields, then sleeps twice as long each time up to a limit. */
+#define PAUSE_SPINS     16u
+#define PAUSE_YIELDS    32u
+#define PAUSE_FIRST_NS  20000L
+#define PAUSE_DOUBLINGS 6u
+
+int os_mutex_init(os_mutex *m)
+{
+	return pthread_mutex_init(&m->mutex, NULL);
+}
+
+void os_mutex_release(os_mutex *m)
+{
+	int rc = pthread_mutex_destroy(&m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_mutex_lock(os_mutex *m)
+{
+	int rc = pthread_mutex_lock(&m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+bool os_mutex_trylock(os_mutex *m)
+{
+	int rc = pthread_mutex_trylock(&m->mutex);
+
+	assert(rc == 0 || rc == EBUSY);
+	return rc == 0;
+}
+
+void os_mutex_unlock(os_mutex *m)
+{
+	int rc = pthread_mutex_unlock(&m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+int os_cond_init(os_cond *c)
+{
+	return pthread_cond_init(&c->cond, NULL);
+}
+
+void os_cond_release(os_cond *c)
+{
+	int rc = pthread_cond_destroy(&c->cond);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_cond_wait(os_cond *c, os_mutex *m)
+{
+	int rc = pthread_cond_wait(&c->cond, &m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_cond_wake_one(os_cond *c)
+{
+	int rc = pthread_cond_signal(&c->cond);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_cond_wake_all(os_cond *c)
+{
+	int rc = pthread_cond_broadcast(&c->cond);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+/* Tells the processor that it is in a loop that waits, so that the other half of the core gets on. */
+static void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield" ::: "memory");
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+void os_pause(unsigned n)
+{
+	struct timespec nap = {0, PAUSE_FIRST_NS};
+	unsigned doublings;
+
+	if (n < PAUSE_SPINS) {
+		cpu_relax();
+		return;
+	}
+	if (n < PAUSE_YIELDS) {
+		(void)sched_yield();
+		return;
+	}
+	doublings = n - PAUSE_YIELDS;
+	if (doublings > PAUSE_DOUBLINGS)
+		doublings = PAUSE_DOUBLINGS;
+	nap.tv_nsec <<= doublings;
+	(void)nanosleep(&nap, NULL); /* a signal that cuts it short does no harm */
+}
+
+/* The address of a thread's own variable: unlike a cached thread number it is still right in a forked child. */
+uint64_t os_thread_id(void)
+{
+	static _Thread_local char own;
+
+	return (uint64_t)(uintptr_t)&own;
+}
+
+static _Atomic uint64_t generation;
+static pthread_once_t generation_once = PTHREAD_ONCE_INIT;
+static bool generation_counts;
+
+static void generation_next(void)
+{
+	(void)atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+}
+
+static void generation_register(void)
+{
+	generation_counts = pthread_atfork(NULL, NULL, generation_next) == 0;
+}
+
+/* Registers on the first call, which the first open makes: a fork before it has no handle to protect. Without the
+ * memory to register, the number of the process does the same service, at a system call each time. */
+uint64_t os_fork_generation(void)
+{
+	int rc = pthread_once(&generation_once, generation_register);
+
+	assert(rc == 0);
+	(void)rc;
+	if (!generation_counts)
+		return (uint64_t)getpid();
+	return atomic_load_explicit(&generation, memory_order_relaxed);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* page.h: one page of the table: 63 groups of 8 entries, an entry in either of two groups that its name chooses.
+ *
+ * A page of depth d holds the names that begin with its d-bit prefix. An entry is 24 bits of the name (its tag: bits 8
+ * to 31 from the top) and 40 bits of position. Entries never move inside a page; page_split and page_merge make new
+ * pages and keep every entry in the group that it is in. */
+#ifndef GKV_ARENA_PAGE_H
+#define GKV_ARENA_PAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/disk.h"
+
+#define PAGE_TAG_FIRST 8u   /* a name's bits from this one on are in its tag   */
+#define PAGE_DEPTH_MAX 30u  /* so a split below it always finds its bit there  */
+#define PAGE_POSITION_BITS 40u
+#define PAGE_POSITION_MASK ((UINT64_C(1) << PAGE_POSITION_BITS) - 1)
+/* Two buddies are merged when neither holds more: 40% of a page. */
+#define PAGE_MERGE_LIVE ((PAGE_GROUPS * PAGE_WAYS) * 2 / 5)
+
+static inline uint64_t page_tag(uint64_t name)
+{
+	return (name >> 32) & 0xffffff;
+}
+
+static inline uint64_t page_entry(uint64_t name, uint64_t offset)
+{
+	return page_tag(name) << PAGE_POSITION_BITS | offset / DISK_UNIT;
+}
+
+static inline uint64_t page_entry_offset(uint64_t entry)
+{
+	return (entry & PAGE_POSITION_MASK) * DISK_UNIT;
+}
+
+static inline uint64_t page_entry_tag(uint64_t entry)
+{
+	return entry >> PAGE_POSITION_BITS;
+}
+
+/* The two groups of a name, which differ: from bits that no depth and no tag uses. */
+static inline void page_groups(uint64_t name, unsigned *first, unsigned *second)
+{
+	const unsigned a = (unsigned)(((name & 0xffff) * PAGE_GROUPS) >> 16);
+	const unsigned b = (unsigned)((((name >> 16) & 0xffff) * (PAGE_GROUPS - 1)) >> 16);
+
+	*first = a;
+	*second = b + (b >= a);
+}
+
+static inline uint64_t page_load(const uint64_t *entry)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)entry, memory_order_acquire);
+}
+
+static inline void page_store(uint64_t *entry, uint64_t value)
+{
+	atomic_store_explicit((_Atomic uint64_t *)entry, value, memory_order_release);
+}
+
+static inline unsigned page_depth(const struct page_disk *p)
+{
+	return p->head.link;
+}
+
+/* The bits of a name that a page of this depth shares, the rest 0. */
+static inline uint64_t page_prefix(uint64_t name, unsigned depth)
+{
+	return depth == 0 ? 0 : name & ~(UINT64_MAX >> depth);
+}
+
+/* Empty, of that prefix, depth and birth. */
+void page_init(struct page_disk *p, uint64_t prefix, unsigned depth, uint64_t born);
+
+/* The entry of exactly that name's tag and offset, or NULL. */
+uint64_t *page_find(struct page_disk *p, uint64_t name, uint64_t offset);
+
+/* Chooses places for new entries of a page, each once, before any is stored. */
+struct page_plan {
+	struct page_disk *page;
+	uint8_t known[PAGE_GROUPS]; /* whether taken[] was read from the page yet   */
+	uint8_t taken[PAGE_GROUPS]; /* a bit for each way that is used or promised  */
+};
+
+void page_plan_begin(struct page_plan *plan, struct page_disk *p);
+/* A free place in the emptier of the name's groups, or NULL: the page must split. */
+uint64_t *page_plan_take(struct page_plan *plan, uint64_t name);
+
+/* Which half an entry goes to when a page of that depth splits: its bit `depth`, where the tag holds it. */
+static inline unsigned page_tag_bit(uint64_t entry, unsigned depth)
+{
+	return (unsigned)(page_entry_tag(entry) >> (31 - depth)) & 1;
+}
+
+/* Whether every group of both fits into one. */
+bool page_mergeable(const struct page_disk *a, const struct page_disk *b);
+/* Fills `to` (initialised, empty) with the entries of both. */
+void page_merge(struct page_disk *to, const struct page_disk *a, const struct page_disk *b);
+
+/* Used entries, counted. */
+unsigned page_count(const struct page_disk *p);
+
+#endif

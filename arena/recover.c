@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* recover.c owns the way from a file to a state: the newest valid header, then the log behind it. The same code serves
+ * a clean open, a killed process and a power cut.
+ *
+ *   walk    the chain is followed to its last whole commit. The mark tells whether that is far enough.
+ *   space   free = free list + the header's window + what lies beyond the header's end
+ *                  - blobs of the chain - the rest of the last window
+ *   replay  what the blobs say is done to the table, in pages copied as always.
+ *
+ * 1. Nothing is allocated before the space of the chain was taken out of the free slots.
+ * 2. Nothing durable changes: until the next checkpoint, a crash leaves the same header and log as before.
+ * 3. A chain longer than the file goes round: damage. So every walk ends.
+ *
+ * Cost: a clean store is opened by reading the header alone; the free list is read at the first write. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+void chain_begin(struct chain *c, const struct map *m, const struct header_disk *h)
+{
+	*c = (struct chain){
+		.map = m,
+		.at = {.cursor = h->log_start, .window_end = h->window_end, .link = (uint32_t)h->log_link},
+		.seq = h->seq,
+		.limit = map_bytes(m),
+	};
+}
+
+static bool jump_sound(const struct map *m, const struct jump_disk *j)
+{
+	return j->head.size == sizeof *j - sizeof j->head && j->start % DISK_UNIT == 0 && j->end % DISK_UNIT == 0 &&
+	       j->start <= j->end && j->end - j->start >= sizeof *j && map_holds(m, j->start, j->end - j->start);
+}
+
+/* Whether the blob that stands at the cursor can be the next one, its check aside. */
+static bool chain_follows(const struct chain *c, const struct blob_disk *b)
+{
+	const uint64_t room = c->at.window_end - c->at.cursor;
+	const unsigned kind = blob_kind(b);
+	const uint64_t seq = blob_seq(b);
+
+	if (b->link != c->at.link || (blob_flags(b) & ~(BLOB_COMMIT | BLOB_REPLACES)) != 0)
+		return false;
+	if (c->open_seq != 0 ? seq != c->open_seq : seq <= c->seq)
+		return false;
+	if (kind == BLOB_JUMP)
+		return blob_span(b->size) <= room;
+	if (kind == BLOB_TOMB && b->size != 0)
+		return false;
+	return (kind == BLOB_TOMB || blob_is_record(b)) && blob_span(b->size) + sizeof(struct jump_disk) <= room;
+}
+
+const struct blob_disk *chain_next(struct chain *c)
+{
+	const struct blob_disk *b;
+
+	if (!blob_fits(c->map, c->at.cursor) || c->at.window_end - c->at.cursor < sizeof(struct jump_disk))
+		return NULL;
+	b = blob_at(c->map, c->at.cursor);
+	if (!chain_follows(c, b) || !blob_verify(c->map, c->at.cursor))
+		return NULL;
+	c->travelled += blob_span(b->size);
+	if (c->travelled > c->limit)
+		return NULL;
+	c->at.link = b->check;
+	c->at.cursor += blob_span(b->size);
+	if (blob_kind(b) == BLOB_JUMP) {
+		const struct jump_disk *j = (const struct jump_disk *)(const void *)b;
+		if (!jump_sound(c->map, j))
+			return NULL;
+		c->at.cursor = j->start;
+		c->at.window_end = j->end;
+	}
+	c->open_seq = blob_seq(b);
+	if ((blob_flags(b) & BLOB_COMMIT) != 0) {
+		c->seq = blob_seq(b);
+		c->open_seq = 0;
+	}
+	return b;
+}
+
+/* Notes a stretch of the log that will be relied on. */
+static int replayed_add(arena *a, uint64_t start, uint64_t end, uint32_t *capacity)
+{
+	struct log_stretch *last = a->replayed_count > 0 ? &a->replayed[a->replayed_count - 1] : NULL;
+
+	if (last != NULL && last->end == start) {
+		last->end = end;
+		return 0;
+	}
+	if (a->replayed_count == *capacity) {
+		struct log_stretch *list;
+		*capacity = *capacity == 0 ? 16 : 2 * *capacity;
+		list = a->os->alloc(a->os, a->replayed, *capacity * sizeof *list);
+		if (list == NULL)
+			return ENOMEM;
+		a->replayed = list;
+	}
+	a->replayed[a->replayed_count++] = (struct log_stretch){start, end};
+	return 0;
+}
+
+/* Follows the chain: *blobs of it belong to whole commits, the last of which ends at a->log's place. */
+static int chain_walk(arena *a, uint64_t *blobs)
+{
+	struct log_place place;
+	const struct blob_disk *b;
+	struct chain c;
+	uint64_t walked = 0;
+	uint32_t capacity = 0;
+	uint32_t whole_count = 0;
+	uint64_t whole_end = 0;
+	int r = 0;
+
+	chain_begin(&c, &a->map, &a->header);
+	place = c.at;
+	*blobs = 0;
+	while (r == 0 && (b = chain_next(&c)) != NULL) {
+		const uint64_t offset = blob_offset(&a->map, b);
+		walked++;
+		r = replayed_add(a, offset, offset + blob_span(b->size), &capacity);
+		if (r != 0 || c.open_seq != 0)
+			continue;
+		*blobs = walked;
+		place = c.at;
+		whole_count = a->replayed_count;
+		whole_end = a->replayed[whole_count - 1].end;
+		a->log.bytes = c.travelled;
+	}
+	if (r != 0)
+		return r;
+	/* What follows the last whole commit did not happen. */
+	a->replayed_count = whole_count;
+	if (whole_count > 0)
+		a->replayed[whole_count - 1].end = whole_end;
+	log_place_at(&a->log, place);
+	atomic_store(&a->readers.seq, c.seq);
+	return 0;
+}
+
+static int slots_take_away(arena *a, uint64_t start, uint64_t end)
+{
+	const int r = start == end ? 0 : slots_remove(&a->space.free, start, end - start);
+
+	return r == GRAVITY_NOTFOUND ? GRAVITY_CORRUPT : r;
+}
+
+static int slots_give(arena *a, uint64_t start, uint64_t end)
+{
+	const int r = start == end ? 0 : slots_insert(&a->space.free, start, end - start);
+
+	return r == GRAVITY_INVALID ? GRAVITY_CORRUPT : r;
+}
+
+int recover_space(arena *a)
+{
+	const struct header_disk *h = &a->header;
+	int r;
+
+	if (a->space_loaded)
+		return 0;
+	r = freelist_read(a, h);
+	if (r == 0)
+		r = slots_give(a, h->log_start, h->window_end);
+	if (r == 0)
+		r = slots_give(a, h->file_bytes, map_bytes(&a->map) & ~(DISK_UNIT - 1));
+	for (uint32_t i = 0; r == 0 && i < a->replayed_count; i++)
+		r = slots_take_away(a, a->replayed[i].start, a->replayed[i].end);
+	if (r == 0)
+		r = slots_take_away(a, a->log.at.cursor, a->log.at.window_end);
+	a->space_loaded = r == 0;
+	if (r != 0) {
+		slots_release(&a->space.free);
+		slots_init(&a->space.free, a->os);
+	}
+	return r;
+}
+
+static int chain_replay(arena *a, uint64_t blobs)
+{
+	struct chain c;
+	int r = 0;
+
+	chain_begin(&c, &a->map, &a->header);
+	for (uint64_t i = 0; r == 0 && i < blobs; i++) {
+		const struct blob_disk *b = chain_next(&c);
+		r = b == NULL ? GRAVITY_CORRUPT : commit_replay(a, b);
+	}
+	return r;
+}
+
+int recover(arena *a)
+{
+	const struct header_disk *h = &a->header;
+	uint64_t marked, blobs;
+	int r;
+
+	if (h->file_bytes > map_bytes(&a->map))
+		return GRAVITY_CORRUPT;
+	a->table.root = h->root;
+	a->table.pages = h->table_pages;
+	a->table.bytes = h->table_bytes;
+	a->blobs = h->blobs;
+	a->live_bytes = h->live_bytes;
+	a->next_name = h->next_name;
+	a->space.durable_seq = a->space.started_seq = h->seq;
+	r = header_marks_read(&a->map, h, &marked);
+	if (r == 0)
+		r = chain_walk(a, &blobs);
+	if (r != 0)
+		return r;
+	if (marked > atomic_load(&a->readers.seq))
+		return GRAVITY_CORRUPT;
+	if (blobs > 0) {
+		r = recover_space(a);
+		if (r == 0)
+			r = chain_replay(a, blobs);
+	}
+	if (r != 0)
+		return r;
+	atomic_store(&a->readers.root, a->table.root);
+	a->flush.seq = atomic_load(&a->readers.seq);
+	return 0;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* space.c owns the decision where new data goes. It refuses to decide what is dead.
+ *
+ * 1. A free slot is reachable from no durable state and no reader.
+ * 2. The file never exceeds max_bytes through growth.
+ * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits.
+ *
+ * Cost: O(log n) in the number of slots. */
+#include "arena/space.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "arena/gravity.h"
+
+#define GROW_LEAST (UINT64_C(64) << 10)
+#define GROW_MOST (UINT64_C(16) << 20)
+#define GROW_SHARE 32 /* of the file's length, at a time */
+
+void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
+{
+	memset(s, 0, sizeof *s);
+	s->map = map;
+	s->readers = readers;
+	s->max_bytes = max_bytes == 0 ? UINT64_MAX : max_bytes;
+	slots_init(&s->free, map->os);
+	pending_init(&s->pending, map->os);
+}
+
+void space_release(struct space *s)
+{
+	if (s->map == NULL)
+		return;
+	slots_release(&s->free);
+	pending_release(&s->pending);
+	s->map = NULL;
+}
+
+/* The free bytes at the very end of the file. */
+static uint64_t tail_bytes(const struct space *s)
+{
+	const slot_id last = s->free.last;
+
+	if (last == SLOT_NONE || slots_start(&s->free, last) + slots_size(&s->free, last) != map_bytes(s->map))
+		return 0;
+	return slots_size(&s->free, last);
+}
+
+static uint64_t page_round(uint64_t bytes)
+{
+	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
+}
+
+static int grow_to(struct space *s, uint64_t end)
+{
+	const uint64_t old = map_bytes(s->map);
+	int r = slots_reserve(&s->free, 1);
+
+	if (r != 0)
+		return r;
+	r = map_grow(s->map, end);
+	if (r == 0)
+		r = slots_insert(&s->free, old, end - old);
+	assert(r <= 0 || r != EINVAL);
+	return r;
+}
+
+/* Lengthens the file so that its last slot holds `bytes`; by a share of its length where that may be had. */
+static int space_grow(struct space *s, uint64_t bytes)
+{
+	const uint64_t old = map_bytes(s->map);
+	const uint64_t tail = tail_bytes(s);
+	uint64_t share = old / GROW_SHARE;
+	uint64_t least, wish;
+	int r;
+
+	assert(tail < bytes);
+	least = page_round(old + bytes - tail);
+	if (least > s->max_bytes)
+		return GRAVITY_FULL;
+	share = share < GROW_LEAST ? GROW_LEAST : share > GROW_MOST ? GROW_MOST : share;
+	wish = page_round(least - (bytes - tail) + (bytes - tail > share ? bytes - tail : share));
+	if (wish > s->max_bytes)
+		wish = s->max_bytes & ~(DISK_PAGE - 1);
+	r = grow_to(s, wish < least ? least : wish);
+	if ((r == ENOSPC || r == EDQUOT || r == GRAVITY_FULL || r == EFBIG) && wish > least)
+		r = grow_to(s, least);
+	return r;
+}
+
+/* Whether a put may take so much and leave the reserve. Only a limit makes a reserve: without one the file grows. */
+static bool claim_allowed(const struct space *s, uint64_t bytes, enum space_claim claim)
+{
+	uint64_t left;
+
+	if (claim == SPACE_RESERVED || s->max_bytes == UINT64_MAX)
+		return true;
+	left = s->free.bytes;
+	if (s->max_bytes > map_bytes(s->map))
+		left += s->max_bytes - map_bytes(s->map);
+	return left >= bytes && left - bytes >= s->reserve;
+}
+
+static slot_id fit_outside(const struct space *s, uint64_t bytes)
+{
+	slot_id id = slots_first_fit(&s->free, bytes);
+
+	if (id != SLOT_NONE && slots_start(&s->free, id) >= s->evict_start && slots_start(&s->free, id) < s->evict_end)
+		id = slots_first_fit_from(&s->free, bytes, s->evict_end);
+	return id;
+}
+
+/* The first slot of that size, draining what is due before the file grows. */
+static int slot_obtain(struct space *s, uint64_t bytes, slot_id *id)
+{
+	int r;
+
+	*id = fit_outside(s, bytes);
+	if (*id != SLOT_NONE)
+		return 0;
+	if (space_drain(s, UINT64_MAX) > 0) {
+		*id = fit_outside(s, bytes);
+		if (*id != SLOT_NONE)
+			return 0;
+	}
+	if (s->evict_end > s->evict_start && s->evict_end >= map_bytes(s->map))
+		return GRAVITY_FULL; /* the end of the file is being emptied: growing it would be no gain */
+	r = space_grow(s, bytes);
+	if (r == 0)
+		*id = fit_outside(s, bytes);
+	assert(r != 0 || *id != SLOT_NONE);
+	return r;
+}
+
+int space_take(struct space *s, uint64_t bytes, uint64_t align, enum space_claim claim, uint64_t *offset)
+{
+	slot_id id;
+	uint64_t start;
+	int r;
+
+	assert(align == DISK_UNIT || align == DISK_LINE);
+	assert(bytes > 0 && bytes % DISK_UNIT == 0);
+	if (!claim_allowed(s, bytes, claim))
+		return GRAVITY_FULL;
+	r = slot_obtain(s, bytes + align - DISK_UNIT, &id);
+	if (r != 0)
+		return r;
+	start = (slots_start(&s->free, id) + align - 1) & ~(align - 1);
+	r = slots_remove(&s->free, start, bytes);
+	if (r == 0)
+		*offset = start;
+	return r;
+}
+
+int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end)
+{
+	const uint64_t need = bytes + sizeof(struct jump_disk);
+	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
+	uint64_t size;
+	slot_id id;
+	int r;
+
+	assert(bytes % DISK_UNIT == 0);
+	if (!claim_allowed(s, need, claim))
+		return GRAVITY_FULL;
+	r = slot_obtain(s, wish, &id);
+	if (r != 0 && wish > need) {
+		id = fit_outside(s, need);
+		if (id == SLOT_NONE)
+			return r;
+	} else if (r != 0) {
+		return r;
+	}
+	size = slots_size(&s->free, id);
+	if (size > need && size > SPACE_WINDOW)
+		size = need > SPACE_WINDOW ? need : SPACE_WINDOW;
+	*start = slots_start(&s->free, id);
+	*end = *start + size;
+	return slots_remove(&s->free, *start, size);
+}
+
+void space_return(struct space *s, uint64_t start, uint64_t end)
+{
+	int r;
+
+	assert(start <= end);
+	if (start == end)
+		return;
+	r = slots_insert(&s->free, start, end - start);
+	assert(r == 0);
+	(void)r;
+}
+
+void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
+{
+	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
+
+	pending_add(&s->pending, e, born <= s->started_seq);
+}
+
+void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
+{
+	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
+
+	pending_add(&s->pending, e, true);
+}
+
+uint64_t space_drain(struct space *s, uint64_t budget)
+{
+	return pending_drain(&s->pending, &s->free, s->readers, s->durable_seq, budget);
+}
+
+void space_trim(struct space *s, uint64_t least)
+{
+	const uint64_t old = map_bytes(s->map);
+	uint64_t end = page_round(old - tail_bytes(s));
+
+	if (end < page_round(least))
+		end = page_round(least);
+	if (end >= old || slots_reserve(&s->free, 1) != 0)
+		return;
+	if (slots_remove(&s->free, end, old - end) != 0)
+		return;
+	if (map_truncate(s->map, end) != 0)
+		(void)slots_insert(&s->free, end, old - end);
+}

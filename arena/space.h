@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* space.h: where new blobs may go: free slots, what waits to become one, the growth of the file and its limit.
+ *
+ * All of it belongs to the writer: whoever calls holds the writer's lock. */
+#ifndef GKV_ARENA_SPACE_H
+#define GKV_ARENA_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/map.h"
+#include "arena/pending.h"
+#include "arena/reader.h"
+#include "arena/slots.h"
+
+/* A window is cut from a free slot in pieces of at most so much; smaller slots than the least are left to compaction
+ * while there is a choice, since each costs a JUMP. */
+#define SPACE_WINDOW (UINT64_C(64) << 10)
+#define SPACE_WINDOW_LEAST (UINT64_C(1) << 10)
+
+struct space {
+	struct map *map;
+	const struct readers *readers;
+	struct slots free;
+	struct pending pending;
+	uint64_t max_bytes;    /* the file never grows past this; UINT64_MAX: no limit                       */
+	uint64_t reserve;      /* of that, puts leave so much alone                                          */
+	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
+	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
+	uint64_t evict_start, evict_end; /* nothing new goes here while compaction empties it; 0, 0: none   */
+};
+
+void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes);
+void space_release(struct space *s);
+
+/* Who asks: a put leaves the reserve alone, everything else may use it. */
+enum space_claim { SPACE_PUT, SPACE_RESERVED };
+
+/* Takes `bytes` at a multiple of `align` (8 or 64). 0, GRAVITY_FULL, ENOSPC, ENOMEM, errno. */
+int space_take(struct space *s, uint64_t bytes, uint64_t align, enum space_claim claim, uint64_t *offset);
+
+/* Takes a window for a blob of `bytes` (and a JUMP after it): [*start, *end). Codes as above. */
+int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end);
+
+/* Gives back at once what nothing has seen. Room was made by slots_reserve. */
+void space_return(struct space *s, uint64_t start, uint64_t end);
+
+/* A page or node, born at `born`, that died with commit `died`. Room was made by pending_reserve. */
+void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died);
+/* A blob of the log that died. */
+void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died);
+
+/* Hands over what has become free: at most `budget` extents. */
+uint64_t space_drain(struct space *s, uint64_t budget);
+
+/* Cuts the free end of the file, but not below `least`. Best effort. */
+void space_trim(struct space *s, uint64_t least);
+
+#endif

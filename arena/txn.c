@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* txn.c owns transactions as their users see them: begin, commit, abort, and looking up.
+ *
+ * 1. A read transaction is a reader slot; it looks at one root until it ends.
+ * 2. The one write transaction is a->writer; it holds the writer's lock from begin to commit or abort.
+ * 3. An ended transaction is known by `live`: using it is refused, not undefined, while the handle is open and its slot
+ *    was not given to another one. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void blob_show(const struct blob_disk *b, struct arena_blob *out)
+{
+	out->data = b + 1;
+	out->size = b->size;
+	out->seq = blob_seq(b);
+	out->aux = b->aux;
+}
+
+int arena_pin_take(arena *a, arena_pin *pin)
+{
+	if (!arena_ours(a))
+		return GRAVITY_INVALID;
+	pin->slot = readers_pin(&a->readers);
+	return 0;
+}
+
+int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out)
+{
+	const struct blob_disk *b;
+	const int r = table_find(&a->map, atomic_load(&a->readers.root), name.bits, &b);
+
+	(void)pin;
+	if (r == 0)
+		blob_show(b, out);
+	return r;
+}
+
+void arena_pin_drop(arena *a, arena_pin pin)
+{
+	readers_unpin(&a->readers, pin.slot);
+}
+
+static bool flags_valid(unsigned flags)
+{
+	const unsigned durability = ARENA_LAZY_COMMIT | ARENA_DURABLE_COMMIT;
+
+	if ((flags & ~(ARENA_WRITE | ARENA_NOWAIT | durability)) != 0 || (flags & durability) == durability)
+		return false;
+	return (flags & ARENA_WRITE) != 0 || flags == ARENA_READ;
+}
+
+static int begin_read(arena *a, arena_txn **out)
+{
+	struct reader_slot *s;
+	uint32_t slot;
+	const int r = readers_snapshot(&a->readers, &slot);
+
+	if (r != 0)
+		return r;
+	s = &a->readers.slots[slot];
+	s->arena = a;
+	s->live = TXN_READ;
+	*out = (arena_txn *)s;
+	return 0;
+}
+
+/* What puts leave alone of a size limit: a second copy of the table, the next free list, a window to move things in. */
+static uint64_t space_reserve(const arena *a)
+{
+	const uint64_t list = (a->space.free.count + 64) * 8 + a->space.pending.bytes / 64;
+
+	return a->table.bytes + list + 2 * SPACE_WINDOW;
+}
+
+static int begin_write(arena *a, unsigned flags, arena_txn **out)
+{
+	int r;
+
+	if (a->read_only)
+		return GRAVITY_READONLY;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_lock(a, (flags & ARENA_NOWAIT) != 0);
+	if (r != 0)
+		return r;
+	r = writer_session(a);
+	if (r != 0) {
+		writer_unlock(a);
+		return r;
+	}
+	if (a->space.max_bytes != UINT64_MAX)
+		a->space.reserve = space_reserve(a);
+	writer_begin(a, flags, false);
+	a->writer.txn.slot.live = TXN_WRITE;
+	*out = &a->writer.txn;
+	return 0;
+}
+
+int arena_begin(arena *a, unsigned flags, arena_txn **out)
+{
+	int r;
+
+	*out = NULL;
+	if (!flags_valid(flags) || !arena_ours(a))
+		return GRAVITY_INVALID;
+	r = (flags & ARENA_WRITE) != 0 ? begin_write(a, flags, out) : begin_read(a, out);
+	if (r == 0)
+		atomic_fetch_add(&a->open_txns, 1);
+	return r;
+}
+
+arena *arena_txn_arena(const arena_txn *t)
+{
+	return t->slot.arena;
+}
+
+bool arena_txn_writes(const arena_txn *t)
+{
+	return txn_is_writer(t);
+}
+
+int arena_txn_usable(const arena_txn *t)
+{
+	if (t == NULL)
+		return GRAVITY_INVALID;
+	if (t->slot.live == TXN_READ)
+		return arena_ours(t->slot.arena) ? 0 : GRAVITY_INVALID;
+	if (t->slot.arena == NULL || atomic_load_explicit(&t->slot.arena->writer_owner, memory_order_relaxed) != os_thread_id())
+		return GRAVITY_INVALID;
+	return t->slot.live == TXN_WRITE && arena_ours(t->slot.arena) ? 0 : GRAVITY_INVALID;
+}
+
+static void end_read(arena_txn *t)
+{
+	arena *a = txn_arena(t);
+
+	t->slot.live = TXN_ENDED;
+	readers_end(&a->readers, (uint32_t)(&t->slot - a->readers.slots));
+	atomic_fetch_sub(&a->open_txns, 1);
+}
+
+/* The transaction is over; lets the next writer in. */
+static void end_write(arena *a)
+{
+	struct writer *w = &a->writer;
+
+	if (w->shown)
+		readers_unpin(&a->readers, w->shown_pin);
+	w->shown = false;
+	w->txn.slot.live = TXN_ENDED;
+	writer_unlock(a);
+}
+
+static bool commit_durable(const arena *a)
+{
+	const unsigned flags = a->writer.flags;
+
+	return (flags & ARENA_DURABLE_COMMIT) != 0 || (!a->lazy && (flags & ARENA_LAZY_COMMIT) == 0);
+}
+
+static int commit_write(arena *a)
+{
+	const bool durable = commit_durable(a);
+	uint64_t seq = 0;
+	int r, worked;
+
+	if (arena_failed(a)) {
+		writer_abort(a);
+		r = GRAVITY_FAILED;
+	} else {
+		r = commit_apply(a, &seq);
+	}
+	checkpoint_poll(a);
+	(void)space_drain(&a->space, 256);
+	end_write(a);
+	if (r == 0 && seq != 0 && durable)
+		r = flush_to(a, seq);
+	/* A lazy commit happened, whatever becomes of the checkpoint: its failure is told to the next one. */
+	worked = checkpoint_work(a);
+	(void)worked;
+	atomic_fetch_sub(&a->open_txns, 1);
+	return r;
+}
+
+int arena_commit(arena_txn *t)
+{
+	const int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (txn_is_writer(t))
+		return commit_write(txn_arena(t));
+	end_read(t);
+	return 0;
+}
+
+void arena_abort(arena_txn *t)
+{
+	arena *a;
+
+	if (t == NULL || arena_txn_usable(t) != 0)
+		return;
+	if (!txn_is_writer(t)) {
+		end_read(t);
+		return;
+	}
+	a = txn_arena(t);
+	writer_abort(a);
+	end_write(a);
+	atomic_fetch_sub(&a->open_txns, 1);
+}
+
+void arena_shown(arena_txn *t)
+{
+	arena *a = txn_arena(t);
+
+	if (!txn_is_writer(t) || a->writer.shown)
+		return;
+	a->writer.shown = true;
+	a->writer.shown_pin = readers_pin(&a->readers);
+}
+
+int arena_find(arena_txn *t, vpos name, struct arena_blob *out)
+{
+	const struct blob_disk *b;
+	int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (txn_is_writer(t))
+		r = writer_find(txn_arena(t), name.bits, &b);
+	else
+		r = table_find(&txn_arena(t)->map, t->slot.root, name.bits, &b);
+	if (r == 0)
+		blob_show(b, out);
+	return r;
+}
+
+#define MANY 16u
+
+/* Each step touches memory that the step before asked for. */
+static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena_blob *out, int *codes)
+{
+	const struct map *m = &txn_arena(t)->map;
+	const struct page_disk *page[MANY];
+	uint64_t at[MANY];
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned first, second;
+		page[i] = table_page(m, t->slot.root, names[i].bits);
+		if (page[i] == NULL)
+			continue;
+		page_groups(names[i].bits, &first, &second);
+		__builtin_prefetch(page[i]->group[first]);
+		__builtin_prefetch(page[i]->group[second]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		at[i] = page[i] == NULL ? 0 : table_candidate(page[i], names[i].bits);
+		if (at[i] != 0 && map_holds(m, at[i], 4 * DISK_LINE))
+			for (unsigned line = 0; line < 4; line++)
+				__builtin_prefetch(m->base + at[i] + line * DISK_LINE);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct blob_disk *b;
+		codes[i] = page[i] == NULL ? GRAVITY_CORRUPT
+		           : at[i] == 0    ? GRAVITY_NOTFOUND
+		                           : table_find_in(m, page[i], names[i].bits, &b);
+		if (codes[i] == 0)
+			blob_show(b, &out[i]);
+	}
+}
+
+int arena_find_many(arena_txn *t, size_t n, const vpos *names, struct arena_blob *out, int *codes)
+{
+	const int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (txn_is_writer(t)) {
+		for (size_t i = 0; i < n; i++)
+			codes[i] = arena_find(t, names[i], &out[i]);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i += MANY)
+		find_group(t, (unsigned)(n - i < MANY ? n - i : MANY), names + i, out + i, codes + i);
+	return 0;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* writer.c owns the writer's lock and what the one write transaction has done so far: blobs in the log, ops in its
+ * private map. It changes nothing that others see: that is commit.c.
+ *
+ * 1. While the transaction has blobs in the chain nobody else appends, allocates, frees or begins a checkpoint.
+ * 2. Every op's `now` is a blob of this transaction; every `before` is what the table has.
+ * 3. An operation that fails leaves ops and log as they were. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+int writer_lock(arena *a, bool nowait)
+{
+	const uint64_t self = os_thread_id();
+
+	if (atomic_load_explicit(&a->writer_owner, memory_order_relaxed) == self)
+		return GRAVITY_INVALID;
+	os_mutex_lock(&a->writer_mutex);
+	while (a->writer_busy) {
+		if (nowait) {
+			os_mutex_unlock(&a->writer_mutex);
+			return GRAVITY_BUSY;
+		}
+		a->writer_waiting++;
+		os_cond_wait(&a->writer_cond, &a->writer_mutex);
+		a->writer_waiting--;
+	}
+	a->writer_busy = true;
+	atomic_store_explicit(&a->writer_owner, self, memory_order_relaxed);
+	os_mutex_unlock(&a->writer_mutex);
+	return 0;
+}
+
+void writer_unlock(arena *a)
+{
+	bool wake;
+
+	os_mutex_lock(&a->writer_mutex);
+	assert(a->writer_busy);
+	a->writer_busy = false;
+	atomic_store_explicit(&a->writer_owner, 0, memory_order_relaxed);
+	wake = a->writer_waiting > 0;
+	os_mutex_unlock(&a->writer_mutex);
+	if (wake)
+		os_cond_wake_one(&a->writer_cond);
+}
+
+/* Marks the memory pages of a range as changed, without changing them. */
+static void range_touch(const struct map *m, uint64_t start, uint64_t end)
+{
+	for (uint64_t at = start & ~(DISK_PAGE - 1); at < end; at += DISK_PAGE) {
+		_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(m->base + at);
+		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed), memory_order_relaxed);
+	}
+}
+
+/* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
+ * that this session starts from and the log that it replayed are made sure of before anything is reused or promised on
+ * top of them. */
+static int session_flush(arena *a)
+{
+	const uint64_t header = a->header_index * DISK_PAGE;
+
+	if (a->map.mode != OS_MAP_SHARED)
+		return 0;
+	range_touch(&a->map, header, header + DISK_PAGE);
+	for (uint32_t i = 0; i < a->replayed_count; i++)
+		range_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
+	return a->replayed_count == 0 ? flush_range(a, header, header + DISK_PAGE) : flush_all(a);
+}
+
+int writer_session(arena *a)
+{
+	int r;
+
+	if (a->session)
+		return 0;
+	r = recover_space(a);
+	if (r == 0)
+		r = session_flush(a);
+	if (r != 0)
+		return r;
+	a->os->free(a->os, a->replayed);
+	a->replayed = NULL;
+	a->replayed_count = 0;
+	a->session = true;
+	return 0;
+}
+
+void writer_begin(arena *a, unsigned flags, bool internal)
+{
+	struct writer *w = &a->writer;
+
+	assert(w->ops.count == 0 && !log_has_blobs(&a->log));
+	w->flags = flags;
+	w->internal = internal;
+	w->memo = false;
+	w->written = 0;
+	a->log.seq = atomic_load_explicit(&a->readers.seq, memory_order_relaxed) + 1;
+}
+
+void writer_abort(arena *a)
+{
+	struct writer *w = &a->writer;
+	const bool used = log_has_blobs(&a->log);
+
+	log_abort(&a->log);
+	ops_clear(&w->ops);
+	w->memo = false;
+	if (!used)
+		return;
+	/* The commit number is used up: no later commit's blobs can be taken for these. */
+	(void)readers_apply_begin(&a->readers);
+	readers_apply_end(&a->readers, a->log.seq, a->table.root);
+}
+
+/* What the table has of that name; 0: nothing. */
+static int table_before(arena *a, uint64_t name, uint64_t *before)
+{
+	struct writer *w = &a->writer;
+	const struct blob_disk *b;
+	int r;
+
+	if (!w->memo || w->memo_name != name) {
+		r = table_find(&a->map, a->table.root, name, &b);
+		if (r == GRAVITY_CORRUPT)
+			return r;
+		w->memo = true;
+		w->memo_name = name;
+		w->memo_before = r == 0 ? blob_offset(&a->map, b) : 0;
+	}
+	*before = w->memo_before;
+	return 0;
+}
+
+int writer_find(arena *a, uint64_t name, const struct blob_disk **blob)
+{
+	const struct op *op = ops_find(&a->writer.ops, name);
+	uint64_t at;
+	int r;
+
+	if (op != NULL) {
+		at = op->now;
+	} else {
+		r = table_before(a, name, &at);
+		if (r != 0)
+			return r;
+	}
+	if (at == 0)
+		return GRAVITY_NOTFOUND;
+	*blob = blob_at(&a->map, at);
+	return 0;
+}
+
+/* The op of that name, to be changed, made if there is none yet; nothing can fail once it is there. */
+static int op_obtain(arena *a, uint64_t name, struct op **out, bool *is_new)
+{
+	struct ops *ops = &a->writer.ops;
+	struct op *op;
+	uint64_t before;
+	int r = ops_reserve(ops, 2);
+
+	if (r != 0)
+		return r;
+	op = ops_find(ops, name);
+	*is_new = op == NULL;
+	if (op == NULL) {
+		r = table_before(a, name, &before);
+		if (r != 0)
+			return r;
+		op = ops_add(ops, name);
+		op->before = before;
+		op->now = before;
+	}
+	*out = op;
+	return 0;
+}
+
+/* The transaction's own record that this change overwrites is dead at its commit. */
+static void op_overwrite(arena *a, struct op *op, uint64_t now)
+{
+	if (op->now != 0 && op->now != op->before)
+		ops_add_dead(&a->writer.ops, op->now, blob_span(blob_at(&a->map, op->now)->size));
+	op->now = now;
+}
+
+int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, void **data)
+{
+	struct writer *w = &a->writer;
+	struct blob_disk *b;
+	struct op *op;
+	bool is_new;
+	int r;
+
+	r = op_obtain(a, name.bits, &op, &is_new);
+	if (r != 0)
+		return r;
+	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux,
+	               w->internal ? SPACE_RESERVED : SPACE_PUT, &b);
+	if (r != 0) {
+		if (is_new)
+			ops_drop_last(&w->ops);
+		return r;
+	}
+	op_overwrite(a, op, blob_offset(&a->map, b));
+	w->written += blob_span(size);
+	*data = b + 1;
+	return 0;
+}
+
+static int writer_del(arena *a, uint64_t name)
+{
+	struct writer *w = &a->writer;
+	const struct blob_disk *found;
+	struct blob_disk *b;
+	struct op *op;
+	bool is_new;
+	int r = writer_find(a, name, &found);
+
+	if (r == 0)
+		r = op_obtain(a, name, &op, &is_new);
+	if (r != 0)
+		return r;
+	r = log_append(&a->log, BLOB_TOMB, BLOB_REPLACES, name, 0, 0, SPACE_RESERVED, &b);
+	if (r != 0) {
+		if (is_new)
+			ops_drop_last(&w->ops);
+		return r;
+	}
+	op_overwrite(a, op, 0);
+	ops_add_dead(&w->ops, blob_offset(&a->map, b), blob_span(0));
+	return 0;
+}
+
+/* Once more after compaction has made room, where the transaction has nothing in the chain that would be in its way. */
+static bool worth_compacting(const arena *a, int r)
+{
+	return (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && !log_has_blobs(&a->log) && a->writer.ops.count == 0 &&
+	       !a->writer.internal;
+}
+
+int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
+{
+	arena *a = txn_arena(t);
+	int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (!txn_is_writer(t))
+		return GRAVITY_READONLY;
+	if (size > ARENA_BLOB_MAX)
+		return GRAVITY_TOOBIG;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_put(a, BLOB_PUT, name, aux, size, data);
+	if (worth_compacting(a, r) && compact_make(a, blob_span(size) + sizeof(struct jump_disk)) == 0)
+		r = writer_put(a, BLOB_PUT, name, aux, size, data);
+	return r;
+}
+
+int arena_del(arena_txn *t, vpos name)
+{
+	arena *a = txn_arena(t);
+	int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (!txn_is_writer(t))
+		return GRAVITY_READONLY;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_del(a, name.bits);
+	if (worth_compacting(a, r) && compact_make(a, SPACE_WINDOW_LEAST) == 0)
+		r = writer_del(a, name.bits);
+	return r;
+}
+
+vpos arena_name_next(arena_txn *t)
+{
+	arena *a = txn_arena(t);
+
+	assert(txn_is_writer(t));
+	a->next_name++;
+	return (vpos){mix64(a->next_name)};
+}

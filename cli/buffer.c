@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* A growing run of bytes. Growth doubles, so n bytes cost O(n) copies in all. */
+
+#include "cli/cli.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/buffer.h"
+
+enum { BUFFER_FIRST_BYTES = 64 * 1024 };
+
+bool buffer_reserve(struct buffer *buffer, size_t more)
+{
+	size_t capacity = buffer->capacity ? buffer->capacity : BUFFER_FIRST_BYTES;
+	char *data;
+
+	assert(buffer->size <= buffer->capacity);
+	if (more <= buffer->capacity - buffer->size)
+		return true;
+	if (more > SIZE_MAX / 4 || buffer->size > SIZE_MAX / 4)
+		return false;
+	while (capacity - buffer->size < more || capacity < buffer->size)
+		capacity *= 2;
+	data = realloc(buffer->data, capacity);
+	if (!data)
+		return false;
+	buffer->data = data;
+	buffer->capacity = capacity;
+	return true;
+}
+
+bool buffer_set(struct buffer *buffer, const void *data, size_t size)
+{
+	size_t before = buffer->size;
+
+	buffer->size = 0;
+	if (!buffer_reserve(buffer, size)) {
+		buffer->size = before;
+		return false;
+	}
+	if (size > 0)
+		memcpy(buffer->data, data, size);
+	buffer->size = size;
+	return true;
+}
+
+void buffer_release(struct buffer *buffer)
+{
+	free(buffer->data);
+	*buffer = (struct buffer){0};
+}

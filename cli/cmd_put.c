@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* gkv put: stores one record.
+ *
+ * A value from standard input is read whole before the store is opened, so a slow producer keeps nobody out, and one
+ * that fails leaves the store as it was. */
+
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/buffer.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/store.h"
+
+enum { READ_BYTES = 256 * 1024 };
+
+#define VALUE_MAX_BYTES ((size_t)4000000000u)
+
+/* Reads standard input to its end, but no further than one byte over the limit. Returns 0, a GKV_* code or an errno
+ * value. */
+static int value_read(struct buffer *value)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (!buffer_reserve(value, READ_BYTES))
+			return ENOMEM;
+		got = read(STDIN_FILENO, value->data + value->size, value->capacity - value->size);
+		if (got == 0)
+			return GKV_OK;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno;
+		value->size += (size_t)got;
+		if (value->size > VALUE_MAX_BYTES)
+			return GKV_TOOBIG;
+	}
+}
+
+static enum status record_put(const char *path, bool add, gkv_bytes key, gkv_bytes val)
+{
+	enum status status;
+	gkv *db;
+	int code;
+
+	status = store_open(path, STORE_CREATE, GKV_DURABLE, &db);
+	if (status != STATUS_DONE)
+		return status;
+	code = (add ? gkv_add : gkv_put)(db, key.data, key.size, val.data, val.size);
+	if (code != GKV_OK)
+		status = say_code(path, code);
+	return store_close(db, path, status);
+}
+
+static enum status put_run(const struct verb *verb, int argc, char **argv)
+{
+	bool add = false;
+	const struct option_spec specs[] = {{"add", &add, NULL}, {NULL, NULL, NULL}};
+	struct operands operands;
+	struct buffer value = {0};
+	gkv_bytes key, val;
+	enum status status;
+	int code;
+
+	if (!options_parse(verb, argc, argv, specs, &operands, &status))
+		return status;
+	key = (gkv_bytes){operands.items[1], strlen(operands.items[1])};
+	if (operands.count == 3 && strcmp(operands.items[2], "-") != 0) {
+		val = (gkv_bytes){operands.items[2], strlen(operands.items[2])};
+		return record_put(operands.items[0], add, key, val);
+	}
+	code = value_read(&value);
+	if (code != GKV_OK) {
+		status = say_code("standard input", code);
+	} else {
+		val = (gkv_bytes){value.data, value.size};
+		status = record_put(operands.items[0], add, key, val);
+	}
+	buffer_release(&value);
+	return status;
+}
+
+const struct verb verb_put = {
+	.name = "put",
+	.synopsis = "[--add] FILE KEY [VALUE]",
+	.summary = "store a value, from standard input when VALUE is absent or -",
+	.help = "Stores VALUE under KEY, in place of the value that KEY had. Where VALUE is absent or\n"
+		"-, it is standard input, to its end, any bytes. A missing FILE is created. A KEY or\n"
+		"VALUE that begins with - must follow a --.\n"
+		"\n"
+		"Options:\n"
+		"  --add           store only where KEY is absent, otherwise fail (exit status 4)\n",
+	.min_operands = 2,
+	.max_operands = 3,
+	.run = put_run,
+};

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* Escapes, as TSV, batch lines and messages use them. Any bytes come back as they were.
+ *
+ * 1. Escaped text holds no TAB, no newline and no NUL.
+ * 2. Reading never makes text longer, so it works in place. */
+
+#include "cli/cli.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "cli/escape.h"
+
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c != 0x7f && c != '\\';
+}
+
+/* The escape of one byte: two or four characters into out, their number returned. */
+static size_t escape_byte(char out[4], unsigned char c)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	assert(!is_plain(c));
+	out[0] = '\\';
+	switch (c) {
+	case '\t':
+		out[1] = 't';
+		return 2;
+	case '\n':
+		out[1] = 'n';
+		return 2;
+	case '\r':
+		out[1] = 'r';
+		return 2;
+	case '\0':
+		out[1] = '0';
+		return 2;
+	case '\\':
+		out[1] = '\\';
+		return 2;
+	default:
+		out[1] = 'x';
+		out[2] = digits[c >> 4];
+		out[3] = digits[c & 15];
+		return 4;
+	}
+}
+
+bool escape_write(struct sink *sink, gkv_bytes bytes)
+{
+	const unsigned char *from = bytes.data;
+	size_t run = 0;
+
+	for (size_t i = 0; i < bytes.size; i++) {
+		char out[4];
+		size_t size;
+
+		if (is_plain(from[i]))
+			continue;
+		size = escape_byte(out, from[i]);
+		if (!sink_write(sink, from + run, i - run) || !sink_write(sink, out, size))
+			return false;
+		run = i + 1;
+	}
+	return run == bytes.size || sink_write(sink, from + run, bytes.size - run);
+}
+
+void escape_string(char *out, size_t capacity, gkv_bytes bytes)
+{
+	const unsigned char *from = bytes.data;
+	size_t used = 0;
+
+	assert(capacity > 0);
+	for (size_t i = 0; i < bytes.size; i++) {
+		char one[4] = {(char)from[i]};
+		size_t size = is_plain(from[i]) ? 1 : escape_byte(one, from[i]);
+
+		if (size >= capacity - used)
+			break;
+		memcpy(out + used, one, size);
+		used += size;
+	}
+	out[used] = '\0';
+}
+
+/* Reads the escape whose backslash stands at text[0]. Returns how many characters it has, 0: it is none. */
+static size_t escape_parse(const char *text, size_t size, char *byte)
+{
+	static const char letters[] = "tnr0\\s";
+	static const char bytes[] = "\t\n\r\0\\ ";
+	const char *letter;
+
+	if (size < 2)
+		return 0;
+	if (text[1] == 'x') {
+		if (size < 4 || hex_digit(text[2]) < 0 || hex_digit(text[3]) < 0)
+			return 0;
+		*byte = (char)(hex_digit(text[2]) << 4 | hex_digit(text[3]));
+		return 4;
+	}
+	letter = memchr(letters, text[1], sizeof(letters) - 1);
+	if (!letter)
+		return 0;
+	*byte = bytes[letter - letters];
+	return 2;
+}
+
+bool escape_read(char *text, size_t size, size_t *new_size, const char **why)
+{
+	char *first = size > 0 ? memchr(text, '\\', size) : NULL;
+	size_t from, to;
+
+	*new_size = size;
+	if (!first)
+		return true;
+	for (from = to = (size_t)(first - text); from < size; to++) {
+		size_t used;
+
+		if (text[from] != '\\') {
+			text[to] = text[from++];
+			continue;
+		}
+		used = escape_parse(text + from, size - from, text + to);
+		if (used == 0) {
+			*why = "bad escape (known are \\t \\n \\r \\0 \\\\ \\s \\xHH)";
+			return false;
+		}
+		from += used;
+	}
+	*new_size = to;
+	return true;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* What the formats have in common. Each of them has its own file. */
+
+#include "cli/cli.h"
+
+#include "cli/format.h"
+
+enum read_result reader_refuse(struct reader *reader, const char *why)
+{
+	reader->why = why;
+	return READ_BAD;
+}
+
+const struct format *format_choose(bool tsv, bool json)
+{
+	if (tsv && json)
+		return NULL;
+	return tsv ? &format_tsv : json ? &format_json : &format_bdb;
+}
+
+bool format_no_head(struct sink *sink, const gkv_stats *stats)
+{
+	(void)stats;
+	return sink->error == 0;
+}
+
+bool format_no_tail(struct sink *sink)
+{
+	return sink->error == 0;
+}

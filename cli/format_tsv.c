@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* Tab-separated values: key, TAB, value, newline, with the escapes of escape.h. Any bytes survive.
+ *
+ * 1. A written line holds exactly one TAB; a line that is read must, too. */
+
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "cli/escape.h"
+#include "cli/format.h"
+
+static bool tsv_write(struct sink *sink, const gkv_bytes *key, const gkv_bytes *val)
+{
+	if (!escape_write(sink, *key))
+		return false;
+	if (val && !(sink_byte(sink, '\t') && escape_write(sink, *val)))
+		return false;
+	return sink_byte(sink, '\n');
+}
+
+static enum read_result tsv_read(struct reader *reader, gkv_bytes *key, gkv_bytes *val)
+{
+	char *text, *tab;
+	size_t size, key_size, val_size;
+
+	switch (lines_next(&reader->lines, &text, &size)) {
+	case LINE_END:
+		return READ_END;
+	case LINE_FAILED:
+		return READ_FAILED;
+	case LINE_ONE:
+		break;
+	}
+	tab = memchr(text, '\t', size);
+	if (!tab)
+		return reader_refuse(reader, "no TAB between key and value");
+	key_size = (size_t)(tab - text);
+	val_size = size - key_size - 1;
+	if (memchr(tab + 1, '\t', val_size))
+		return reader_refuse(reader, "more than one TAB (one in a value is written \\t)");
+	if (!escape_read(text, key_size, &key_size, &reader->why) ||
+	    !escape_read(tab + 1, val_size, &val_size, &reader->why))
+		return READ_BAD;
+	*key = (gkv_bytes){text, key_size};
+	*val = (gkv_bytes){tab + 1, val_size};
+	return READ_RECORD;
+}
+
+const struct format format_tsv = {format_no_head, tsv_write, format_no_tail, tsv_read};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+#ifndef GKV_CLI_MESSAGE_H
+#define GKV_CLI_MESSAGE_H
+
+#include "cli/cli.h"
+#include "gkv.h"
+
+/* Prints "gkv: ABOUT: TEXT" and a newline to standard error, after a progress bar was taken away. ABOUT is the file,
+ * the stream or the verb that the message is about. */
+void say(const char *about, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says what a GKV_* code or errno value means and returns the exit status for it. */
+enum status say_code(const char *about, int code);
+
+/* The exit status for a GKV_* code or errno value, without a word. */
+enum status status_of(int code);
+
+/* Says that a key was not found: control bytes escaped, a long key shortened. */
+void say_absent(const char *about, gkv_bytes key);
+
+#endif

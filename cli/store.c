@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* The store that a verb works on: opening, closing and walking it, with the messages for what goes wrong.
+ *
+ * 1. Only STORE_CREATE can make a file.
+ * 2. A walk holds one snapshot and one record at a time: memory does not grow with the store. */
+
+#include "cli/cli.h"
+
+#include <assert.h>
+
+#include "cli/message.h"
+#include "cli/store.h"
+
+enum status store_open(const char *path, enum store_use use, enum gkv_durability durability, gkv **db)
+{
+	gkv_options options = {.durability = durability};
+	int code;
+
+	if (use != STORE_CREATE)
+		options.flags |= GKV_NOCREATE;
+	if (use == STORE_READ)
+		options.flags |= GKV_RDONLY;
+	code = gkv_open(path, &options, db);
+	if (code != GKV_OK) {
+		*db = NULL;
+		return say_code(path, code);
+	}
+	assert(*db);
+	return STATUS_DONE;
+}
+
+enum status store_close(gkv *db, const char *path, enum status status)
+{
+	int code = gkv_close(db);
+
+	if (code == GKV_OK)
+		return status;
+	/* An absent key is the smaller news of the two. */
+	if (status == STATUS_DONE || status == STATUS_ABSENT)
+		return say_code(path, code);
+	return status;
+}
+
+static enum status walk_records(gkv_iter *iter, const char *path, store_visit *visit, void *arg)
+{
+	for (;;) {
+		gkv_bytes key, val;
+		int code = gkv_iter_next(iter, &key, &val);
+
+		if (code == GKV_NOTFOUND)
+			return STATUS_DONE;
+		if (code != GKV_OK)
+			return say_code(path, code);
+		if (!visit(arg, &key, &val))
+			return STATUS_FAILED;
+	}
+}
+
+enum status store_walk(gkv *db, const char *path, store_visit *visit, void *arg)
+{
+	gkv_txn *txn = NULL;
+	gkv_iter *iter = NULL;
+	enum status status;
+	int code;
+
+	code = gkv_begin(db, GKV_READ, &txn);
+	if (code != GKV_OK)
+		return say_code(path, code);
+	code = gkv_iter_open(txn, &iter);
+	if (code != GKV_OK) {
+		status = say_code(path, code);
+		goto out;
+	}
+	status = walk_records(iter, path, visit, arg);
+	gkv_iter_close(iter);
+out:
+	gkv_abort(txn);
+	return status;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+#ifndef GKV_CLI_STORE_H
+#define GKV_CLI_STORE_H
+
+#include "cli/cli.h"
+#include "gkv.h"
+
+/* How a verb opens its store. */
+enum store_use {
+	STORE_READ,   /* read-only; a missing file is an error */
+	STORE_CHANGE, /* a missing file is an error */
+	STORE_CREATE  /* a missing file becomes an empty store */
+};
+
+/* Opens the store at path. Anything but STATUS_DONE was said already, and *db is NULL. */
+enum status store_open(const char *path, enum store_use use, enum gkv_durability durability, gkv **db);
+
+/* Closes the store (NULL is allowed). Returns status where that is a failure already, else what closing gave. */
+enum status store_close(gkv *db, const char *path, enum status status);
+
+/* Shows every record of one snapshot to visit, which returns false to stop the walk; it says itself why. */
+typedef bool store_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val);
+enum status store_walk(gkv *db, const char *path, store_visit *visit, void *arg);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* gkv.h: an embeddable key-value store in one file.
+ *
+ * A store maps keys (0 to 65,535 bytes) to values (0 to 4,000,000,000 bytes), any bytes in both. One write transaction
+ * goes on at a time; any number of readers see one commit each meanwhile. Sizes are bytes.
+ *
+ * Results. Functions return GKV_OK (0), a negative GKV_* code, or a positive errno value of the system (ENOSPC,
+ * EACCES, ...); gkv_strerror names all of them. Out-parameters come last and are zero or NULL after a failure
+ * (GKV_SHORTBUF excepted). A pointer to bytes may be NULL where their size is 0, any other NULL is GKV_INVALID unless
+ * it is allowed by name. Every function may also return these, which are not repeated below:
+ *
+ *   GKV_INVALID   the call itself is wrong: a NULL, an unknown flag, a transaction that has ended, a handle from before
+ *                 a fork (a forked child must open the store itself; its gkv_close of such a handle harms nothing)
+ *   GKV_CORRUPT   the file is damaged: a checksum, bound or link does not hold
+ *   ENOMEM        no memory
+ *
+ * Every function that writes may also return:
+ *
+ *   GKV_READONLY  the handle was opened with GKV_RDONLY, or the transaction reads only
+ *   GKV_FULL      the store's own limit, max_bytes, is reached
+ *   GKV_FAILED    an earlier flush failed: nothing is written any more until the store is opened again
+ *   ENOSPC, EIO   and whatever else the file system says
+ *
+ * Threads. A handle may be used by any number of threads at once. A write transaction is used and ended in the thread
+ * that began it; in that thread, meanwhile, a second one (gkv_put and the like are one each) is GKV_INVALID instead of
+ * waiting for itself. A read transaction may move from thread to thread, but is used by one at a time, and so is an
+ * iterator. */
+#ifndef GKV_H
+#define GKV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gkv gkv;           /* an open store; one handle may be used by many threads            */
+typedef struct gkv_txn gkv_txn;   /* a snapshot or a write transaction; one thread at a time          */
+typedef struct gkv_iter gkv_iter; /* a walk over a transaction's view                                 */
+
+/* Bytes that belong to someone else. `data` may be anything where size is 0. */
+typedef struct gkv_bytes {
+	const void *data;
+	size_t size;
+} gkv_bytes;
+
+enum {
+	GKV_OK = 0,
+	GKV_NOTFOUND = -1,   /* no such key; end of an iteration                                           */
+	GKV_EXISTS = -2,     /* gkv_add: the key is there already                                          */
+	GKV_BUSY = -3,       /* open: the file is held by another opener; GKV_NOWAIT: a writer is at work;
+	                        close: transactions are still open                                         */
+	GKV_FULL = -4,       /* the store's own size limit (max_bytes) is reached; nothing was changed     */
+	GKV_TOOBIG = -5,     /* key or value over its limit                                                */
+	GKV_CORRUPT = -6,    /* damaged: a checksum, bound or link does not hold                           */
+	GKV_NOTASTORE = -7,  /* not a gkv file                                                             */
+	GKV_BADVERSION = -8, /* written by a format this build does not read                               */
+	GKV_READONLY = -9,   /* write to a read-only handle or transaction                                 */
+	GKV_INVALID = -10,   /* the call itself is wrong (NULL, unknown flag, use after commit)            */
+	GKV_SHORTBUF = -11,  /* gkv_get: the buffer is too small; *size holds what is needed               */
+	GKV_FAILED = -12,    /* an earlier flush failed; reopen the store                                  */
+	GKV_READERS = -13    /* no free reader slot                                                        */
+};
+
+/* Open flags. */
+#define GKV_RDONLY   0x1u /* never write to the file                                                   */
+#define GKV_NOCREATE 0x2u /* ENOENT rather than a new store                                            */
+#define GKV_NOVERIFY 0x4u /* do not verify blob checksums on read                                      */
+
+#define GKV_VERSION_STRING "0.1.0"
+
+/* Of the library that is linked, which may differ from GKV_VERSION_STRING. Static text, thread-safe. */
+const char *gkv_version(void);
+
+/* When a commit returns. Either way a commit happens whole or not at all, in the order of the commits, and other
+ * transactions see it as soon as it was applied, which may be shortly before it is acknowledged as durable. */
+enum gkv_durability {
+	GKV_DURABLE = 0, /* when it is on stable storage                                               */
+	GKV_LAZY = 1     /* at once. It survives a killed process; a later gkv_sync, checkpoint or durable
+	                    commit, or the kernel's own write-back, makes it survive a power cut       */
+};
+
+/* All zeroes are the defaults. */
+typedef struct gkv_options {
+	unsigned flags;                 /* GKV_RDONLY | GKV_NOCREATE | GKV_NOVERIFY                     */
+	enum gkv_durability durability; /* of commits that do not say themselves                        */
+	unsigned mode;                  /* permission bits of a new file, at most 0777, 0: 0644         */
+	uint64_t max_bytes;             /* the file never grows past this, 0: no limit; a file that is larger
+	                                   already opens, and writes that would grow it get GKV_FULL    */
+	uint64_t checkpoint_bytes;      /* log bytes between checkpoints, 0: chosen from the store's size */
+	uint64_t reserved[8];           /* zero                                                         */
+} gkv_options;
+
+/* Opens the store in the file `path`, making it where there is none. A new file appears under its name only when it is
+ * a whole store. With path NULL the store is in anonymous memory and gone at gkv_close. opt NULL: the defaults.
+ *
+ * The file is locked, shared with GKV_RDONLY and exclusively otherwise: an open that conflicts, from this process too,
+ * is GKV_BUSY at once. Recovery after a crash is a part of opening, and its time is bounded by the log since the last
+ * checkpoint.
+ *
+ * ENOENT: there is none, and GKV_NOCREATE or GKV_RDONLY says that none is made. EISDIR, EACCES, ... of the system.
+ * GKV_NOTASTORE, GKV_BADVERSION, GKV_BUSY, GKV_CORRUPT. */
+int gkv_open(const char *path, const gkv_options *opt, gkv **db);
+
+/* Every commit is on stable storage when it returns GKV_OK. With transactions open: GKV_BUSY, and nothing is done;
+ * otherwise the handle is gone whatever it returns, and no other thread may be using it. NULL is allowed. */
+int gkv_close(gkv *db);
+
+/* One sentence for a code of this library or an errno value, without a full stop. Static text, thread-safe. */
+const char *gkv_strerror(int code);
+
+/* Single operations: each but gkv_get is a write transaction of its own, committed as the handle's durability says.
+ * They wait while another write transaction is open. What fails changes nothing. */
+
+/* Stores the value under the key, in place of the one that is there. GKV_TOOBIG. */
+int gkv_put(gkv *db, const void *key, size_t klen, const void *val, size_t vlen);
+
+/* The same, only if the key is absent: GKV_EXISTS otherwise. */
+int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen);
+
+/* Copies the value of the newest commit into buf (cap bytes) and its size into *size. It takes no lock, is not held
+ * up by a writer or a compaction, and never fails for want of a reader slot. In a thread with an open write
+ * transaction it still gives what is committed.
+ *
+ * GKV_NOTFOUND, with *size 0. GKV_SHORTBUF: the value is longer than cap; *size is its size, and nothing was copied. So
+ * buf NULL with cap 0 asks for the size (and gets GKV_OK if the value is empty). GKV_TOOBIG: no key is that long. */
+int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t *size);
+
+/* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. Succeeds when a put no longer does for want of space. */
+int gkv_del(gkv *db, const void *key, size_t klen);
+
+/* Every commit so far is on stable storage when it returns GKV_OK. */
+int gkv_sync(gkv *db);
+
+/* Transaction flags: GKV_READ, or GKV_WRITE with any of the others (one of the last two, against the handle's
+ * durability). */
+#define GKV_READ           0x00u
+#define GKV_WRITE          0x01u
+#define GKV_NOWAIT         0x02u
+#define GKV_LAZY_COMMIT    0x04u
+#define GKV_DURABLE_COMMIT 0x08u
+
+/* Begins a snapshot, which sees the newest commit and no later one, or a write transaction, which sees that and its
+ * own changes. At least 1,000 snapshots may be open at once, several in a thread; each keeps the space that it can
+ * see from being used again, and nothing else. A write transaction waits for the one that is open; with GKV_NOWAIT it
+ * is GKV_BUSY instead. GKV_READONLY, GKV_READERS (too many snapshots), GKV_FAILED. */
+int gkv_begin(gkv *db, unsigned flags, gkv_txn **txn);
+
+/* Ends the transaction, whatever it returns; but GKV_INVALID in another thread than the one that began a write
+ * transaction, or after the end, and then nothing is done. On failure nothing of a write transaction happened, unless
+ * the flush of a durable one failed (GKV_FAILED or an errno value such as EIO, and every later write is GKV_FAILED):
+ * then it is unknown until the store is opened again. Of a snapshot it is the same as gkv_abort. */
+int gkv_commit(gkv_txn *txn);
+
+/* Ends the transaction and undoes what it changed. NULL is allowed. */
+void gkv_abort(gkv_txn *txn);
+
+/* Points *val at the value in the view, without a copy: 8-byte aligned, valid until the transaction ends or changes
+ * that key. Never write through it. GKV_NOTFOUND; GKV_TOOBIG: no key is that long. */
+int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val);
+
+/* Looks n keys up together, with their memory latency overlapped: several times as fast as one by one in a large
+ * store. vals[i] and codes[i] are what gkv_txn_get would give for keys[i]; a key may occur twice. keys, vals and
+ * codes must not be NULL unless n is 0. Returns GKV_OK when the keys were looked up, found or not; otherwise every
+ * code is what it returns. */
+int gkv_txn_get_many(gkv_txn *txn, size_t n, const gkv_bytes *keys, gkv_bytes *vals, int *codes);
+
+/* As gkv_put and gkv_add, within the transaction. What fails leaves the transaction as it was, and usable. key and val
+ * may point into values of the same transaction. GKV_READONLY, GKV_TOOBIG, GKV_EXISTS, GKV_FULL, GKV_FAILED. */
+int gkv_txn_put(gkv_txn *txn, const void *key, size_t klen, const void *val, size_t vlen);
+int gkv_txn_add(gkv_txn *txn, const void *key, size_t klen, const void *val, size_t vlen);
+
+/* As gkv_txn_put with vlen zeroed bytes, which *val points to, 8-byte aligned: to be filled before the next call on
+ * this transaction. */
+int gkv_txn_reserve(gkv_txn *txn, const void *key, size_t klen, size_t vlen, void **val);
+
+/* As gkv_del, within the transaction. */
+int gkv_txn_del(gkv_txn *txn, const void *key, size_t klen);
+
+/* An iteration shows every record of the transaction's view, once, in no particular order. In a write transaction:
+ * records changed since the opening are seen old or new, none twice; deleting the current record is allowed. A
+ * transaction may have several. Close each before the transaction ends. */
+int gkv_iter_open(gkv_txn *txn, gkv_iter **it);
+
+/* The next record. key and val (either may be NULL) last until the next step, as long as the transaction.
+ * GKV_NOTFOUND at the end, and after it. */
+int gkv_iter_next(gkv_iter *it, gkv_bytes *key, gkv_bytes *val);
+
+/* NULL is allowed. */
+void gkv_iter_close(gkv_iter *it);
+
+/* Care. A progress function may be NULL; it is told how many bytes of how many are done, from the calling thread,
+ * must not call back into the store, and stops the work when it returns non-zero: the call then returns ECANCELED. */
+typedef int gkv_progress(void *arg, uint64_t done, uint64_t total);
+
+/* Makes the newest commit a state that a header names, on stable storage: opening is immediate afterwards, and space
+ * that was freed becomes usable where no snapshot sees it. It happens by itself; call it where a moment is
+ * convenient. Not within this thread's own write transaction (GKV_INVALID). */
+int gkv_checkpoint(gkv *db);
+
+/* Moves records together and gives the end of the file back, while readers and writers go on. Not within this
+ * thread's own write transaction. ECANCELED: what was done so far stays done. */
+int gkv_compact(gkv *db, gkv_progress *progress, void *arg);
+
+/* Writes one snapshot, compactly, into a new store `dest`, while readers and writers go on. dest must not exist
+ * (EEXIST), and appears only when it is complete: after a failure or ECANCELED there is none. */
+int gkv_backup(gkv *db, const char *dest, gkv_progress *progress, void *arg);
+
+/* Gets one sentence per finding, from the calling thread; the text lasts for the call. */
+typedef int gkv_report(void *arg, const char *finding);
+
+/* Reads everything of the store in the file `path`, which no one may have open for writing (GKV_BUSY): checksums,
+ * table, free space, and that each key leads to its record. Changes nothing. GKV_OK: it is sound. GKV_CORRUPT:
+ * findings were reported. report may be NULL; when it returns non-zero the check stops. Otherwise the codes of
+ * gkv_open. */
+int gkv_check(const char *path, gkv_report *report, void *arg);
+
+/* Copies the newest whole record of every key that can still be read in the file `path`, however damaged it is, into
+ * a new store `dest`. Without a table that verifies, deleted or uncommitted records may reappear: each record that no
+ * table confirms is reported. */
+int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg);
+
+typedef struct gkv_stats {
+	uint64_t records;           /* keys                                                                */
+	uint64_t live_bytes;        /* live blobs with their headers, table and directory                  */
+	uint64_t file_bytes;        /* of the file                                                         */
+	uint64_t free_bytes;        /* in free slots                                                       */
+	uint64_t free_slots;        /* how many                                                            */
+	uint64_t largest_free;      /* bytes of the largest                                                */
+	uint64_t pending_bytes;     /* freed, not yet reusable                                             */
+	uint64_t table_pages;       /* pages of the table                                                  */
+	uint64_t commit_seq;        /* number of the newest commit                                         */
+	uint64_t durable_seq;       /* of the newest that is known to be on stable storage                 */
+	uint64_t checkpoint_seq;    /* of the one that the last checkpoint holds                           */
+	uint64_t log_bytes;         /* written since then                                                  */
+	uint64_t bytes_written;     /* by this handle                                                      */
+	uint64_t bytes_moved;       /* of them by compaction                                               */
+	uint64_t compaction_steps;  /* by this handle                                                      */
+	uint64_t readers;           /* open snapshots                                                      */
+	uint64_t oldest_reader_seq; /* commit that the oldest of them sees, 0: there is none               */
+	uint64_t reserved[8];
+} gkv_stats;
+
+/* Numbers of this moment; while a writer is at work they need not belong to one commit. */
+int gkv_stat(gkv *db, gkv_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* store.c: an open store as a whole: opening and closing, operations that are a transaction each, care, statistics.
+ *
+ * It refuses to know what a file looks like: all of that is the arena's. Cost: gkv_get takes no lock and allocates
+ * nothing; the other single operations are one write transaction. */
+#include <string.h>
+
+#include "kvstore/kv.h"
+#include "kvstore/place.h"
+#include "kvstore/record.h"
+#include "kvstore/stray.h"
+
+#define MODE_BITS 0777u
+
+const char *gkv_version(void)
+{
+	return GKV_VERSION_STRING;
+}
+
+const char *gkv_strerror(int code)
+{
+	return gravity_strerror(code);
+}
+
+static int options_check(const gkv_options *opt)
+{
+	size_t i;
+
+	if ((opt->flags & ~(GKV_RDONLY | GKV_NOCREATE | GKV_NOVERIFY)) != 0 || (opt->mode & ~MODE_BITS) != 0)
+		return GKV_INVALID;
+	if (opt->durability != GKV_DURABLE && opt->durability != GKV_LAZY)
+		return GKV_INVALID;
+	for (i = 0; i < sizeof(opt->reserved) / sizeof(opt->reserved[0]); i++)
+		if (opt->reserved[i] != 0)
+			return GKV_INVALID;
+	return GKV_OK;
+}
+
+int gkv_open(const char *path, const gkv_options *opt, gkv **db)
+{
+	struct arena_options options = {.kind = ARENA_KEYED};
+	arena *a = NULL;
+	int rc;
+
+	if (db == NULL)
+		return GKV_INVALID;
+	*db = NULL;
+	if (opt != NULL) {
+		rc = options_check(opt);
+		if (rc != GKV_OK)
+			return rc;
+		options.flags = opt->flags;
+		options.durability = (unsigned)opt->durability;
+		options.mode = opt->mode;
+		options.max_bytes = opt->max_bytes;
+		options.checkpoint_bytes = opt->checkpoint_bytes;
+	}
+	rc = arena_open(path, &options, &a);
+	if (rc == GKV_OK)
+		*db = kv_handle(a);
+	return rc;
+}
+
+int gkv_close(gkv *db)
+{
+	return db != NULL ? arena_close(kv_arena(db)) : GKV_OK;
+}
+
+/* The transaction of one operation ends with it: committed where that went well, as if it had not been otherwise. */
+static int single_end(gkv_txn *txn, int rc)
+{
+	if (rc == GKV_OK)
+		return gkv_commit(txn);
+	gkv_abort(txn);
+	return rc;
+}
+
+int gkv_put(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	gkv_txn *txn;
+	int rc;
+
+	rc = kv_check_record(key, klen, val, vlen);
+	if (rc == GKV_OK)
+		rc = gkv_begin(db, GKV_WRITE, &txn);
+	return rc == GKV_OK ? single_end(txn, gkv_txn_put(txn, key, klen, val, vlen)) : rc;
+}
+
+int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	gkv_txn *txn;
+	int rc;
+
+	rc = kv_check_record(key, klen, val, vlen);
+	if (rc == GKV_OK)
+		rc = gkv_begin(db, GKV_WRITE, &txn);
+	return rc == GKV_OK ? single_end(txn, gkv_txn_add(txn, key, klen, val, vlen)) : rc;
+}
+
+int gkv_del(gkv *db, const void *key, size_t klen)
+{
+	gkv_txn *txn;
+	int rc;
+
+	rc = kv_check_key(key, klen);
+	if (rc == GKV_OK)
+		rc = gkv_begin(db, GKV_WRITE, &txn);
+	return rc == GKV_OK ? single_end(txn, gkv_txn_del(txn, key, klen)) : rc;
+}
+
+/* Looks the key up and copies its value out while the view lasts. */
+static int view_copy(const struct view *view, const struct kv_key *key, void *buf, size_t cap, size_t *size,
+		     bool *passed)
+{
+	struct place place;
+	int rc;
+
+	rc = place_find(view, key, &place);
+	*passed = place.passed;
+	if (rc != GKV_OK)
+		return rc;
+	*size = place.record.value_size;
+	if (*size > cap)
+		return GKV_SHORTBUF;
+	if (*size != 0)
+		memcpy(buf, place.record.value, *size);
+	return GKV_OK;
+}
+
+/* Under a pin, a walk past another key's record may miss a key that a commit takes from ahead of it to behind it. A
+ * snapshot sees one commit. Where all snapshots are taken, what the pin saw stands: it can be wrong only if two keys
+ * have one hash, and one of them is deleted and put again just now. */
+static int get_again(arena *a, const struct kv_key *key, void *buf, size_t cap, size_t *size)
+{
+	struct view view = {.arena = a};
+	bool passed;
+	int rc;
+
+	rc = arena_begin(a, ARENA_READ, &view.txn);
+	if (rc != GKV_OK)
+		return rc == GKV_READERS ? GKV_NOTFOUND : rc;
+	rc = view_copy(&view, key, buf, cap, size, &passed);
+	arena_abort(view.txn);
+	return rc;
+}
+
+int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t *size)
+{
+	const struct kv_key k = {key, klen};
+	struct view view = {.txn = NULL};
+	bool passed;
+	int rc;
+
+	if (size == NULL)
+		return GKV_INVALID;
+	*size = 0;
+	rc = kv_check_key(key, klen);
+	if (rc != GKV_OK)
+		return rc;
+	if (db == NULL || (buf == NULL && cap != 0))
+		return GKV_INVALID;
+	view.arena = kv_arena(db);
+	rc = arena_pin_take(view.arena, &view.pin);
+	if (rc != GKV_OK)
+		return rc;
+	rc = view_copy(&view, &k, buf, cap, size, &passed);
+	arena_pin_drop(view.arena, view.pin);
+	if (rc == GKV_NOTFOUND && passed)
+		rc = get_again(view.arena, &k, buf, cap, size);
+	return rc;
+}
+
+int gkv_sync(gkv *db)
+{
+	return db != NULL ? arena_sync(kv_arena(db)) : GKV_INVALID;
+}
+
+int gkv_checkpoint(gkv *db)
+{
+	return db != NULL ? arena_checkpoint(kv_arena(db)) : GKV_INVALID;
+}
+
+int gkv_compact(gkv *db, gkv_progress *progress, void *arg)
+{
+	return db != NULL ? arena_compact(kv_arena(db), GRAVITY_DEFAULT, 0, progress, arg) : GKV_INVALID;
+}
+
+int gkv_backup(gkv *db, const char *dest, gkv_progress *progress, void *arg)
+{
+	if (db == NULL || dest == NULL)
+		return GKV_INVALID;
+	return arena_backup(kv_arena(db), dest, progress, arg);
+}
+
+static void stats_copy(const struct arena_stats *from, gkv_stats *to)
+{
+	to->live_bytes = from->live_bytes;
+	to->file_bytes = from->file_bytes;
+	to->free_bytes = from->free_bytes;
+	to->free_slots = from->free_slots;
+	to->largest_free = from->largest_free;
+	to->pending_bytes = from->pending_bytes;
+	to->table_pages = from->table_pages;
+	to->commit_seq = from->commit_seq;
+	to->durable_seq = from->durable_seq;
+	to->checkpoint_seq = from->checkpoint_seq;
+	to->log_bytes = from->log_bytes;
+	to->bytes_written = from->bytes_written;
+	to->bytes_moved = from->bytes_moved;
+	to->compaction_steps = from->compaction_steps;
+	to->readers = from->readers;
+	to->oldest_reader_seq = from->oldest_reader_seq;
+}
+
+int gkv_stat(gkv *db, gkv_stats *out)
+{
+	struct view view = {.txn = NULL};
+	struct arena_stats stats;
+	uint64_t others = 0;
+	int rc;
+
+	if (out == NULL)
+		return GKV_INVALID;
+	*out = (gkv_stats){0};
+	if (db == NULL)
+		return GKV_INVALID;
+	view.arena = kv_arena(db);
+	rc = arena_pin_take(view.arena, &view.pin);
+	if (rc != GKV_OK)
+		return rc;
+	rc = stray_count_blobs(&view, &others);
+	arena_pin_drop(view.arena, view.pin);
+	if (rc == GKV_OK)
+		rc = arena_stat(view.arena, &stats);
+	if (rc != GKV_OK)
+		return rc;
+	stats_copy(&stats, out);
+	/* Commits between the two looks may leave fewer blobs than the others that were counted. */
+	out->records = stats.blobs > others ? stats.blobs - others : 0;
+	return GKV_OK;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* txn.c: transactions over keys: what a view shows, and what a write transaction changes.
+ *
+ * A gkv_txn is the arena's transaction; its rules (one writer, read your own writes, abort) are the arena's. This file
+ * checks the call, turns the key into a place and moves bytes.
+ *
+ * Cost: gkv_txn_get is a hash, one look-up and one comparison of the key. gkv_txn_get_many looks up BATCH keys at a
+ * time, so that their waits for memory overlap; a put is a get and a copy. */
+#include <assert.h>
+#include <string.h>
+
+#include "kvstore/kv.h"
+#include "kvstore/place.h"
+#include "kvstore/record.h"
+
+#define BATCH ((size_t)64)
+
+int gkv_begin(gkv *db, unsigned flags, gkv_txn **txn)
+{
+	const unsigned durability = GKV_LAZY_COMMIT | GKV_DURABLE_COMMIT;
+	arena_txn *t = NULL;
+	int rc;
+
+	if (txn == NULL)
+		return GKV_INVALID;
+	*txn = NULL;
+	if (db == NULL || (flags & ~(GKV_WRITE | GKV_NOWAIT | durability)) != 0)
+		return GKV_INVALID;
+	if ((flags & durability) == durability || ((flags & GKV_WRITE) == 0 && flags != GKV_READ))
+		return GKV_INVALID;
+	rc = arena_begin(kv_arena(db), flags, &t);
+	if (rc == GKV_OK)
+		*txn = kv_txn_handle(t);
+	return rc;
+}
+
+int gkv_commit(gkv_txn *txn)
+{
+	return txn != NULL ? arena_commit(kv_arena_txn(txn)) : GKV_INVALID;
+}
+
+void gkv_abort(gkv_txn *txn)
+{
+	if (txn != NULL)
+		arena_abort(kv_arena_txn(txn));
+}
+
+static int txn_check(gkv_txn *txn)
+{
+	return txn != NULL ? arena_txn_usable(kv_arena_txn(txn)) : GKV_INVALID;
+}
+
+static int txn_check_writes(gkv_txn *txn)
+{
+	const int rc = txn_check(txn);
+
+	if (rc != GKV_OK)
+		return rc;
+	return arena_txn_writes(kv_arena_txn(txn)) ? GKV_OK : GKV_READONLY;
+}
+
+static gkv_bytes record_value(const struct record *r)
+{
+	return (gkv_bytes){.data = r->value, .size = r->value_size};
+}
+
+int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
+{
+	const struct kv_key k = {key, klen};
+	struct place place;
+	struct view view;
+	int rc;
+
+	if (val == NULL)
+		return GKV_INVALID;
+	*val = (gkv_bytes){NULL, 0};
+	rc = kv_check_key(key, klen);
+	if (rc == GKV_OK)
+		rc = txn_check(txn);
+	if (rc != GKV_OK)
+		return rc;
+	view = view_of(kv_arena_txn(txn));
+	rc = place_find(&view, &k, &place);
+	if (rc != GKV_OK)
+		return rc;
+	arena_shown(view.txn);
+	*val = record_value(&place.record);
+	return GKV_OK;
+}
+
+/* One key of a batch, from what stands at its home; on from there where that is another key's. */
+static int batch_take(const struct view *view, const gkv_bytes *key, vpos home, const struct arena_blob *blob,
+		      gkv_bytes *val)
+{
+	const struct kv_key k = {key->data, key->size};
+	struct place place;
+	int rc;
+
+	rc = record_read(blob, &place.record);
+	if (rc != GKV_OK)
+		return rc;
+	if (!record_has_key(&place.record, &k)) {
+		rc = place_find_from(view, &k, home, &place);
+		if (rc != GKV_OK)
+			return rc;
+	}
+	*val = record_value(&place.record);
+	return GKV_OK;
+}
+
+static int batch_get(const struct view *view, size_t n, const gkv_bytes *keys, gkv_bytes *vals, int *codes)
+{
+	struct arena_blob blob[BATCH];
+	vpos home[BATCH];
+	size_t i;
+	int rc;
+
+	assert(n <= BATCH);
+	/* A key that is no key is looked up at position 0, and its answer thrown away: the batch stays dense. */
+	for (i = 0; i < n; i++) {
+		home[i] = (vpos){0};
+		if (kv_check_key(keys[i].data, keys[i].size) == GKV_OK)
+			home[i] = place_home(view->arena, keys[i].data, keys[i].size);
+	}
+	rc = arena_find_many(view->txn, n, home, blob, codes);
+	if (rc != GKV_OK)
+		return rc;
+	for (i = 0; i < n; i++) {
+		rc = kv_check_key(keys[i].data, keys[i].size);
+		if (rc != GKV_OK)
+			codes[i] = rc;
+		if (codes[i] == GKV_OK)
+			codes[i] = batch_take(view, &keys[i], home[i], &blob[i], &vals[i]);
+	}
+	return GKV_OK;
+}
+
+int gkv_txn_get_many(gkv_txn *txn, size_t n, const gkv_bytes *keys, gkv_bytes *vals, int *codes)
+{
+	struct view view;
+	size_t i, part;
+	int rc;
+
+	if (n != 0 && (keys == NULL || vals == NULL || codes == NULL))
+		return GKV_INVALID;
+	for (i = 0; i < n; i++)
+		vals[i] = (gkv_bytes){NULL, 0};
+	rc = txn_check(txn);
+	if (rc == GKV_OK) {
+		view = view_of(kv_arena_txn(txn));
+		arena_shown(view.txn);
+	}
+	for (i = 0; i < n && rc == GKV_OK; i += part) {
+		part = n - i < BATCH ? n - i : BATCH;
+		rc = batch_get(&view, part, keys + i, vals + i, codes + i);
+	}
+	for (i = 0; i < n && rc != GKV_OK; i++) {
+		vals[i] = (gkv_bytes){NULL, 0};
+		codes[i] = rc;
+	}
+	return rc;
+}
+
+/* The record of the key, with room for its value at *data. */
+static int txn_write(gkv_txn *txn, const struct kv_key *key, size_t value_size, bool only_new, void **data)
+{
+	struct place place;
+	struct view view;
+	int rc;
+
+	rc = txn_check_writes(txn);
+	if (rc != GKV_OK)
+		return rc;
+	view = view_of(kv_arena_txn(txn));
+	rc = place_find(&view, key, &place);
+	if (rc == GKV_OK && only_new)
+		return GKV_EXISTS;
+	if (rc != GKV_OK && rc != GKV_NOTFOUND)
+		return rc;
+	return place_put(view.txn, &place, key, value_size, data);
+}
+
+static int txn_store(gkv_txn *txn, const void *key, size_t klen, const void *val, size_t vlen, bool only_new)
+{
+	const struct kv_key k = {key, klen};
+	void *data;
+	int rc;
+
+	rc = kv_check_record(key, klen, val, vlen);
+	if (rc != GKV_OK)
+		return rc;
+	rc = txn_write(txn, &k, vlen, only_new, &data);
+	if (rc == GKV_OK && vlen != 0)
+		memcpy(data, val, vlen);
+	return rc;
+}
+
+int gkv_txn_put(gkv_txn *txn, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	return txn_store(txn, key, klen, val, vlen, false);
+}
+
+int gkv_txn_add(gkv_txn *txn, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	return txn_store(txn, key, klen, val, vlen, true);
+}
+
+int gkv_txn_reserve(gkv_txn *txn, const void *key, size_t klen, size_t vlen, void **val)
+{
+	const struct kv_key k = {key, klen};
+	void *data;
+	int rc;
+
+	if (val == NULL)
+		return GKV_INVALID;
+	*val = NULL;
+	rc = vlen > KV_VALUE_MAX ? GKV_TOOBIG : kv_check_key(key, klen);
+	if (rc != GKV_OK)
+		return rc;
+	rc = txn_write(txn, &k, vlen, false, &data);
+	if (rc != GKV_OK)
+		return rc;
+	memset(data, 0, vlen);
+	*val = data;
+	return GKV_OK;
+}
+
+int gkv_txn_del(gkv_txn *txn, const void *key, size_t klen)
+{
+	const struct kv_key k = {key, klen};
+	struct place place;
+	struct view view;
+	int rc;
+
+	rc = kv_check_key(key, klen);
+	if (rc == GKV_OK)
+		rc = txn_check_writes(txn);
+	if (rc != GKV_OK)
+		return rc;
+	view = view_of(kv_arena_txn(txn));
+	rc = place_find(&view, &k, &place);
+	return rc == GKV_OK ? place_remove(view.txn, &place) : rc;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* contender.c: the list of contenders. */
+
+#include "tests/bench/contender.h"
+
+const struct contender *const contender_all[] = {&contender_gkv, &contender_lmdb, &contender_lmdb_writemap,
+						 &contender_memory, NULL};
