@@ -84,6 +84,8 @@ int arena_stat(arena *a, struct arena_stats *out)
 	if (r != 0)
 		return r;
 	r = recover_space(a);
+	if (r == 0)
+		r = space_end_cluster(&a->space);
 	stat_space(a, out);
 	out->blobs = a->blobs;
 	out->live_bytes = a->live_bytes + a->table.bytes;

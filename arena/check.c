@@ -215,6 +215,8 @@ static int check_state(struct check *c)
 	void *owned = NULL;
 	int r = recover_space(a);
 
+	if (r == 0)
+		r = space_end_cluster(&a->space);
 	if (r == GRAVITY_CORRUPT) {
 		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
 		r = 0;

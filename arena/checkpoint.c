@@ -28,15 +28,18 @@
 #define WAITING_MOST (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes */
 #define LOG_MOST (UINT64_C(64) << 20)
+#define PUNCH_SHARE 8 /* of the live bytes */
 #define DRAIN_STEP 4096u
 
+/* It is due when it frees enough: a share of the live bytes, and as much as it writes, since every page that was
+ * replaced since the last one is written by the next. Or when the log has become long to replay. */
 bool checkpoint_due(const arena *a)
 {
 	const uint64_t live = a->live_bytes + a->table.bytes;
 	uint64_t waiting = live / WAITING_SHARE;
 
 	waiting = waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
-	return a->space.pending.logged_bytes >= waiting ||
+	return (a->space.dead_bytes >= waiting && a->space.dead_bytes >= a->space.copied_bytes) ||
 	       a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST);
 }
 
@@ -67,6 +70,7 @@ static void checkpoint_anonymous(arena *a)
 	a->space.started_seq = atomic_load(&a->readers.seq);
 	a->space.durable_seq = a->space.started_seq;
 	a->log.bytes = 0;
+	a->space.dead_bytes = a->space.copied_bytes = 0;
 	a->checkpoint.count++;
 	(void)space_drain(&a->space, DRAIN_STEP);
 }
@@ -90,6 +94,7 @@ static int checkpoint_begin(arena *a)
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
 	a->space.started_seq = cp->header.seq;
 	a->log.bytes = 0;
+	a->space.dead_bytes = a->space.copied_bytes = 0;
 	cp->state = CHECKPOINT_PUSHING;
 	atomic_store(&cp->pushing, true);
 	return 0;
@@ -184,6 +189,9 @@ static void checkpoint_finish(arena *a)
 	atomic_store(&cp->pushing, false);
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_trim(&a->space, a->header.file_bytes);
+	/* Less than that is room for the next changes. */
+	if (a->space.free.bytes > (a->live_bytes + a->table.bytes) / PUNCH_SHARE)
+		space_punch(&a->space);
 }
 
 void checkpoint_poll(arena *a)

@@ -14,9 +14,10 @@
 #include <errno.h>
 
 #define MAKE_TRIES 4
-#define SHRINK_STEP_LEAST (UINT64_C(4) << 20)
-#define SHRINK_STEP_SHARE 16 /* of the file */
-#define SHRINK_DUST (UINT64_C(64) << 10) /* less than this is not worth another step */
+#define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
+#define SWEEP_MOST (UINT64_C(16) << 20)
+#define SWEEP_SHARE 32 /* of the file */
+#define DENSE_SHARE 32 /* less than this share free: not worth moving */
 
 static bool slot_there(const arena *a, uint64_t want)
 {
@@ -65,65 +66,75 @@ int compact_make(arena *a, uint64_t want)
 	return make_slot(a, a->planner, want);
 }
 
-/* One step of shrinking, with the writer's lock; *less: the file became shorter. */
-static int shrink_step(arena *a, bool *less)
+/* Whether there is nothing to gain that is worth the moving. */
+static bool dense(const arena *a)
 {
-	const uint64_t before = map_bytes(&a->map);
-	uint64_t step = before / SHRINK_STEP_SHARE;
+	return a->space.free.bytes + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
+}
+
+/* Moves the data of the next stretch into slots before it, or at first to the end of the file; what it leaves is the
+ * large slot that the next stretch moves into: data goes left, the slot goes right.
+ *
+ *     |A| |B|  |C| |D| |E|          ->  |A|  free   |C| |D| |E| B        ->  |A|C|D|  free  |E| B     */
+static int sweep_step(arena *a, uint64_t *at)
+{
+	uint64_t step = map_bytes(&a->map) / SWEEP_SHARE;
 	struct plan plan;
 	int r = settle(a);
 
-	*less = false;
 	if (r != 0)
 		return r;
 	log_shed_window(&a->log);
-	step = step < SHRINK_STEP_LEAST ? SHRINK_STEP_LEAST : step;
-	if (step > a->space.free.bytes)
-		step = a->space.free.bytes;
-	/* Slots too small for windows are first made into one that is not. */
-	if (!slot_there(a, SPACE_WINDOW) && a->space.free.bytes > 2 * SHRINK_DUST)
-		r = make_slot(a, a->planner, step / 2 < SPACE_WINDOW ? SPACE_WINDOW : step / 2);
-	if (r == 0 && plan_tail(&a->space.free, map_bytes(&a->map), step, &plan) == 0) {
-		r = evacuate(a, plan.start, plan.end);
-		/* A part that found no room stays where it is: what was moved is gained all the same. */
-		if (r == GRAVITY_FULL)
-			r = 0;
+	step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_MOST ? SWEEP_MOST : step;
+	r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, &plan);
+	if (r != 0) {
+		*at = UINT64_MAX;
+		return r == GRAVITY_NOTFOUND ? 0 : r;
 	}
-	if (r == 0)
-		r = settle(a);
-	if (r == 0)
-		space_trim(&a->space, a->header.file_bytes);
-	if (r == 0)
-		r = settle(a);
-	*less = map_bytes(&a->map) + SHRINK_DUST < before;
-	return r == GRAVITY_FULL ? 0 : r;
+	*at = plan.next;
+	if (plan.free < plan.moved / DENSE_SHARE)
+		return 0;
+	*at = plan.end;
+	r = evacuate(a, plan.first_end, plan.end);
+	/* What found no room stays where it is: what was moved is gained all the same. */
+	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT ? 0 : r;
 }
 
-static int shrink(arena *a, arena_progress *progress, void *arg)
+/* The last steps: what was moved becomes free, and the end of the file is cut. */
+static int sweep_end(arena *a)
 {
-	uint64_t total = 0;
-	uint64_t start = 0;
-	bool less = true;
+	int r = settle(a);
+
+	if (r == 0)
+		r = settle(a);
+	if (r == 0) {
+		space_trim(&a->space, a->header.file_bytes);
+		space_punch(&a->space);
+	}
+	return r;
+}
+
+static int sweep(arena *a, arena_progress *progress, void *arg)
+{
+	uint64_t at = DISK_DATA;
 	int r = 0;
 
-	for (bool first = true; r == 0 && less; first = false) {
-		uint64_t now;
+	while (r == 0 && at != UINT64_MAX) {
+		uint64_t total;
 		r = writer_lock(a, false);
 		if (r != 0)
 			return r;
-		if (first) {
-			start = map_bytes(&a->map);
-			total = a->space.free.bytes + a->space.pending.bytes;
-		}
-		r = shrink_step(a, &less);
-		now = map_bytes(&a->map);
+		if (at == DISK_DATA && (r = settle(a)) == 0 && dense(a))
+			at = UINT64_MAX;
+		if (r == 0 && at != UINT64_MAX)
+			r = sweep_step(a, &at);
+		if (r == 0 && at == UINT64_MAX)
+			r = sweep_end(a);
+		total = map_bytes(&a->map);
 		writer_unlock(a);
-		if (progress != NULL && r == 0 && less &&
-		    progress(arg, start - now < total ? start - now : total, total) != 0)
+		if (r == 0 && progress != NULL && progress(arg, at < total ? at : total, total) != 0)
 			r = ECANCELED;
 	}
-	if (r == 0 && progress != NULL)
-		(void)progress(arg, total, total);
 	return r;
 }
 
@@ -145,6 +156,6 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 		r = make_slot(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1));
 	writer_unlock(a);
 	if (r == 0 && want == 0)
-		r = shrink(a, progress, arg);
+		r = sweep(a, progress, arg);
 	return r;
 }

@@ -131,9 +131,11 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	struct writer *w = &a->writer;
 	const unsigned flags = w->flags;
 	const bool internal = w->internal;
-	int r;
+	int r = space_end_cluster(&a->space);
 
 	assert(!log_has_blobs(&a->log) && w->ops.count == 0);
+	if (r != 0)
+		return r;
 	if (a->log.at.cursor >= start && a->log.at.cursor < end)
 		log_shed_window(&a->log);
 	a->space.evict_start = start;

@@ -141,7 +141,7 @@ static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 				return ENOMEM;
 			cp->chunks = chunks;
 		}
-		r = space_take(&a->space, sizeof(struct free_disk) + pairs, DISK_UNIT, SPACE_RESERVED, &offset);
+		r = space_take(&a->space, sizeof(struct free_disk) + pairs, &offset);
 		if (r != 0)
 			break;
 		blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
@@ -278,6 +278,8 @@ int freelist_write(arena *a, struct header_disk *h)
 	int r = freelist_each(&a->map, &a->header, chunk_count, &old_chunks);
 
 	assert(h == &a->checkpoint.header);
+	if (r == 0)
+		r = space_end_cluster(&a->space);
 	if (r == 0)
 		r = pending_reserve(&a->space.pending, old_chunks);
 	if (r == 0)

@@ -46,10 +46,12 @@ static bool reserved_is_zero(const struct header_disk *h)
 	return true;
 }
 
-/* What the fields must satisfy among themselves before anything is done with them. */
+/* What the fields must satisfy among themselves before anything is done with them. The top bit of the kind is the one bit
+ * that the check's place leaves out. */
 static bool header_sound(const struct header_disk *h)
 {
-	return reserved_is_zero(h) && h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK && h->log_start >= DISK_DATA &&
+	return reserved_is_zero(h) && h->kind <= INT32_MAX && h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK &&
+	       h->log_start >= DISK_DATA &&
 	       h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 && h->window_end >= h->log_start &&
 	       h->window_end - h->log_start >= sizeof(struct jump_disk) && h->window_end <= h->file_bytes &&
 	       h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 && h->log_link <= UINT32_MAX &&

@@ -39,7 +39,9 @@ static int arena_new(const struct arena_options *o, arena **out)
 	a->fork_generation = os_fork_generation();
 	a->map.file = OS_NOFILE;
 	a->map.verify = (o->flags & GRAVITY_NOVERIFY) == 0;
-	r = os_mutex_init(&a->writer_mutex);
+	r = os_fork_watch();
+	if (r == 0)
+		r = os_mutex_init(&a->writer_mutex);
 	if (r == 0)
 		r = os_cond_init(&a->writer_cond);
 	if (r == 0)
@@ -238,6 +240,7 @@ static int arena_start(arena *a, const struct arena_options *o)
 	a->hash_seed = h->hash_seed;
 	a->map.identity = header_identity(h);
 	space_init(&a->space, &a->map, &a->readers, o->max_bytes);
+	a->space.holes = true; /* as far as is known */
 	log_init(&a->log, &a->map, &a->space);
 	ops_init(&a->writer.ops, a->os);
 	a->table.map = &a->map;
@@ -322,8 +325,11 @@ static int close_flush(arena *a)
 	if (r == 0)
 		r = flush_range(a, 0, DISK_DATA);
 	(void)space_drain(&a->space, UINT64_MAX);
-	if (r == 0)
+	if (r == 0) {
+		(void)space_end_cluster(&a->space);
 		space_trim(&a->space, a->header.file_bytes);
+		space_punch(&a->space);
+	}
 	return r;
 }
 

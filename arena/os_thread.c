@@ -9,7 +9,7 @@
  * 1. The generation changes in a forked child, before any other code runs there, and never elsewhere.
  * 2. A mutex or condition that was initialised cannot fail: what the system would report is a bug in its use.
  *
- * Cost: a call each; os_fork_generation and os_thread_id make no system call. */
+ * Cost: a call each; os_fork_generation is one load, os_thread_id makes no system call. */
 #define _GNU_SOURCE
 #include "arena/os_thread.h"
 
@@ -18,7 +18,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
-#include <unistd.h>
 
 /* How os_pause goes on: spins, then yields, then sleeps twice as long each time up to a limit. */
 #define PAUSE_SPINS     16u
@@ -140,29 +139,23 @@ uint64_t os_thread_id(void)
 	return (uint64_t)(uintptr_t)&own;
 }
 
-static _Atomic uint64_t generation;
-static pthread_once_t generation_once = PTHREAD_ONCE_INIT;
-static bool generation_counts;
+_Atomic uint64_t os_forks;
+static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
+static int watch_result;
 
-static void generation_next(void)
+static void fork_count(void)
 {
-	(void)atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&os_forks, 1, memory_order_relaxed);
 }
 
-static void generation_register(void)
+static void watch_begin(void)
 {
-	generation_counts = pthread_atfork(NULL, NULL, generation_next) == 0;
+	watch_result = pthread_atfork(NULL, NULL, fork_count);
 }
 
-/* Registers on the first call, which the first open makes: a fork before it has no handle to protect. Without the
- * memory to register, the number of the process does the same service, at a system call each time. */
-uint64_t os_fork_generation(void)
+int os_fork_watch(void)
 {
-	int rc = pthread_once(&generation_once, generation_register);
+	const int rc = pthread_once(&watch_once, watch_begin);
 
-	assert(rc == 0);
-	(void)rc;
-	if (!generation_counts)
-		return (uint64_t)getpid();
-	return atomic_load_explicit(&generation, memory_order_relaxed);
+	return rc != 0 ? rc : watch_result;
 }

@@ -7,6 +7,7 @@
 #define GKV_ARENA_OS_THREAD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,7 +37,14 @@ void os_pause(unsigned n);
 /* A number that differs between any two living threads of this process; never 0. */
 uint64_t os_thread_id(void);
 
-/* Counts the forks on the way from the first handle's process to this one; a handle of a parent is known by it. */
-uint64_t os_fork_generation(void);
+/* Counts the forks on the way from the process that called os_fork_watch first to this one: a handle of a parent is
+ * known by it. 0 or ENOMEM. */
+int os_fork_watch(void);
+extern _Atomic uint64_t os_forks;
+
+static inline uint64_t os_fork_generation(void)
+{
+	return atomic_load_explicit(&os_forks, memory_order_relaxed);
+}
 
 #endif

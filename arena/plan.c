@@ -10,6 +10,8 @@
  *   cheapest  slides a window over the list of slots: of all runs whose sum is enough, the one with the fewest bytes
  *             between its slots. Exact.
  *
+ *   stretch   for compacting everything: the next so many bytes with their gaps.
+ *
  * Cost: gravity O(log n + slots taken), cheapest O(n). */
 #include "arena/core.h"
 
@@ -80,28 +82,38 @@ int plan_run(const struct slots *s, enum gravity_planner planner, uint64_t want,
 	return planner == GRAVITY_GRAVITY ? plan_gravity(s, want, out) : plan_cheapest(s, want, out);
 }
 
-int plan_tail(const struct slots *s, uint64_t file_end, uint64_t moved, struct plan *out)
+/* The slot that reaches up to `from`, which the step before emptied, or else the first one after it. */
+static slot_id stretch_first(const struct slots *s, uint64_t from)
 {
-	uint64_t occupied = 0;
-	uint64_t sum = 0;
-	uint64_t upper = file_end;
-	slot_id first = SLOT_NONE;
+	const slot_id before = slots_at_or_before(s, from);
 
-	for (slot_id id = s->last; id != SLOT_NONE; id = slots_prev(s, id)) {
-		const uint64_t gap = upper - slot_end(s, id);
-		if (occupied + gap > moved)
-			break;
-		occupied += gap;
-		sum += slots_size(s, id);
-		upper = slots_start(s, id);
-		first = id;
+	return before != SLOT_NONE && slot_end(s, before) >= from ? before : slots_at_or_after(s, from);
+}
+
+int plan_stretch(const struct slots *s, uint64_t from, uint64_t file_end, uint64_t moved, struct plan *out)
+{
+	slot_id id = stretch_first(s, from);
+
+	if (id == SLOT_NONE || slot_end(s, id) == file_end)
+		return GRAVITY_NOTFOUND;
+	*out = (struct plan){.start = slots_start(s, id), .first_end = slot_end(s, id), .free = slots_size(s, id)};
+	out->end = out->first_end;
+	for (;;) {
+		const slot_id next = slots_next(s, id);
+		const uint64_t gap_end = next == SLOT_NONE ? file_end : slots_start(s, next);
+		const uint64_t gap = gap_end - out->end;
+		out->next = gap_end;
+		if (out->moved + gap > moved) {
+			out->end += moved - out->moved;
+			out->moved = moved;
+			return 0;
+		}
+		out->moved += gap;
+		out->end = gap_end;
+		if (next == SLOT_NONE || slot_end(s, next) == file_end)
+			return 0;
+		out->free += slots_size(s, next);
+		out->end = slot_end(s, next);
+		id = next;
 	}
-	if (first == SLOT_NONE)
-		return GRAVITY_FULL;
-	out->start = slots_start(s, first);
-	out->first_end = slot_end(s, first);
-	out->end = file_end;
-	out->free = sum;
-	out->moved = occupied;
-	return 0;
 }

@@ -174,42 +174,10 @@ static bool settle(struct slots *s, slot_id id)
 	return changed;
 }
 
-/* Settles a node after one child's values went from those of `was` to what they are; true when that changed its own.
- * Only when the child fell from a highest value does it take a look at the other child and at the successor, which are
- * seldom in the cache. */
-static bool settle_for(struct slots *s, slot_id id, slot_id child, const struct slots_node *was)
-{
-	struct slots_node *node = &s->nodes[id];
-	const struct slots_node *is = &s->nodes[child];
-	bool changed = false;
-
-	assert(id != SLOT_NONE);
-	assert(is->parent == id);
-	if ((was->max_size >= node->max_size && is->max_size < was->max_size) ||
-	    (was->max_gravity >= node->max_gravity && is->max_gravity < was->max_gravity))
-		return settle(s, id);
-	if (is->max_size > node->max_size) {
-		node->max_size = is->max_size;
-		changed = true;
-	}
-	if (is->max_gravity > node->max_gravity) {
-		node->max_gravity = is->max_gravity;
-		changed = true;
-	}
-	return changed;
-}
-
 static void refresh(struct slots *s, slot_id id)
 {
-	struct slots_node was = s->nodes[id], parent_was;
-	bool changed = id != SLOT_NONE && settle(s, id);
-
-	while (changed && was.parent != SLOT_NONE) {
-		parent_was = s->nodes[was.parent];
-		changed = settle_for(s, was.parent, id, &was);
-		id = was.parent;
-		was = parent_was;
-	}
+	while (id != SLOT_NONE && settle(s, id))
+		id = s->nodes[id].parent;
 }
 
 /* After a slot moved an end: its own values and its predecessor's gravity follow from that. */

@@ -18,6 +18,7 @@
 
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
+#define PUNCH_LEAST (UINT64_C(64) << 10)
 #define GROW_SHARE 32 /* of the file's length, at a time */
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
@@ -126,8 +127,6 @@ static int slot_obtain(struct space *s, uint64_t bytes, slot_id *id)
 		if (*id != SLOT_NONE)
 			return 0;
 	}
-	if (s->evict_end > s->evict_start && s->evict_end >= map_bytes(s->map))
-		return GRAVITY_FULL; /* the end of the file is being emptied: growing it would be no gain */
 	r = space_grow(s, bytes);
 	if (r == 0)
 		*id = fit_outside(s, bytes);
@@ -135,24 +134,86 @@ static int slot_obtain(struct space *s, uint64_t bytes, slot_id *id)
 	return r;
 }
 
-int space_take(struct space *s, uint64_t bytes, uint64_t align, enum space_claim claim, uint64_t *offset)
+/* Cuts a piece out of a slot, with disk space under it. */
+static int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
+{
+	int r = 0;
+
+	if (s->holes && s->map->mode == OS_MAP_SHARED)
+		r = s->map->os->grow(s->map->os, s->map->file, start, bytes);
+	return r != 0 ? r : slots_remove(&s->free, start, bytes);
+}
+
+int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	slot_id id;
-	uint64_t start;
 	int r;
 
-	assert(align == DISK_UNIT || align == DISK_LINE);
 	assert(bytes > 0 && bytes % DISK_UNIT == 0);
-	if (!claim_allowed(s, bytes, claim))
-		return GRAVITY_FULL;
-	r = slot_obtain(s, bytes + align - DISK_UNIT, &id);
+	r = slot_obtain(s, bytes, &id);
 	if (r != 0)
 		return r;
-	start = (slots_start(&s->free, id) + align - 1) & ~(align - 1);
-	r = slots_remove(&s->free, start, bytes);
+	*offset = slots_start(&s->free, id);
+	return slot_cut(s, *offset, bytes);
+}
+
+int space_end_cluster(struct space *s)
+{
+	const uint64_t start = s->cluster;
+	const uint64_t bytes = s->cluster_end - start;
+	const int r = bytes == 0 ? 0 : slots_insert(&s->free, start, bytes);
+
 	if (r == 0)
-		*offset = start;
+		s->cluster = s->cluster_end = 0;
 	return r;
+}
+
+static uint64_t line_round(uint64_t offset)
+{
+	return (offset + DISK_LINE - 1) & ~(DISK_LINE - 1);
+}
+
+/* A new cluster with room for `bytes` at least: of the wished size where a slot has that, smaller otherwise. */
+static int cluster_begin(struct space *s, uint64_t bytes)
+{
+	const uint64_t need = bytes + DISK_LINE - DISK_UNIT;
+	const uint64_t wish = s->cluster_bytes > need ? s->cluster_bytes : need;
+	uint64_t size;
+	slot_id id;
+	int r = space_end_cluster(s);
+
+	if (r != 0)
+		return r;
+	id = fit_outside(s, wish);
+	if (id == SLOT_NONE)
+		r = slot_obtain(s, need, &id);
+	if (r != 0)
+		return r;
+	size = slots_size(&s->free, id);
+	size = size > wish ? wish : size;
+	const uint64_t start = slots_start(&s->free, id);
+	r = slot_cut(s, start, size);
+	if (r != 0)
+		return r;
+	s->cluster = start;
+	s->cluster_end = start + size;
+	return 0;
+}
+
+int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	assert(bytes > 0 && bytes % DISK_LINE == 0);
+	if (line_round(s->cluster) + bytes > s->cluster_end) {
+		const int r = cluster_begin(s, bytes);
+		if (r != 0)
+			return r;
+	}
+	*offset = line_round(s->cluster);
+	/* Up to 56 bytes before it: a slot of their own until a neighbour is freed. */
+	if (*offset > s->cluster && slots_insert(&s->free, s->cluster, *offset - s->cluster) != 0)
+		return ENOMEM;
+	s->cluster = *offset + bytes;
+	return 0;
 }
 
 int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end)
@@ -160,13 +221,17 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 	const uint64_t need = bytes + sizeof(struct jump_disk);
 	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
 	uint64_t size;
-	slot_id id;
-	int r;
+	slot_id id = SLOT_NONE;
+	int r = 0;
 
 	assert(bytes % DISK_UNIT == 0);
 	if (!claim_allowed(s, need, claim))
 		return GRAVITY_FULL;
-	r = slot_obtain(s, wish, &id);
+	/* What is moved to make large slots does not go into small ones while there is a large one. */
+	if (s->evict_end > s->evict_start)
+		id = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
+	if (id == SLOT_NONE)
+		r = slot_obtain(s, wish, &id);
 	if (r != 0 && wish > need) {
 		id = fit_outside(s, need);
 		if (id == SLOT_NONE)
@@ -179,7 +244,7 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 		size = need > SPACE_WINDOW ? need : SPACE_WINDOW;
 	*start = slots_start(&s->free, id);
 	*end = *start + size;
-	return slots_remove(&s->free, *start, size);
+	return slot_cut(s, *start, size);
 }
 
 void space_return(struct space *s, uint64_t start, uint64_t end)
@@ -198,6 +263,7 @@ void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 {
 	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
 
+	s->copied_bytes += born <= s->started_seq ? bytes : 0;
 	pending_add(&s->pending, e, born <= s->started_seq);
 }
 
@@ -205,12 +271,32 @@ void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 {
 	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
 
+	s->dead_bytes += bytes;
 	pending_add(&s->pending, e, true);
 }
 
 uint64_t space_drain(struct space *s, uint64_t budget)
 {
 	return pending_drain(&s->pending, &s->free, s->readers, s->durable_seq, budget);
+}
+
+void space_punch(struct space *s)
+{
+	const struct os *os = s->map->os;
+	uint64_t at = 0;
+	slot_id id;
+
+	if (s->no_punch || s->map->mode != OS_MAP_SHARED)
+		return;
+	while ((id = slots_first_fit_from(&s->free, PUNCH_LEAST, at)) != SLOT_NONE) {
+		const uint64_t start = page_round(slots_start(&s->free, id));
+		at = slots_start(&s->free, id) + slots_size(&s->free, id);
+		s->holes = true;
+		if (os->punch(os, s->map->file, start, (at & ~(DISK_PAGE - 1)) - start) != 0) {
+			s->no_punch = true;
+			return;
+		}
+	}
 }
 
 void space_trim(struct space *s, uint64_t least)

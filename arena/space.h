@@ -29,6 +29,12 @@ struct space {
 	uint64_t reserve;      /* of that, puts leave so much alone                                          */
 	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
 	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
+	uint64_t cluster, cluster_end; /* pages and nodes are taken from here, side by side; 0, 0: none      */
+	uint64_t cluster_bytes;        /* how much to take for it at a time                                  */
+	bool holes;    /* the file may have holes where slots are: what is taken is allocated first          */
+	bool no_punch; /* the file system cannot punch                                                       */
+	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */
+	uint64_t copied_bytes; /* pages and nodes that were replaced since then                              */
 	uint64_t evict_start, evict_end; /* nothing new goes here while compaction empties it; 0, 0: none   */
 };
 
@@ -38,8 +44,22 @@ void space_release(struct space *s);
 /* Who asks: a put leaves the reserve alone, everything else may use it. */
 enum space_claim { SPACE_PUT, SPACE_RESERVED };
 
-/* Takes `bytes` at a multiple of `align` (8 or 64). 0, GRAVITY_FULL, ENOSPC, ENOMEM, errno. */
-int space_take(struct space *s, uint64_t bytes, uint64_t align, enum space_claim claim, uint64_t *offset);
+/* Takes `bytes` from the first slot that holds them. 0, GRAVITY_FULL, ENOSPC, ENOMEM, errno. */
+int space_take(struct space *s, uint64_t bytes, uint64_t *offset);
+
+/* Takes a place for a page or node, at a multiple of 64, beside the ones taken before it: what is copied together dies
+ * together, and leaves one large slot. Codes as above. */
+int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset);
+/* Says how large the table is: clusters are a share of it, so that a tiny store stays tiny. */
+static inline void space_cluster_size(struct space *s, uint64_t table_bytes)
+{
+	const uint64_t share = table_bytes / 16 & ~(DISK_LINE - 1);
+
+	s->cluster_bytes = share < (UINT64_C(256) << 10) ? share : UINT64_C(256) << 10;
+}
+
+/* Gives back what is left of the cluster, so that free slots are all that is free. 0 or ENOMEM. */
+int space_end_cluster(struct space *s);
 
 /* Takes a window for a blob of `bytes` (and a JUMP after it): [*start, *end). Codes as above. */
 int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end);
@@ -54,6 +74,9 @@ void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 
 /* Hands over what has become free: at most `budget` extents. */
 uint64_t space_drain(struct space *s, uint64_t budget);
+
+/* Hands the disk space of large slots back to the file system. Best effort. */
+void space_punch(struct space *s);
 
 /* Cuts the free end of the file, but not below `least`. Best effort. */
 void space_trim(struct space *s, uint64_t least);

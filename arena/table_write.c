@@ -29,7 +29,7 @@ static int place_take(struct table *t, uint64_t bytes, uint64_t *offset)
 	int r = pending_reserve(&t->space->pending, 4);
 
 	if (r == 0)
-		r = space_take(t->space, bytes, DISK_LINE, SPACE_RESERVED, offset);
+		r = space_take_page(t->space, bytes, offset);
 	if (r == 0) {
 		map_trust(t->map, *offset);
 		t->bytes += bytes;

@@ -94,6 +94,7 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 	}
 	if (a->space.max_bytes != UINT64_MAX)
 		a->space.reserve = space_reserve(a);
+	space_cluster_size(&a->space, a->table.bytes);
 	writer_begin(a, flags, false);
 	a->writer.txn.slot.live = TXN_WRITE;
 	*out = &a->writer.txn;
@@ -227,14 +228,12 @@ void arena_shown(arena_txn *t)
 int arena_find(arena_txn *t, vpos name, struct arena_blob *out)
 {
 	const struct blob_disk *b;
-	int r = arena_txn_usable(t);
+	int r;
 
-	if (r != 0)
-		return r;
-	if (txn_is_writer(t))
-		r = writer_find(txn_arena(t), name.bits, &b);
-	else
+	if (t->slot.live == TXN_READ && arena_ours(t->slot.arena))
 		r = table_find(&txn_arena(t)->map, t->slot.root, name.bits, &b);
+	else if ((r = arena_txn_usable(t)) == 0)
+		r = writer_find(txn_arena(t), name.bits, &b);
 	if (r == 0)
 		blob_show(b, out);
 	return r;

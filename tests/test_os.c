@@ -277,6 +277,7 @@ static int generation_in_child(void)
 /* A forked child has another generation than its parent, which keeps its own. */
 START_TEST(fork_changes_the_generation)
 {
+	ck_assert_int_eq(os_fork_watch(), 0);
 	generation_before = os_fork_generation();
 	ck_assert_int_eq(in_child(generation_in_child), 0);
 	ck_assert_uint_eq(os_fork_generation(), generation_before);
