@@ -66,32 +66,8 @@ static gkv_bytes record_value(const struct record *r)
 	return (gkv_bytes){.data = r->value, .size = r->value_size};
 }
 
-int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
-{
-	const struct kv_key k = {key, klen};
-	struct place place;
-	struct view view;
-	int rc;
-
-	if (val == NULL)
-		return GKV_INVALID;
-	*val = (gkv_bytes){NULL, 0};
-	rc = kv_check_key(key, klen);
-	if (rc == GKV_OK)
-		rc = txn_check(txn);
-	if (rc != GKV_OK)
-		return rc;
-	view = view_of(kv_arena_txn(txn));
-	rc = place_find(&view, &k, &place);
-	if (rc != GKV_OK)
-		return rc;
-	arena_shown(view.txn);
-	*val = record_value(&place.record);
-	return GKV_OK;
-}
-
-/* One key of a batch, from what stands at its home; on from there where that is another key's. */
-static int batch_take(const struct view *view, const gkv_bytes *key, vpos home, const struct arena_blob *blob,
+/* One key, from what stands at its home; on from there where that is another key's. */
+static int home_take(const struct view *view, const gkv_bytes *key, vpos home, const struct arena_blob *blob,
 		      gkv_bytes *val)
 {
 	const struct kv_key k = {key->data, key->size};
@@ -108,6 +84,31 @@ static int batch_take(const struct view *view, const gkv_bytes *key, vpos home, 
 	}
 	*val = record_value(&place.record);
 	return GKV_OK;
+}
+
+int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
+{
+	const gkv_bytes k = {key, klen};
+	struct arena_blob blob;
+	struct view view;
+	vpos home;
+	int rc;
+
+	if (val == NULL)
+		return GKV_INVALID;
+	*val = (gkv_bytes){NULL, 0};
+	rc = kv_check_key(key, klen);
+	if (rc != GKV_OK || txn == NULL)
+		return rc != GKV_OK ? rc : GKV_INVALID;
+	/* What almost every key comes to: its record stands at its home, or nothing does. */
+	view = view_of(kv_arena_txn(txn));
+	home = place_home(view.arena, key, klen);
+	rc = arena_find(view.txn, home, &blob);
+	if (rc == GKV_OK)
+		rc = home_take(&view, &k, home, &blob, val);
+	if (rc == GKV_OK)
+		arena_shown(view.txn);
+	return rc;
 }
 
 static int batch_get(const struct view *view, size_t n, const gkv_bytes *keys, gkv_bytes *vals, int *codes)
@@ -132,7 +133,7 @@ static int batch_get(const struct view *view, size_t n, const gkv_bytes *keys, g
 		if (rc != GKV_OK)
 			codes[i] = rc;
 		if (codes[i] == GKV_OK)
-			codes[i] = batch_take(view, &keys[i], home[i], &blob[i], &vals[i]);
+			codes[i] = home_take(view, &keys[i], home[i], &blob[i], &vals[i]);
 	}
 	return GKV_OK;
 }
