@@ -27,9 +27,9 @@ uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t off
 
 bool blob_verify(const struct map *m, uint64_t offset)
 {
-	const struct blob_disk *b = blob_at(m, offset);
-
-	return blob_fits(m, offset) && b->check == blob_check(m, b, offset);
+	if (!blob_fits(m, offset))
+		return false;
+	return blob_at(m, offset)->check == blob_check(m, blob_at(m, offset), offset);
 }
 
 void blob_init(struct blob_disk *b, uint64_t stamp, uint64_t name, uint32_t size, uint32_t link, uint32_t aux)

@@ -24,6 +24,12 @@ static bool slot_there(const arena *a, uint64_t want)
 	return slots_first_fit(&a->space.free, want) != SLOT_NONE;
 }
 
+/* Whether a put of that size would find its place now. */
+static bool room_there(const arena *a, uint64_t want)
+{
+	return slot_there(a, want) && space_allows(&a->space, want);
+}
+
 static int settle(arena *a)
 {
 	const int r = checkpoint_run(a, true);
@@ -37,13 +43,15 @@ static int make_slot(arena *a, enum gravity_planner planner, uint64_t want)
 	int r = 0;
 
 	(void)space_drain(&a->space, UINT64_MAX);
-	if (slot_there(a, want))
+	if (room_there(a, want))
 		return 0;
 	if (a->space.pending.bytes > 0) {
 		r = settle(a);
-		if (r != 0 || slot_there(a, want))
+		if (r != 0 || room_there(a, want))
 			return r;
 	}
+	if (!space_allows(&a->space, want))
+		return GRAVITY_FULL;
 	log_shed_window(&a->log);
 	for (int i = 0; i < MAKE_TRIES && !slot_there(a, want); i++) {
 		struct plan plan;

@@ -92,14 +92,13 @@ static int space_grow(struct space *s, uint64_t bytes)
 	return r;
 }
 
-/* Whether a put may take so much and leave the reserve. Only a limit makes a reserve: without one the file grows. */
-static bool claim_allowed(const struct space *s, uint64_t bytes, enum space_claim claim)
+/* Only a limit makes a reserve: without one the file grows. */
+bool space_allows(const struct space *s, uint64_t bytes)
 {
-	uint64_t left;
+	uint64_t left = s->free.bytes;
 
-	if (claim == SPACE_RESERVED || s->max_bytes == UINT64_MAX)
+	if (s->max_bytes == UINT64_MAX)
 		return true;
-	left = s->free.bytes;
 	if (s->max_bytes > map_bytes(s->map))
 		left += s->max_bytes - map_bytes(s->map);
 	return left >= bytes && left - bytes >= s->reserve;
@@ -109,7 +108,7 @@ static slot_id fit_outside(const struct space *s, uint64_t bytes)
 {
 	slot_id id = slots_first_fit(&s->free, bytes);
 
-	if (id != SLOT_NONE && slots_start(&s->free, id) >= s->evict_start && slots_start(&s->free, id) < s->evict_end)
+	if (id != SLOT_NONE && evicts(s, id))
 		id = slots_first_fit_from(&s->free, bytes, s->evict_end);
 	return id;
 }
@@ -127,6 +126,9 @@ static int slot_obtain(struct space *s, uint64_t bytes, slot_id *id)
 		if (*id != SLOT_NONE)
 			return 0;
 	}
+	/* What the file grows by joins the slot at its end: no gain while that one is being emptied. */
+	if (tail_bytes(s) > 0 && evicts(s, s->free.last))
+		return GRAVITY_FULL;
 	r = space_grow(s, bytes);
 	if (r == 0)
 		*id = fit_outside(s, bytes);
@@ -225,7 +227,7 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 	int r = 0;
 
 	assert(bytes % DISK_UNIT == 0);
-	if (!claim_allowed(s, need, claim))
+	if (claim == SPACE_PUT && !space_allows(s, need))
 		return GRAVITY_FULL;
 	/* What is moved to make large slots does not go into small ones while there is a large one. */
 	if (s->evict_end > s->evict_start)

@@ -61,6 +61,9 @@ static inline void space_cluster_size(struct space *s, uint64_t table_bytes)
 /* Gives back what is left of the cluster, so that free slots are all that is free. 0 or ENOMEM. */
 int space_end_cluster(struct space *s);
 
+/* Whether a put may take so many bytes of what is free, or the file may still grow by, and leave the reserve. */
+bool space_allows(const struct space *s, uint64_t bytes);
+
 /* Takes a window for a blob of `bytes` (and a JUMP after it): [*start, *end). Codes as above. */
 int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end);
 

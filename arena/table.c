@@ -56,8 +56,6 @@ int table_find_in(const struct map *m, const struct page_disk *page, uint64_t na
 	unsigned group[2];
 
 	page_groups(name, &group[0], &group[1]);
-	__builtin_prefetch(page->group[group[0]]);
-	__builtin_prefetch(page->group[group[1]]);
 	for (unsigned g = 0; g < 2; g++) {
 		for (unsigned w = 0; w < PAGE_WAYS; w++) {
 			const uint64_t entry = page_load(&page->group[group[g]][w]);

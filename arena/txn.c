@@ -175,10 +175,13 @@ static int commit_write(arena *a)
 	} else {
 		r = commit_apply(a, &seq);
 	}
+	/* A durable transaction that changed nothing promises what it was shown all the same. */
+	if (seq == 0)
+		seq = atomic_load(&a->readers.seq);
 	checkpoint_poll(a);
 	(void)space_drain(&a->space, 256);
 	end_write(a);
-	if (r == 0 && seq != 0 && durable)
+	if (r == 0 && durable)
 		r = flush_to(a, seq);
 	/* A lazy commit happened, whatever becomes of the checkpoint: its failure is told to the next one. */
 	worked = checkpoint_work(a);
