@@ -214,6 +214,8 @@ int commit_move(arena *a, uint64_t name)
 	if (r == 0)
 		r = table_own(t, &path);
 	readers_apply_end(&a->readers, t->seq, t->root);
+	/* The number is used up: a snapshot may bear it, so the next commit dies and is born after it. */
+	a->log.seq = t->seq + 1;
 	return r;
 }
 

@@ -104,6 +104,12 @@ bool space_allows(const struct space *s, uint64_t bytes)
 	return left >= bytes && left - bytes >= s->reserve;
 }
 
+/* Whether the slot begins where compaction is emptying the file. */
+static bool evicts(const struct space *s, slot_id id)
+{
+	return slots_start(&s->free, id) >= s->evict_start && slots_start(&s->free, id) < s->evict_end;
+}
+
 static slot_id fit_outside(const struct space *s, uint64_t bytes)
 {
 	slot_id id = slots_first_fit(&s->free, bytes);
