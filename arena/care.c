@@ -72,6 +72,18 @@ static void stat_space(arena *a, struct arena_stats *out)
 	out->oldest_reader_seq = a->space.pending.view.count == 0 ? 0 : a->space.pending.view.seq[0];
 }
 
+/* A handle that only reads replays the log into memory behind the end of the file, which is none of the file's. */
+static int stat_private(const arena *a, struct arena_stats *out)
+{
+	const int r = a->os->size(a->os, a->map.file, &out->file_bytes);
+	const uint64_t beyond = r == 0 ? map_bytes(&a->map) - out->file_bytes : 0;
+
+	out->free_bytes = out->free_bytes > beyond ? out->free_bytes - beyond : 0;
+	if (out->largest_free > out->free_bytes)
+		out->largest_free = out->free_bytes;
+	return r;
+}
+
 int arena_stat(arena *a, struct arena_stats *out)
 {
 	bool taken;
@@ -99,6 +111,8 @@ int arena_stat(arena *a, struct arena_stats *out)
 	out->bytes_moved = a->bytes_moved;
 	out->compaction_steps = a->compaction_steps;
 	out->next_name = a->next_name;
+	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
+		r = stat_private(a, out);
 	if (out->durable_seq < a->space.durable_seq)
 		out->durable_seq = a->space.durable_seq;
 	if (taken)

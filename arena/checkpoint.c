@@ -152,6 +152,8 @@ static int header_flush(arena *a)
 	if (r == 0) {
 		a->header = cp->header;
 		a->header_index = index;
+		/* Also without a new commit: what an open finds there is never many checkpoints old. */
+		header_mark_write(&a->map, 1 - index, atomic_load(&a->flush.durable), a->header.checkpoint);
 	}
 	os_mutex_unlock(&a->flush.mutex);
 	return r;

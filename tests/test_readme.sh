@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: the gkv authors
+
+# What the documents say is so: the README's program and command lines give what is shown below them, the programs of the
+# manual pages run, every function and code of the headers is in its manual page, every file that is named exists, and
+# docs/format.md describes the files that the library makes (format_example.c reads them by that page alone).
+set -euo pipefail
+export LC_ALL=C
+srcdir=${abs_top_srcdir:-$PWD}
+builddir=${abs_top_builddir:-$PWD}
+GKV=${GKV:-$builddir/gkv}
+CC=${CC:-cc}
+readme=$srcdir/README.md
+
+# A finding of a sanitizer must not look like an exit status of gkv.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}halt_on_error=1:exitcode=99"
+
+library=
+for candidate in "$builddir/.libs/libgkv.a" "$builddir/.libs/libgkv_internal.a"; do
+	if [ -z "$library" ] && [ -e "$candidate" ]; then
+		library=$candidate
+	fi
+done
+[ -n "$library" ] || { echo "there is no static library in $builddir/.libs"; exit 1; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-readme.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+mkdir bin
+ln -s "$GKV" bin/gkv
+checks=0 failures=0
+
+# verdict WHAT COMMAND...: one check, which holds if the command succeeds. What it prints is shown if it does not.
+verdict() {
+	local what=$1
+	shift
+	checks=$((checks + 1))
+	if "$@" >verdict.out 2>&1; then
+		return
+	fi
+	failures=$((failures + 1))
+	echo "not so: $what"
+	sed 's/^/    /' verdict.out | head -n 20
+}
+
+# fenced FILE LANGUAGE: the first fenced block of that language, without its fences.
+fenced() {
+	awk -v open="\`\`\`$2" '$0 == open && !done { inside = 1; next } /^```$/ && inside { inside = 0; done = 1 } inside' "$1"
+}
+
+# program NAME: NAME.c compiles without a warning, with nothing but the public headers and the library.
+program() {
+	# CC and the flags may be several words.
+	# shellcheck disable=SC2086
+	$CC -std=c11 -Wall -Wextra -Wpedantic -Werror ${GKV_INSTRUMENT_FLAGS:-} -I "$srcdir/kvstore" -I "$srcdir/arena" \
+		"$1.c" -o "$1" "$library" -pthread
+}
+
+# gives NAME: the program NAME succeeds and prints what stands in NAME.want.
+gives() {
+	mkdir "$1.dir"
+	(cd "$1.dir" && "../$1") >"$1.got" && diff "$1.want" "$1.got"
+}
+
+# --- the README's program ---
+
+fenced "$readme" c >readme.c
+fenced "$readme" text >readme.want
+verdict 'the README shows a program' test -s readme.c
+verdict 'the README shows what its program prints' test -s readme.want
+verdict 'the program of the README compiles' program readme
+verdict 'the program of the README prints what is shown' gives readme
+
+# --- the README's command lines: after "$ " a command, below it what it prints ---
+
+session() {
+	fenced "$readme" console
+}
+
+mkdir session
+session >session.all
+verdict 'the README shows command lines' grep -q '^\$ gkv ' session.all
+awk '/^\$ / { n++; file = sprintf("session.%03d", n); print substr($0, 3) >(file ".command"); printf "" >(file ".want"); next }
+	n { print >(file ".want") }' session.all
+for command in session.*.command; do
+	base=${command%.command}
+	(cd session && PATH="$work/bin:$PATH" bash "../$command" >"../$base.got" 2>&1 </dev/null) || true
+	verdict "$(cat "$command") prints what is shown (<)" diff "$base.want" "$base.got"
+done
+
+# --- the manual pages' programs ---
+
+# example PAGE: the program of its section EXAMPLES.
+example() {
+	awk '/^\.Sh / { wanted = $2 == "EXAMPLES" } /^\.Ed/ { inside = 0 } inside { print } /^\.Bd -literal/ { inside = wanted }' \
+		"$srcdir/docs/$1" | sed 's/\\e/\\/g'
+}
+
+example gkv.3 >gkv3.c
+echo '/index 1' >gkv3.want
+example gravity.3 >gravity3.c
+echo 'hello' >gravity3.want
+for name in gkv3 gravity3; do
+	verdict "the program of $name compiles" program "$name"
+	verdict "the program of $name prints what it should" gives "$name"
+done
+
+# --- headers and manual pages ---
+
+# Functions that a header declares, and constants that it names.
+functions_of() {
+	grep -v '^typedef' "$1" | grep -E '^[a-z].*\(' | grep -oE '\b(gkv|gravity)_[a-z_]+ *\(' | tr -d ' (' | sort -u
+}
+constants_of() {
+	grep -vE '^#ifn?def|^#define (GKV|GRAVITY)_H$|_VERSION_STRING' "$1" |
+		sed -nE 's/^[[:space:]]*((#define|enum gravity_planner \{) )?((GKV|GRAVITY)_[A-Z]+(_COMMIT)?)\b.*/\3/p' | sort -u
+}
+
+for pair in kvstore/gkv.h:gkv.3 arena/gravity.h:gravity.3; do
+	header=$srcdir/${pair%:*}
+	page=$srcdir/docs/${pair#*:}
+	verdict "$header declares functions" test "$(functions_of "$header" | wc -l)" -ge 10
+	for name in $(functions_of "$header"); do
+		verdict "$name is named in $(basename "$page")" grep -qE "^\.Nm $name( ,)?\$" "$page"
+		verdict "$name has a synopsis in $(basename "$page")" grep -qE "^\.Fn $name (\"|void)" "$page"
+	done
+	verdict "$header has codes" test "$(constants_of "$header" | wc -l)" -ge 14
+	for name in $(constants_of "$header"); do
+		verdict "$name is in $(basename "$page")" grep -qE "\b$name\b" "$page"
+	done
+	if command -v mandoc >/dev/null; then
+		verdict "$(basename "$page") has no mistakes" mandoc -T lint -W warning "$page"
+	fi
+done
+
+# --- files that are named ---
+
+exists() {
+	[ -e "$srcdir/$1" ] || [ -e "$srcdir/arena/$1" ] || [ -e "$srcdir/kvstore/$1" ]
+}
+for document in README.md docs/architecture.md docs/format.md; do
+	for name in $(grep -oE '`[A-Za-z_./0-9-]+`' "$srcdir/$document" | tr -d '`' | sort -u |
+		grep -E '/|\.(h|c|md|sh|1|3)$|^[A-Z]{5,}$' | grep -vE '^/|^build/'); do
+		case $name in
+		COMMIT | REPLACES | SIGBUS | ENOSPC) continue ;;
+		esac
+		verdict "$name, named in $document, is there" exists "$name"
+	done
+done
+
+# --- docs/format.md ---
+
+cp "$srcdir/tests/format_example.c" .
+mkdir format
+verdict 'a reader of the format compiles' program format_example
+verdict 'docs/format.md describes the files that the library makes' ./format_example format
+if read -r more wrong < <(tail -n 1 verdict.out) && [[ "$more $wrong" =~ ^[0-9]+\ [0-9]+$ ]]; then
+	echo "docs/format.md: $more facts compared, $wrong wrong"
+fi
+
+echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
+[ "$failures" = 0 ]
