@@ -22,13 +22,17 @@ struct backup {
 	void *arg;
 };
 
-static int backup_commit(struct backup *b)
+static int backup_commit(struct backup *b, bool last)
 {
 	int r = arena_commit(b->out);
 
+	/* The total is the newest checkpoint's: near enough on the way, and exact at the end. */
+	if (last || b->total < b->done)
+		b->total = b->done;
+
 	b->out = NULL;
 	b->uncommitted = 0;
-	if (r == 0 && b->progress != NULL && b->progress(b->arg, b->done, b->total < b->done ? b->done : b->total) != 0)
+	if (r == 0 && b->progress != NULL && b->progress(b->arg, b->done, b->total) != 0)
 		r = ECANCELED;
 	return r != 0 ? r : arena_begin(b->to, ARENA_WRITE | ARENA_LAZY_COMMIT, &b->out);
 }
@@ -44,7 +48,7 @@ static int backup_blob(struct backup *b, vpos name, const struct arena_blob *blo
 		memcpy(data, blob->data, blob->size);
 	b->uncommitted += blob_span(blob->size);
 	b->done += blob_span(blob->size);
-	return b->uncommitted >= BACKUP_COMMIT ? backup_commit(b) : 0;
+	return b->uncommitted >= BACKUP_COMMIT ? backup_commit(b, false) : 0;
 }
 
 static int backup_fill(struct backup *b)
@@ -60,7 +64,7 @@ static int backup_fill(struct backup *b)
 	while (r == 0 && (r = arena_walk_next(walk, &name, &blob)) == 0)
 		r = backup_blob(b, name, &blob);
 	if (r == GRAVITY_NOTFOUND)
-		r = backup_commit(b);
+		r = backup_commit(b, true);
 	arena_abort(b->out);
 	arena_walk_close(walk);
 	return r;
@@ -69,15 +73,18 @@ static int backup_fill(struct backup *b)
 static int backup_run(arena *a, const char *path, arena_progress *progress, void *arg)
 {
 	const struct arena_options o = {.os = a->os, .kind = a->kind, .durability = GRAVITY_LAZY, .seed = a->hash_seed};
-	struct backup b = {.progress = progress, .arg = arg, .total = a->header.live_bytes};
+	struct backup b = {.progress = progress, .arg = arg};
 	int r = arena_begin(a, ARENA_READ, &b.in);
 	int closed;
 
 	if (r != 0)
 		return r;
+	os_mutex_lock(&a->flush.mutex);
+	b.total = a->header.live_bytes;
+	os_mutex_unlock(&a->flush.mutex);
 	r = arena_open(path, &o, &b.to);
 	if (r == 0) {
-		b.to->next_name = a->next_name;
+		atomic_store(&b.to->next_name, atomic_load(&a->next_name));
 		r = backup_fill(&b);
 		if (r == 0)
 			r = arena_checkpoint(b.to);

@@ -24,10 +24,10 @@ static bool slot_there(const arena *a, uint64_t want)
 	return slots_first_fit(&a->space.free, want) != SLOT_NONE;
 }
 
-/* Whether a put of that size would find its place now. */
-static bool room_there(const arena *a, uint64_t want)
+/* Whether a window of that size would be had now. */
+static bool room_there(const arena *a, uint64_t want, enum space_claim claim)
 {
-	return slot_there(a, want) && space_allows(&a->space, want);
+	return slot_there(a, want) && (claim == SPACE_RESERVED || space_allows(&a->space, want));
 }
 
 static int settle(arena *a)
@@ -38,19 +38,19 @@ static int settle(arena *a)
 	return r;
 }
 
-static int make_slot(arena *a, enum gravity_planner planner, uint64_t want)
+static int make_slot(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
 {
 	int r = 0;
 
 	(void)space_drain(&a->space, UINT64_MAX);
-	if (room_there(a, want))
+	if (room_there(a, want, claim))
 		return 0;
 	if (a->space.pending.bytes > 0) {
 		r = settle(a);
-		if (r != 0 || room_there(a, want))
+		if (r != 0 || room_there(a, want, claim))
 			return r;
 	}
-	if (!space_allows(&a->space, want))
+	if (claim == SPACE_PUT && !space_allows(&a->space, want))
 		return GRAVITY_FULL;
 	log_shed_window(&a->log);
 	for (int i = 0; i < MAKE_TRIES && !slot_there(a, want); i++) {
@@ -69,9 +69,9 @@ static int make_slot(arena *a, enum gravity_planner planner, uint64_t want)
 	return slot_there(a, want) ? 0 : GRAVITY_FULL;
 }
 
-int compact_make(arena *a, uint64_t want)
+int compact_make(arena *a, uint64_t want, enum space_claim claim)
 {
-	return make_slot(a, a->planner, want);
+	return make_slot(a, a->planner, want, claim);
 }
 
 /* Whether there is nothing to gain that is worth the moving. */
@@ -125,20 +125,21 @@ static int sweep_end(arena *a)
 static int sweep(arena *a, arena_progress *progress, void *arg)
 {
 	uint64_t at = DISK_DATA;
+	uint64_t total = 0;
 	int r = 0;
 
 	while (r == 0 && at != UINT64_MAX) {
-		uint64_t total;
 		r = writer_lock(a, false);
 		if (r != 0)
 			return r;
+		if (total == 0)
+			total = map_bytes(&a->map);
 		if (at == DISK_DATA && (r = settle(a)) == 0 && dense(a))
 			at = UINT64_MAX;
 		if (r == 0 && at != UINT64_MAX)
 			r = sweep_step(a, &at);
 		if (r == 0 && at == UINT64_MAX)
 			r = sweep_end(a);
-		total = map_bytes(&a->map);
 		writer_unlock(a);
 		if (r == 0 && progress != NULL && progress(arg, at < total ? at : total, total) != 0)
 			r = ECANCELED;
@@ -161,7 +162,8 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 		return r;
 	r = writer_session(a);
 	if (r == 0 && want > 0)
-		r = make_slot(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1));
+		r = make_slot(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
+		              SPACE_RESERVED);
 	writer_unlock(a);
 	if (r == 0 && want == 0)
 		r = sweep(a, progress, arg);

@@ -44,7 +44,8 @@ struct writer {
 	arena_txn txn; /* first: an arena_txn that writes is one of these */
 	struct ops ops;
 	unsigned flags;
-	bool internal;       /* compaction: may use the reserve */
+	bool internal;       /* compaction's own                */
+	bool use_reserve;    /* puts may                        */
 	uint64_t written;    /* bytes of records appended       */
 	/* The record that was looked up last, so that a put of the same name need not look again. */
 	bool memo;
@@ -118,9 +119,10 @@ struct arena {
 
 	uint64_t blobs;      /* live records                       */
 	uint64_t live_bytes; /* theirs, with heads                 */
-	uint64_t next_name;  /* ARENA_PLAIN: names handed out      */
+	_Atomic uint64_t next_name; /* ARENA_PLAIN: names handed out; the writer changes it */
 	uint64_t bytes_moved, compaction_steps;
 	_Atomic uint32_t open_txns;
+	void *memory; /* that this stands in, see arena_new */
 };
 
 static inline arena *txn_arena(const arena_txn *t)
@@ -242,7 +244,7 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
 
 /* Makes a free slot of `want` bytes by moving data, for the writer, who has no blobs in the chain and keeps the lock.
  * GRAVITY_FULL when there is not that much free space in all. */
-int compact_make(arena *a, uint64_t want);
+int compact_make(arena *a, uint64_t want, enum space_claim claim);
 
 /* recover.c ------------------------------------------------------------------------------------------------------ */
 

@@ -131,6 +131,7 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	struct writer *w = &a->writer;
 	const unsigned flags = w->flags;
 	const bool internal = w->internal;
+	const bool use_reserve = w->use_reserve;
 	int r = space_end_cluster(&a->space);
 
 	assert(!log_has_blobs(&a->log) && w->ops.count == 0);
@@ -146,5 +147,6 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	a->space.evict_start = a->space.evict_end = 0;
 	a->compaction_steps++;
 	writer_begin(a, flags, internal);
+	w->use_reserve = use_reserve;
 	return r;
 }

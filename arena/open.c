@@ -24,12 +24,17 @@
 static int arena_new(const struct arena_options *o, arena **out)
 {
 	const struct os *os = o->os != NULL ? o->os : os_default();
-	arena *a = os->alloc(os, NULL, sizeof *a);
+	/* Reader slots stand alone in their cache lines, the writer's too: more than an allocation is aligned to. */
+	const size_t align = _Alignof(arena);
+	void *memory = os->alloc(os, NULL, sizeof(arena) + align);
+	arena *a;
 	int r;
 
-	if (a == NULL)
+	if (memory == NULL)
 		return ENOMEM;
+	a = (arena *)(((uintptr_t)memory + align - 1) & ~(uintptr_t)(align - 1));
 	memset(a, 0, sizeof *a);
+	a->memory = memory;
 	a->os = os;
 	a->kind = o->kind;
 	a->read_only = (o->flags & GRAVITY_RDONLY) != 0;
@@ -51,7 +56,7 @@ static int arena_new(const struct arena_options *o, arena **out)
 	if (r == 0)
 		r = readers_init(&a->readers, os);
 	if (r != 0) {
-		os->free(os, a);
+		os->free(os, a->memory);
 		return r;
 	}
 	*out = a;
@@ -76,7 +81,7 @@ static void arena_free(arena *a)
 		os_cond_release(&a->writer_cond);
 		os_mutex_release(&a->writer_mutex);
 	}
-	os->free(os, a);
+	os->free(os, a->memory);
 }
 
 /* The first state of a store, in NEW_BYTES of zeroed, mapped file: an empty page of the table and a window. */

@@ -98,6 +98,7 @@ void writer_begin(arena *a, unsigned flags, bool internal)
 	assert(w->ops.count == 0 && !log_has_blobs(&a->log));
 	w->flags = flags;
 	w->internal = internal;
+	w->use_reserve = internal;
 	w->memo = false;
 	w->written = 0;
 	a->log.seq = atomic_load_explicit(&a->readers.seq, memory_order_relaxed) + 1;
@@ -188,6 +189,11 @@ static void op_overwrite(arena *a, struct op *op, uint64_t now)
 	op->now = now;
 }
 
+static enum space_claim put_claim(const struct writer *w)
+{
+	return w->use_reserve ? SPACE_RESERVED : SPACE_PUT;
+}
+
 int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, void **data)
 {
 	struct writer *w = &a->writer;
@@ -200,7 +206,7 @@ int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, 
 	if (r != 0)
 		return r;
 	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux,
-	               w->internal ? SPACE_RESERVED : SPACE_PUT, &b);
+	               put_claim(w), &b);
 	if (r != 0) {
 		if (is_new)
 			ops_drop_last(&w->ops);
@@ -257,7 +263,7 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
 	r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	if (worth_compacting(a, r) && compact_make(a, blob_span(size) + sizeof(struct jump_disk)) == 0)
+	if (worth_compacting(a, r) && compact_make(a, blob_span(size) + sizeof(struct jump_disk), put_claim(&a->writer)) == 0)
 		r = writer_put(a, BLOB_PUT, name, aux, size, data);
 	return r;
 }
@@ -274,9 +280,14 @@ int arena_del(arena_txn *t, vpos name)
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
 	r = writer_del(a, name.bits);
-	if (worth_compacting(a, r) && compact_make(a, SPACE_WINDOW_LEAST) == 0)
+	if (worth_compacting(a, r) && compact_make(a, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
 		r = writer_del(a, name.bits);
 	return r;
+}
+
+void arena_use_reserve(arena_txn *t, bool on)
+{
+	txn_arena(t)->writer.use_reserve = on;
 }
 
 vpos arena_name_next(arena_txn *t)

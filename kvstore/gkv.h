@@ -129,7 +129,8 @@ int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
  * buf NULL with cap 0 asks for the size (and gets GKV_OK if the value is empty). GKV_TOOBIG: no key is that long. */
 int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t *size);
 
-/* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. Succeeds when a put no longer does for want of space. */
+/* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. Succeeds when a put no longer does for want of space, unless open
+ * snapshots keep all of it. */
 int gkv_del(gkv *db, const void *key, size_t klen);
 
 /* Every commit so far is on stable storage when it returns GKV_OK. */

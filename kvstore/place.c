@@ -127,8 +127,13 @@ int place_remove(arena_txn *t, const struct place *place)
 	if (!stray_has(&list, place->at))
 		return arena_del(t, place->at);
 	rc = arena_find(t, place_next(place->at), &blob);
-	if (rc == GKV_OK)
-		return arena_put(t, place->at, RECORD_AUX_MARKER, 0, &nothing);
+	if (rc == GKV_OK) {
+		/* A delete succeeds in a full store too, and this is one. */
+		arena_use_reserve(t, true);
+		rc = arena_put(t, place->at, RECORD_AUX_MARKER, 0, &nothing);
+		arena_use_reserve(t, false);
+		return rc;
+	}
 	if (rc != GKV_NOTFOUND)
 		return rc;
 	rc = arena_del(t, place->at);

@@ -68,7 +68,7 @@ static gkv_bytes record_value(const struct record *r)
 
 /* One key, from what stands at its home; on from there where that is another key's. */
 static int home_take(const struct view *view, const gkv_bytes *key, vpos home, const struct arena_blob *blob,
-		      gkv_bytes *val)
+		     gkv_bytes *val)
 {
 	const struct kv_key k = {key->data, key->size};
 	struct place place;
