@@ -158,6 +158,8 @@ static void check_space(struct check *c)
 {
 	const arena *a = c->a;
 	const struct slots *s = &a->space.free;
+	/* While a checkpoint is under way the chunks of the list before it are pending already. */
+	const struct header_disk *h = a->checkpoint.state == CHECKPOINT_PUSHING ? &a->checkpoint.header : &a->header;
 	const char *what;
 
 	if (slots_check(s, &what) != 0)
@@ -167,10 +169,8 @@ static void check_space(struct check *c)
 	for (slot_id id = s->first; id != SLOT_NONE; id = slots_next(s, id))
 		own(c, slots_start(s, id), slots_size(s, id), "free slot");
 	(void)pending_each(&a->space.pending, own_pending, c);
-	if (freelist_each(&a->map, &a->header, own_chunk, c) != 0)
-		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
-	if (a->checkpoint.state == CHECKPOINT_PUSHING)
-		(void)freelist_each(&a->map, &a->checkpoint.header, own_chunk, c);
+	if (freelist_each(&a->map, h, own_chunk, c) != 0)
+		finding(c, "the free list of checkpoint %llu is damaged", ULL(h->checkpoint));
 }
 
 static void check_owned(struct check *c)

@@ -93,6 +93,9 @@ static int checkpoint_begin(arena *a)
 	cp->born_after = a->space.durable_seq;
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
 	a->space.started_seq = cp->header.seq;
+	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */
+	if (a->space.durable_seq == cp->header.seq)
+		a->space.durable_seq--;
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	cp->state = CHECKPOINT_PUSHING;

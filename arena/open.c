@@ -294,6 +294,10 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 	r = arena_map(a, options);
 	if (r == 0)
 		r = arena_start(a, options);
+	/* Whoever made a young store may have been killed before its name was durable. A store that has seen a checkpoint was
+	 * written by a handle that has passed here. */
+	if (r == 0 && path != NULL && !a->read_only && a->header.checkpoint == 1)
+		r = os->sync_dir(os, path);
 	if (r != 0) {
 		arena_free(a);
 		file_close(os, file, true);

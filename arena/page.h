@@ -62,6 +62,59 @@ static inline void page_store(uint64_t *entry, uint64_t value)
 	atomic_store_explicit((_Atomic uint64_t *)entry, value, memory_order_release);
 }
 
+/* Which ways of a group may hold that tag, a bit each; the entries themselves are to be loaded, and compared, after.
+ * The vector form reads two entries with one load, each of which is whole on every processor that has it. */
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+typedef uint32_t page_vector __attribute__((vector_size(16)));
+
+static inline unsigned page_half_match(const page_vector *half, page_vector tags)
+{
+	const page_vector high = (page_vector)__builtin_ia32_shufps((__attribute__((vector_size(16))) float)half[0],
+	                                                            (__attribute__((vector_size(16))) float)half[1], 0xdd);
+
+	return (unsigned)__builtin_ia32_movmskps((__attribute__((vector_size(16))) float)(high >> 8 == tags));
+}
+
+static inline unsigned page_group_match(const uint64_t *group, uint64_t tag)
+{
+	const page_vector *half = (const page_vector *)(const void *)group;
+	const uint32_t t = (uint32_t)tag;
+	const page_vector tags = {t, t, t, t};
+
+	return page_half_match(half, tags) | page_half_match(half + 2, tags) << 4;
+}
+#else
+static inline unsigned page_group_match(const uint64_t *group, uint64_t tag)
+{
+	unsigned match = 0;
+
+	for (unsigned w = 0; w < PAGE_WAYS; w++)
+		match |= (unsigned)(page_load(&group[w]) >> PAGE_POSITION_BITS == tag) << w;
+	return match;
+}
+#endif
+
+/* Both groups of a name: bits 0 to 7 the first's ways, 8 to 15 the second's. */
+static inline unsigned page_match(const struct page_disk *p, uint64_t name, const uint64_t *group[2])
+{
+	unsigned first, second;
+
+	page_groups(name, &first, &second);
+	group[0] = p->group[first];
+	group[1] = p->group[second];
+	return page_group_match(group[0], page_tag(name)) | page_group_match(group[1], page_tag(name)) << 8;
+}
+
+/* The entry of the lowest bit of a match, which it clears; 0 when it is none of that tag after all. */
+static inline uint64_t page_match_next(unsigned *match, const uint64_t *const group[2], uint64_t tag)
+{
+	const unsigned way = (unsigned)__builtin_ctz(*match);
+	const uint64_t entry = page_load(&group[way / PAGE_WAYS][way % PAGE_WAYS]);
+
+	*match &= *match - 1;
+	return entry >> PAGE_POSITION_BITS == tag ? entry : 0;
+}
+
 static inline unsigned page_depth(const struct page_disk *p)
 {
 	return p->head.link;

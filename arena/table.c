@@ -52,33 +52,29 @@ const struct blob_disk *table_verify(const struct map *m, uint64_t ref, uint64_t
 
 int table_find_in(const struct map *m, const struct page_disk *page, uint64_t name, const struct blob_disk **blob)
 {
-	const uint64_t tag = page_tag(name);
-	unsigned group[2];
+	const uint64_t *group[2];
+	unsigned match = page_match(page, name, group);
 
-	page_groups(name, &group[0], &group[1]);
-	for (unsigned g = 0; g < 2; g++) {
-		for (unsigned w = 0; w < PAGE_WAYS; w++) {
-			const uint64_t entry = page_load(&page->group[group[g]][w]);
-			const uint64_t offset = page_entry_offset(entry);
-			const struct blob_disk *b;
-			if (page_entry_tag(entry) != tag || entry == 0)
-				continue;
-			if (!map_holds(m, offset, sizeof *b))
-				return GRAVITY_CORRUPT;
-			b = blob_at(m, offset);
-			/* The check reads on from the head: the lines of a small record come together. */
-			__builtin_prefetch((const uint8_t *)b + DISK_LINE);
-			__builtin_prefetch((const uint8_t *)b + 2 * DISK_LINE);
-			if (!blob_fits(m, offset))
-				return GRAVITY_CORRUPT;
-			if ((m->verify || b->name != name) && b->check != blob_check(m, b, offset))
-				return GRAVITY_CORRUPT;
-			if (!blob_is_record(b))
-				return GRAVITY_CORRUPT;
-			if (b->name == name) {
-				*blob = b;
-				return 0;
-			}
+	while (match != 0) {
+		const uint64_t entry = page_match_next(&match, group, page_tag(name));
+		const uint64_t offset = page_entry_offset(entry);
+		const struct blob_disk *b = blob_at(m, offset);
+		if (entry == 0)
+			continue;
+		if (!map_holds(m, offset, sizeof *b))
+			return GRAVITY_CORRUPT;
+		/* The check reads on from the head: the lines of a small record come together. */
+		__builtin_prefetch((const uint8_t *)b + DISK_LINE);
+		__builtin_prefetch((const uint8_t *)b + 2 * DISK_LINE);
+		if (!blob_fits(m, offset))
+			return GRAVITY_CORRUPT;
+		if ((m->verify || b->name != name) && b->check != blob_check(m, b, offset))
+			return GRAVITY_CORRUPT;
+		if (!blob_is_record(b))
+			return GRAVITY_CORRUPT;
+		if (b->name == name) {
+			*blob = b;
+			return 0;
 		}
 	}
 	return GRAVITY_NOTFOUND;

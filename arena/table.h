@@ -97,18 +97,10 @@ const struct page_disk *table_next_page(const struct map *m, uint64_t root, uint
 /* Where the first entry of that name's tag points, for a prefetch; 0: there is none, and so no such record. */
 static inline uint64_t table_candidate(const struct page_disk *page, uint64_t name)
 {
-	const uint64_t tag = page_tag(name);
-	unsigned group[2];
+	const uint64_t *group[2];
+	unsigned match = page_match(page, name, group);
 
-	page_groups(name, &group[0], &group[1]);
-	for (unsigned g = 0; g < 2; g++) {
-		for (unsigned w = 0; w < PAGE_WAYS; w++) {
-			const uint64_t entry = page_load(&page->group[group[g]][w]);
-			if (page_entry_tag(entry) == tag && entry != 0)
-				return page_entry_offset(entry);
-		}
-	}
-	return 0;
+	return match == 0 ? 0 : page_entry_offset(page_match_next(&match, group, page_tag(name)));
 }
 
 /* A walk over the nodes and pages below a root, a node before what is below it, in order of prefixes, from place to

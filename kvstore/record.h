@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "arena/arena.h"
 #include "kvstore/kv.h"
@@ -36,11 +37,31 @@ struct record {
 	size_t key_len;
 };
 
+/* The rare half of record_read: what is no value's record. */
+int record_read_special(const struct arena_blob *blob, struct record *out);
+
 /* Every bound is checked: GKV_CORRUPT when the blob is no record. Points into the blob. */
-int record_read(const struct arena_blob *blob, struct record *out);
+static inline int record_read(const struct arena_blob *blob, struct record *out)
+{
+	const size_t key_len = blob->aux;
+
+	if (key_len > KV_KEY_MAX || key_len > blob->size || blob->size - key_len > KV_VALUE_MAX)
+		return record_read_special(blob, out);
+	out->kind = RECORD_VALUE;
+	out->value = blob->data;
+	out->value_size = (size_t)(blob->size - key_len);
+	out->key = (const unsigned char *)blob->data + out->value_size;
+	out->key_len = key_len;
+	return GKV_OK;
+}
 
 /* A value's record of that very key. */
-bool record_has_key(const struct record *r, const struct kv_key *key);
+static inline bool record_has_key(const struct record *r, const struct kv_key *key)
+{
+	if (r->kind != RECORD_VALUE || r->key_len != key->len)
+		return false;
+	return key->len == 0 || memcmp(r->key, key->data, key->len) == 0;
+}
 
 /* aux of a value's record. */
 static inline uint32_t record_aux(size_t key_len)
