@@ -121,6 +121,10 @@ struct arena {
 	uint64_t live_bytes; /* theirs, with heads                 */
 	_Atomic uint64_t next_name; /* ARENA_PLAIN: names handed out; the writer changes it */
 	uint64_t bytes_moved, compaction_steps;
+	uint64_t tidy_credit;     /* bytes that may be moved                           */
+	uint64_t tidy_hand;       /* where the next stretch is looked for              */
+	uint64_t tidy_end;        /* start of what was emptied at the end of the file  */
+	uint64_t tidy_checkpoint; /* since this one                                    */
 	_Atomic uint32_t open_txns;
 	void *memory; /* that this stands in, see arena_new */
 };
@@ -245,6 +249,11 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
 /* Makes a free slot of `want` bytes by moving data, for the writer, who has no blobs in the chain and keeps the lock.
  * GRAVITY_FULL when there is not that much free space in all. */
 int compact_make(arena *a, uint64_t want, enum space_claim claim);
+
+/* tidy.c --------------------------------------------------------------------------------------------------------- */
+
+/* After a commit that wrote and freed so many bytes, with the writer's lock: perhaps a step of compaction. */
+void tidy_poll(arena *a, uint64_t bytes);
 
 /* recover.c ------------------------------------------------------------------------------------------------------ */
 

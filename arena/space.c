@@ -50,6 +50,15 @@ static uint64_t tail_bytes(const struct space *s)
 	return slots_size(&s->free, last);
 }
 
+/* Of these, what lies behind the range that compaction empties. */
+static uint64_t tail_usable(const struct space *s)
+{
+	const uint64_t end = map_bytes(s->map);
+	const uint64_t tail = tail_bytes(s);
+
+	return tail > end - s->evict_end ? end - s->evict_end : tail;
+}
+
 static uint64_t page_round(uint64_t bytes)
 {
 	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
@@ -73,7 +82,7 @@ static int grow_to(struct space *s, uint64_t end)
 static int space_grow(struct space *s, uint64_t bytes)
 {
 	const uint64_t old = map_bytes(s->map);
-	const uint64_t tail = tail_bytes(s);
+	const uint64_t tail = tail_usable(s);
 	uint64_t share = old / GROW_SHARE;
 	uint64_t least, wish;
 	int r;
@@ -104,41 +113,52 @@ bool space_allows(const struct space *s, uint64_t bytes)
 	return left >= bytes && left - bytes >= s->reserve;
 }
 
-/* Whether the slot begins where compaction is emptying the file. */
-static bool evicts(const struct space *s, slot_id id)
+/* The slot, or the part of it, that takes something. */
+struct fit {
+	uint64_t start, size; /* size 0: there is none */
+};
+
+static struct fit fit_slot(const struct space *s, slot_id id)
 {
-	return slots_start(&s->free, id) >= s->evict_start && slots_start(&s->free, id) < s->evict_end;
+	return id == SLOT_NONE ? (struct fit){0} : (struct fit){slots_start(&s->free, id), slots_size(&s->free, id)};
 }
 
-static slot_id fit_outside(const struct space *s, uint64_t bytes)
+/* Behind the range that compaction empties: what a slot has there that reaches over its end, or the first one after it. */
+static struct fit fit_behind(const struct space *s, uint64_t bytes)
 {
-	slot_id id = slots_first_fit(&s->free, bytes);
+	const struct fit over = fit_slot(s, slots_at_or_before(&s->free, s->evict_end));
 
-	if (id != SLOT_NONE && evicts(s, id))
-		id = slots_first_fit_from(&s->free, bytes, s->evict_end);
-	return id;
+	if (over.size > 0 && over.start + over.size >= s->evict_end + bytes)
+		return (struct fit){s->evict_end, over.start + over.size - s->evict_end};
+	return fit_slot(s, slots_first_fit_from(&s->free, bytes, s->evict_end));
 }
 
-/* The first slot of that size, draining what is due before the file grows. */
-static int slot_obtain(struct space *s, uint64_t bytes, slot_id *id)
+/* The first slot of that size, or part of one, outside that range. */
+static struct fit fit_outside(const struct space *s, uint64_t bytes)
+{
+	const struct fit f = fit_slot(s, slots_first_fit(&s->free, bytes));
+
+	if (f.start >= s->evict_end || f.start + f.size <= s->evict_start)
+		return f;
+	if (f.start < s->evict_start && s->evict_start - f.start >= bytes)
+		return (struct fit){f.start, s->evict_start - f.start};
+	return fit_behind(s, bytes);
+}
+
+/* The same, draining what is due before the file grows. */
+static int fit_obtain(struct space *s, uint64_t bytes, struct fit *f)
 {
 	int r;
 
-	*id = fit_outside(s, bytes);
-	if (*id != SLOT_NONE)
+	*f = fit_outside(s, bytes);
+	if (f->size == 0 && space_drain(s, UINT64_MAX) > 0)
+		*f = fit_outside(s, bytes);
+	if (f->size != 0)
 		return 0;
-	if (space_drain(s, UINT64_MAX) > 0) {
-		*id = fit_outside(s, bytes);
-		if (*id != SLOT_NONE)
-			return 0;
-	}
-	/* What the file grows by joins the slot at its end: no gain while that one is being emptied. */
-	if (tail_bytes(s) > 0 && evicts(s, s->free.last))
-		return GRAVITY_FULL;
 	r = space_grow(s, bytes);
 	if (r == 0)
-		*id = fit_outside(s, bytes);
-	assert(r != 0 || *id != SLOT_NONE);
+		*f = fit_outside(s, bytes);
+	assert(r != 0 || f->size >= bytes);
 	return r;
 }
 
@@ -154,14 +174,14 @@ static int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
 
 int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
-	slot_id id;
+	struct fit f;
 	int r;
 
 	assert(bytes > 0 && bytes % DISK_UNIT == 0);
-	r = slot_obtain(s, bytes, &id);
+	r = fit_obtain(s, bytes, &f);
 	if (r != 0)
 		return r;
-	*offset = slots_start(&s->free, id);
+	*offset = f.start;
 	return slot_cut(s, *offset, bytes);
 }
 
@@ -186,25 +206,22 @@ static int cluster_begin(struct space *s, uint64_t bytes)
 {
 	const uint64_t need = bytes + DISK_LINE - DISK_UNIT;
 	const uint64_t wish = s->cluster_bytes > need ? s->cluster_bytes : need;
-	uint64_t size;
-	slot_id id;
+	struct fit f;
 	int r = space_end_cluster(s);
 
 	if (r != 0)
 		return r;
-	id = fit_outside(s, wish);
-	if (id == SLOT_NONE)
-		r = slot_obtain(s, need, &id);
+	f = fit_outside(s, wish);
+	if (f.size == 0)
+		r = fit_obtain(s, need, &f);
 	if (r != 0)
 		return r;
-	size = slots_size(&s->free, id);
-	size = size > wish ? wish : size;
-	const uint64_t start = slots_start(&s->free, id);
-	r = slot_cut(s, start, size);
+	f.size = f.size > wish ? wish : f.size;
+	r = slot_cut(s, f.start, f.size);
 	if (r != 0)
 		return r;
-	s->cluster = start;
-	s->cluster_end = start + size;
+	s->cluster = f.start;
+	s->cluster_end = f.start + f.size;
 	return 0;
 }
 
@@ -228,8 +245,7 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 {
 	const uint64_t need = bytes + sizeof(struct jump_disk);
 	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
-	uint64_t size;
-	slot_id id = SLOT_NONE;
+	struct fit f = {0};
 	int r = 0;
 
 	assert(bytes % DISK_UNIT == 0);
@@ -237,22 +253,18 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 		return GRAVITY_FULL;
 	/* What is moved to make large slots does not go into small ones while there is a large one. */
 	if (s->evict_end > s->evict_start)
-		id = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
-	if (id == SLOT_NONE)
-		r = slot_obtain(s, wish, &id);
-	if (r != 0 && wish > need) {
-		id = fit_outside(s, need);
-		if (id == SLOT_NONE)
-			return r;
-	} else if (r != 0) {
+		f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
+	if (f.size == 0)
+		r = fit_obtain(s, wish, &f);
+	if (r != 0)
+		f = fit_outside(s, need);
+	if (f.size == 0)
 		return r;
-	}
-	size = slots_size(&s->free, id);
-	if (size > need && size > SPACE_WINDOW)
-		size = need > SPACE_WINDOW ? need : SPACE_WINDOW;
-	*start = slots_start(&s->free, id);
-	*end = *start + size;
-	return slot_cut(s, *start, size);
+	if (f.size > need && f.size > SPACE_WINDOW)
+		f.size = need > SPACE_WINDOW ? need : SPACE_WINDOW;
+	*start = f.start;
+	*end = f.start + f.size;
+	return slot_cut(s, f.start, f.size);
 }
 
 void space_return(struct space *s, uint64_t start, uint64_t end)

@@ -166,6 +166,7 @@ static bool commit_durable(const arena *a)
 static int commit_write(arena *a)
 {
 	const bool durable = commit_durable(a);
+	const uint64_t bytes = a->log.written + a->space.dead_bytes;
 	uint64_t seq = 0;
 	int r, worked;
 
@@ -178,6 +179,8 @@ static int commit_write(arena *a)
 	/* A durable transaction that changed nothing promises what it was shown all the same. */
 	if (seq == 0)
 		seq = atomic_load(&a->readers.seq);
+	if (r == 0)
+		tidy_poll(a, a->log.written + a->space.dead_bytes - bytes);
 	checkpoint_poll(a);
 	(void)space_drain(&a->space, 256);
 	end_write(a);
