@@ -27,9 +27,21 @@
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes */
+#define RESERVE_SHARE 4
 #define LOG_MOST (UINT64_C(64) << 20)
 #define PUNCH_SHARE 8 /* of the live bytes */
+#define TWICE_LEAST (UINT64_C(1) << 20)
 #define DRAIN_STEP 4096u
+
+/* Deletions and copies of pages live on the reserve, and only a checkpoint gives back what they take. Slots that are too
+ * small for pages are no reserve. */
+static bool reserve_eaten(const struct space *s)
+{
+	if (s->max_bytes == UINT64_MAX || s->pending.logged_bytes < s->reserve / RESERVE_SHARE)
+		return false;
+	return !space_allows(s, 0) || (map_bytes(s->map) + SPACE_WINDOW > s->max_bytes &&
+	                               slots_first_fit(&s->free, SPACE_WINDOW) == SLOT_NONE);
+}
 
 /* It is due when it frees enough: a share of the live bytes, and as much as it writes, since every page that was
  * replaced since the last one is written by the next. Or when the log has become long to replay. */
@@ -39,7 +51,8 @@ bool checkpoint_due(const arena *a)
 	uint64_t waiting = live / WAITING_SHARE;
 
 	waiting = waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
-	return (a->space.dead_bytes >= waiting && a->space.dead_bytes >= a->space.copied_bytes) ||
+	return reserve_eaten(&a->space) ||
+	       (a->space.dead_bytes >= waiting && a->space.dead_bytes >= a->space.copied_bytes) ||
 	       a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST);
 }
 
@@ -269,4 +282,25 @@ int checkpoint_run(arena *a, bool locked)
 			r = checkpoint_round(a, locked);
 	}
 	return r;
+}
+
+int checkpoint_twice(arena *a, bool locked)
+{
+	bool again;
+	int r = checkpoint_run(a, locked);
+
+	if (r == 0 && !locked)
+		r = writer_lock(a, false);
+	if (r != 0)
+		return r;
+	(void)space_drain(&a->space, UINT64_MAX);
+	again = tidy_above_target(a) && a->space.free.bytes > TWICE_LEAST;
+	if (again) {
+		tidy_end(a);
+		/* Where it finds no room it stays: the checkpoint is as good, the file a little longer. */
+		(void)commit_hop(a);
+	}
+	if (!locked)
+		writer_unlock(a);
+	return again ? checkpoint_run(a, locked) : 0;
 }

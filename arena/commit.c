@@ -199,6 +199,27 @@ int commit_apply(arena *a, uint64_t *seq)
 	return r;
 }
 
+int commit_hop(arena *a)
+{
+	struct table *t = &a->table;
+	int r = pending_reserve(&a->space.pending, 1);
+
+	assert(!log_has_blobs(&a->log) && a->writer.ops.count == 0);
+	a->log.seq = atomic_load(&a->readers.seq) + 1;
+	if (r == 0)
+		r = log_hop(&a->log);
+	if (r != 0)
+		return r;
+	(void)readers_apply_begin(&a->readers);
+	t->seq = a->log.seq;
+	log_seal_commit(&a->log);
+	commit_store(a);
+	flush_add(a, t->seq);
+	log_commit(&a->log);
+	readers_apply_end(&a->readers, t->seq, t->root);
+	return 0;
+}
+
 int commit_move(arena *a, uint64_t name)
 {
 	const uint64_t snapshot = readers_apply_begin(&a->readers);

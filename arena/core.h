@@ -180,6 +180,8 @@ int writer_find(arena *a, uint64_t name, const struct blob_disk **blob);
 int commit_apply(arena *a, uint64_t *seq);
 /* Copies the page or node that the name's path has inside the evicted range to another place. */
 int commit_move(arena *a, uint64_t name);
+/* A commit that is a JUMP alone: the log goes on in the lowest window that there is. */
+int commit_hop(arena *a);
 /* For recovery: what one blob of the log says happens to the table. */
 int commit_replay(arena *a, const struct blob_disk *b);
 
@@ -204,6 +206,8 @@ void checkpoint_poll(arena *a);
 int checkpoint_work(arena *a);
 /* A whole checkpoint. Without the writer's lock, or (locked) with it. */
 int checkpoint_run(arena *a, bool locked);
+/* A whole one, and a second one where what the first has freed can make the file shorter. */
+int checkpoint_twice(arena *a, bool locked);
 bool checkpoint_due(const arena *a);
 
 /* freelist.c ----------------------------------------------------------------------------------------------------- */
@@ -254,6 +258,11 @@ int compact_make(arena *a, uint64_t want, enum space_claim claim);
 
 /* After a commit that wrote and freed so many bytes, with the writer's lock: perhaps a step of compaction. */
 void tidy_poll(arena *a, uint64_t bytes);
+/* Empties the end of a file that is too long where little stands behind a large slot; the next checkpoint cuts it. For
+ * the writer, who has no blobs in the chain and keeps the lock. */
+void tidy_end(arena *a);
+/* Whether the file is longer than what lives in it asks for. */
+bool tidy_above_target(const arena *a);
 
 /* recover.c ------------------------------------------------------------------------------------------------------ */
 

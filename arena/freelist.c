@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define CHUNK_MOST (UINT64_C(64) << 10)
+#define CHUNK_LEAST UINT64_C(256)
 #define PAIR_MOST 20u /* bytes of two varints */
 
 /* Either counts what the pairs take (chunk == NULL at first) or writes them into chunks. */
@@ -120,37 +121,60 @@ static int list_write(struct list_writer *w)
 	return r;
 }
 
-/* Takes chunks that hold `used` bytes of pairs together, each in the first slot that holds one of a useful size. */
-static int chunks_take(arena *a, uint64_t used, uint64_t seq)
+static int chunk_note(arena *a, uint32_t *capacity)
 {
 	struct checkpoint *cp = &a->checkpoint;
+	uint64_t *chunks;
+
+	if (cp->chunk_count < *capacity)
+		return 0;
+	*capacity = *capacity == 0 ? 16 : 2 * *capacity;
+	chunks = a->os->alloc(a->os, cp->chunks, *capacity * sizeof *chunks);
+	if (chunks == NULL)
+		return ENOMEM;
+	cp->chunks = chunks;
+	return 0;
+}
+
+/* A chunk of *pairs bytes, or of less where no slot is large enough: a store of small slots must be able to say so. */
+static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
+{
+	uint64_t offset = 0;
+	int r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+
+	while ((r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && *pairs >= 2 * CHUNK_LEAST) {
+		*pairs = *pairs / 2 & ~(DISK_UNIT - 1);
+		r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+	}
+	if (r != 0)
+		return r;
+	blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
+	          (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + *pairs), 0, 0);
+	chunk_at(&a->map, offset)->used = 0;
+	chunk_at(&a->map, offset)->next = 0;
+	memset(chunk_at(&a->map, offset) + 1, 0, *pairs);
+	a->checkpoint.chunks[a->checkpoint.chunk_count++] = offset;
+	return 0;
+}
+
+/* Takes chunks that hold `used` bytes of pairs together, each in the first slot that holds one of a useful size. Each that
+ * is taken can make one pair longer, and leaves room for less than one at its end. */
+static int chunks_take(arena *a, uint64_t used, uint64_t seq)
+{
+	uint64_t most = CHUNK_MOST;
 	uint64_t room = 0;
 	uint32_t capacity = 0;
 	int r = 0;
 
-	cp->chunk_count = 0;
+	a->checkpoint.chunk_count = 0;
 	while (r == 0 && room < used) {
-		const uint64_t left = used - room + PAIR_MOST;
-		const uint64_t pairs = (left < CHUNK_MOST ? left + DISK_UNIT - 1 : CHUNK_MOST) & ~(DISK_UNIT - 1);
-		uint64_t offset;
-		if (cp->chunk_count == capacity) {
-			uint64_t *chunks;
-			capacity = capacity == 0 ? 16 : 2 * capacity;
-			chunks = a->os->alloc(a->os, cp->chunks, capacity * sizeof *chunks);
-			if (chunks == NULL)
-				return ENOMEM;
-			cp->chunks = chunks;
-		}
-		r = space_take(&a->space, sizeof(struct free_disk) + pairs, &offset);
-		if (r != 0)
-			break;
-		blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
-		          (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + pairs), 0, 0);
-		chunk_at(&a->map, offset)->used = 0;
-		chunk_at(&a->map, offset)->next = 0;
-		memset(chunk_at(&a->map, offset) + 1, 0, pairs);
-		cp->chunks[cp->chunk_count++] = offset;
-		room += pairs - PAIR_MOST; /* the last pair may not fit */
+		const uint64_t left = used - room + 2 * PAIR_MOST;
+		uint64_t pairs = (left < most ? left + DISK_UNIT - 1 : most) & ~(DISK_UNIT - 1);
+		r = chunk_note(a, &capacity);
+		if (r == 0)
+			r = chunk_take(a, seq, &pairs);
+		most = pairs < most && pairs < left ? pairs : most;
+		room += pairs - 2 * PAIR_MOST;
 	}
 	return r;
 }
@@ -169,6 +193,7 @@ static void chunks_return(arena *a)
 
 /* Descending heap of extents, for the few at the end of the file. */
 struct tail_heap {
+	const struct map *map;
 	struct extent *list;
 	uint64_t count;
 };
@@ -206,13 +231,22 @@ static int heap_count(void *arg, const struct extent *e)
 	return 0;
 }
 
-/* Where the file could end once everything that is free or pending at its end is gone. */
-static uint64_t file_end(arena *a)
+static int heap_collect_chunk(void *arg, struct free_disk *chunk)
+{
+	struct tail_heap *h = arg;
+	const struct extent e = {.start = blob_offset(h->map, chunk), .size = blob_span(chunk->head.size)};
+
+	return heap_collect(arg, &e);
+}
+
+/* Where the file could end once everything that is free or pending at its end is gone, the chunks of the list before
+ * this one among it. */
+static uint64_t file_end(arena *a, uint64_t old_chunks)
 {
 	const struct slots *s = &a->space.free;
-	struct tail_heap h = {0};
+	struct tail_heap h = {.map = &a->map};
 	uint64_t end = map_bytes(&a->map);
-	uint64_t pending = 0;
+	uint64_t pending = old_chunks;
 	slot_id id = s->last;
 
 	(void)pending_each(&a->space.pending, heap_count, &pending);
@@ -220,6 +254,7 @@ static uint64_t file_end(arena *a)
 		h.list = a->os->alloc(a->os, NULL, pending * sizeof *h.list);
 	if (h.list != NULL) {
 		(void)pending_each(&a->space.pending, heap_collect, &h);
+		(void)freelist_each(&a->map, &a->header, heap_collect_chunk, &h);
 		for (uint64_t i = h.count / 2; i-- > 0;)
 			heap_sift(&h, i);
 	}
@@ -284,11 +319,10 @@ int freelist_write(arena *a, struct header_disk *h)
 		r = pending_reserve(&a->space.pending, old_chunks);
 	if (r == 0)
 		r = list_write(&count);
-	/* Taking a chunk can change one pair for another, no more. */
 	if (r == 0 && count.used > 0)
-		r = chunks_take(a, count.used + PAIR_MOST * (2 + count.used / CHUNK_MOST * 2), h->seq);
+		r = chunks_take(a, count.used + 2 * PAIR_MOST, h->seq);
 	if (r == 0) {
-		h->file_bytes = file_end(a);
+		h->file_bytes = file_end(a, old_chunks);
 		w.file_bytes = h->file_bytes;
 		w.chunk = a->checkpoint.chunks;
 		w.chunks = a->checkpoint.chunk_count;

@@ -157,6 +157,12 @@ int log_append(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint
 	return 0;
 }
 
+int log_hop(struct log *l)
+{
+	log_shed_window(l);
+	return log_jump(l, 0, SPACE_RESERVED);
+}
+
 void log_seal_commit(struct log *l)
 {
 	assert(l->open != NULL);

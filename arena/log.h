@@ -62,6 +62,9 @@ void log_release(struct log *l);
 int log_append(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint64_t size, uint32_t aux,
                enum space_claim claim, struct blob_disk **blob);
 
+/* Appends a JUMP to another window, with nothing behind it. Codes as above. */
+int log_hop(struct log *l);
+
 static inline bool log_has_blobs(const struct log *l)
 {
 	return l->at.cursor != l->committed.cursor;

@@ -18,7 +18,6 @@
 #define NEW_BYTES (DISK_DATA + sizeof(struct page_disk) + NEW_WINDOW)
 #define CREATE_TRIES 8
 /* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
-#define WAITING_AT_CLOSE (UINT64_C(1) << 20)
 #define CLOSE_REPLAY (UINT64_C(16) << 10)
 
 static int arena_new(const struct arena_options *o, arena **out)
@@ -318,13 +317,8 @@ static int close_flush(arena *a)
 		r = writer_session(a);
 	if (r != 0 || !a->session)
 		return r;
-	/* The second checkpoint hands back what the first one freed. */
 	if (a->log.bytes >= CLOSE_REPLAY) {
-		const uint64_t waiting = a->space.pending.bytes;
-		r = checkpoint_run(a, true);
-		(void)space_drain(&a->space, UINT64_MAX);
-		if (r == 0 && waiting > WAITING_AT_CLOSE)
-			r = checkpoint_run(a, true);
+		r = checkpoint_twice(a, true);
 		/* What has no room for a checkpoint is replayed at the next open. */
 		if (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == ENOMEM)
 			r = 0;

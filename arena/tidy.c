@@ -31,7 +31,7 @@ static uint64_t tidy_live(const arena *a)
 	return a->live_bytes + a->table.bytes;
 }
 
-static bool above_target(const arena *a)
+bool tidy_above_target(const arena *a)
 {
 	const uint64_t live = tidy_live(a);
 
@@ -109,7 +109,7 @@ void tidy_poll(arena *a, uint64_t bytes)
 		a->tidy_checkpoint = a->checkpoint.count;
 		a->tidy_end = 0;
 	}
-	if (!above_target(a) || held_up(a) || arena_failed(a)) {
+	if (!tidy_above_target(a) || held_up(a) || arena_failed(a)) {
 		a->tidy_credit = 0;
 		return;
 	}
@@ -118,4 +118,20 @@ void tidy_poll(arena *a, uint64_t bytes)
 		a->tidy_credit = TIDY_CREDIT_MOST;
 	if (a->tidy_credit >= TIDY_STEP)
 		tidy_step(a);
+}
+
+void tidy_end(arena *a)
+{
+	const struct slots *s = &a->space.free;
+	const slot_id large = slots_first_fit(s, TIDY_STEP);
+	uint64_t start, occupied;
+
+	if (large == SLOT_NONE || !tidy_above_target(a))
+		return;
+	start = slots_start(s, large) + slots_size(s, large);
+	occupied = map_bytes(&a->map) - start;
+	for (slot_id id = slots_next(s, large); id != SLOT_NONE; id = slots_next(s, id))
+		occupied -= slots_size(s, id);
+	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST)
+		(void)evacuate(a, start, map_bytes(&a->map));
 }
