@@ -137,6 +137,22 @@ vpos arena_name_next(arena_txn *t);
 
 int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg);
 
+/* Calls visit for each stretch of the file by rising start, from 0 to its end, without gaps; neighbours are of different
+ * kinds. `gravity` is that of a free slot towards the next one, otherwise 0. The writer is held up meanwhile, so visit must
+ * not call back; a non-zero answer ends the walk and is returned. GRAVITY_INVALID within this thread's own write
+ * transaction; GRAVITY_CORRUPT where something does not verify, ENOMEM. */
+enum arena_layout_kind {
+	ARENA_LAYOUT_HEADER = 0,
+	ARENA_LAYOUT_TABLE = 1,  /* pages and nodes                                              */
+	ARENA_LAYOUT_RECORD = 2, /* that live                                                    */
+	ARENA_LAYOUT_LIST = 3,   /* the free list of the last checkpoint                         */
+	ARENA_LAYOUT_HELD = 4,   /* freed, and waiting for a checkpoint or a reader; the marks of the log among it */
+	ARENA_LAYOUT_FREE = 5,
+	ARENA_LAYOUT_WINDOW = 6
+};
+typedef int arena_layout_visit(void *arg, uint64_t start, uint64_t size, int what, double gravity);
+int arena_layout(arena *a, arena_layout_visit *visit, void *arg);
+
 /* Reads everything of a store that nobody writes: every finding is one sentence. `each` (may be NULL) is called once
  * for every live blob, so that the owner can check what the arena cannot know; it returns NULL or a finding. OK,
  * GRAVITY_CORRUPT (findings were reported), or what kept it from being read. */

@@ -13,16 +13,12 @@
 #include <assert.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "arena/lookup.h"
 
 uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t offset)
 {
-	const size_t skip = sizeof b->check;
-	const uint64_t hash = XXH3_64bits((const uint8_t *)b + skip, sizeof *b - skip + b->size);
-
 	assert(offset % DISK_UNIT == 0);
-	return (uint32_t)hash ^ (uint32_t)mix64(m->identity ^ offset);
+	return lookup_check(m, b, offset);
 }
 
 bool blob_verify(const struct map *m, uint64_t offset)

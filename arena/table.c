@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "arena/gravity.h"
+#include "arena/lookup.h"
 
 bool table_belongs(const struct blob_disk *b, uint64_t ref, uint64_t name, unsigned level)
 {
@@ -52,39 +53,12 @@ const struct blob_disk *table_verify(const struct map *m, uint64_t ref, uint64_t
 
 int table_find_in(const struct map *m, const struct page_disk *page, uint64_t name, const struct blob_disk **blob)
 {
-	const uint64_t *group[2];
-	unsigned match = page_match(page, name, group);
-
-	while (match != 0) {
-		const uint64_t entry = page_match_next(&match, group, page_tag(name));
-		const uint64_t offset = page_entry_offset(entry);
-		const struct blob_disk *b = blob_at(m, offset);
-		if (entry == 0)
-			continue;
-		if (!map_holds(m, offset, sizeof *b))
-			return GRAVITY_CORRUPT;
-		/* The check reads on from the head: the lines of a small record come together. */
-		__builtin_prefetch((const uint8_t *)b + DISK_LINE);
-		__builtin_prefetch((const uint8_t *)b + 2 * DISK_LINE);
-		if (!blob_fits(m, offset))
-			return GRAVITY_CORRUPT;
-		if ((m->verify || b->name != name) && b->check != blob_check(m, b, offset))
-			return GRAVITY_CORRUPT;
-		if (!blob_is_record(b))
-			return GRAVITY_CORRUPT;
-		if (b->name == name) {
-			*blob = b;
-			return 0;
-		}
-	}
-	return GRAVITY_NOTFOUND;
+	return lookup_in(m, page, name, blob);
 }
 
 int table_find(const struct map *m, uint64_t root, uint64_t name, const struct blob_disk **blob)
 {
-	const struct page_disk *page = table_page(m, root, name);
-
-	return page == NULL ? GRAVITY_CORRUPT : table_find_in(m, page, name, blob);
+	return lookup(m, root, name, blob);
 }
 
 const struct page_disk *table_next_page(const struct map *m, uint64_t root, uint64_t *name)

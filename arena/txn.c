@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "arena/lookup.h"
+
 static void blob_show(const struct blob_disk *b, struct arena_blob *out)
 {
 	out->data = b + 1;
@@ -31,7 +33,7 @@ int arena_pin_take(arena *a, arena_pin *pin)
 int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out)
 {
 	const struct blob_disk *b;
-	const int r = table_find(&a->map, atomic_load(&a->readers.root), name.bits, &b);
+	const int r = lookup(&a->map, atomic_load(&a->readers.root), name.bits, &b);
 
 	(void)pin;
 	if (r == 0)
@@ -237,7 +239,7 @@ int arena_find(arena_txn *t, vpos name, struct arena_blob *out)
 	int r;
 
 	if (t->slot.live == TXN_READ && arena_ours(t->slot.arena))
-		r = table_find(&txn_arena(t)->map, t->slot.root, name.bits, &b);
+		r = lookup(&txn_arena(t)->map, t->slot.root, name.bits, &b);
 	else if ((r = arena_txn_usable(t)) == 0)
 		r = writer_find(txn_arena(t), name.bits, &b);
 	if (r == 0)
@@ -273,7 +275,7 @@ static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena
 		const struct blob_disk *b;
 		codes[i] = page[i] == NULL ? GRAVITY_CORRUPT
 		           : at[i] == 0    ? GRAVITY_NOTFOUND
-		                           : table_find_in(m, page[i], names[i].bits, &b);
+		                           : lookup_in(m, page[i], names[i].bits, &b);
 		if (codes[i] == 0)
 			blob_show(b, &out[i]);
 	}

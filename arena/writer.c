@@ -8,6 +8,7 @@
  * 2. Every op's `now` is a blob of this transaction; every `before` is what the table has.
  * 3. An operation that fails leaves ops and log as they were. */
 #include "arena/core.h"
+#include "arena/page.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -58,6 +59,14 @@ static void range_touch(const struct map *m, uint64_t start, uint64_t end)
 	}
 }
 
+/* Takes the head off whatever stands where this session will write. What a power cut left of a commit that was lost could
+ * otherwise be made whole by the same bytes, written by one who tries again, and come back after the next power cut. */
+static void tail_behead(arena *a)
+{
+	assert(a->log.at.window_end - a->log.at.cursor >= sizeof(struct jump_disk));
+	page_store((uint64_t *)(void *)blob_at(&a->map, a->log.at.cursor), 0);
+}
+
 /* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
  * that this session starts from and the log that it replayed are made sure of before anything is reused or promised on
  * top of them. */
@@ -70,7 +79,8 @@ static int session_flush(arena *a)
 	range_touch(&a->map, header, header + DISK_PAGE);
 	for (uint32_t i = 0; i < a->replayed_count; i++)
 		range_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
-	return a->replayed_count == 0 ? flush_range(a, header, header + DISK_PAGE) : flush_all(a);
+	tail_behead(a);
+	return flush_all(a);
 }
 
 int writer_session(arena *a)
