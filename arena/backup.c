@@ -79,9 +79,9 @@ static int backup_run(arena *a, const char *path, arena_progress *progress, void
 
 	if (r != 0)
 		return r;
-	os_mutex_lock(&a->flush.mutex);
+	flush_enter(&a->flush);
 	b.total = a->header.live_bytes;
-	os_mutex_unlock(&a->flush.mutex);
+	flush_leave(&a->flush);
 	r = arena_open(path, &o, &b.to);
 	if (r == 0) {
 		atomic_store(&b.to->next_name, atomic_load(&a->next_name));

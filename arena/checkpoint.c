@@ -161,7 +161,7 @@ static int header_flush(arena *a)
 	const unsigned index = 1 - a->header_index;
 	int r;
 
-	os_mutex_lock(&a->flush.mutex);
+	flush_enter(&a->flush);
 	header_seal(&cp->header, index);
 	header_write(&a->map, &cp->header, index);
 	r = flush_range(a, index * DISK_PAGE, (index + 1) * DISK_PAGE);
@@ -171,7 +171,7 @@ static int header_flush(arena *a)
 		/* Also without a new commit: what an open finds there is never many checkpoints old. */
 		header_mark_write(&a->map, 1 - index, atomic_load(&a->flush.durable), a->header.checkpoint);
 	}
-	os_mutex_unlock(&a->flush.mutex);
+	flush_leave(&a->flush);
 	return r;
 }
 

@@ -58,8 +58,10 @@ struct writer {
 /* Committed and not yet flushed, in the order of the chain; more than fit are flushed by one fdatasync. */
 #define FLUSH_STRETCHES 4u
 struct flush {
-	os_mutex mutex;         /* flush   */
-	os_mutex stretch_mutex; /* stretch */
+	os_mutex mutex;         /* of `busy` alone                                             */
+	os_cond cond;
+	bool busy;              /* flush: somebody is between flush_enter and flush_leave      */
+	os_mutex stretch_mutex; /* stretch                                                     */
 	struct log_stretch stretch[FLUSH_STRETCHES];
 	uint32_t count;
 	bool whole;
@@ -189,6 +191,9 @@ int commit_replay(arena *a, const struct blob_disk *b);
 
 int flush_init(struct flush *f);
 void flush_release(struct flush *f);
+/* One thread at a time flushes, and changes which header is the newest. */
+void flush_enter(struct flush *f);
+void flush_leave(struct flush *f);
 /* After a commit was applied: its stretches wait for a flush. */
 void flush_add(arena *a, uint64_t seq);
 /* Waits until commit `seq` is on stable storage. 0 or GRAVITY_FAILED, or the errno of the flush that failed. */

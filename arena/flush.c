@@ -8,8 +8,8 @@
  * 2. A flush that failed is never repeated: the handle is GRAVITY_FAILED from then on.
  * 3. `durable` never claims more than a flush that returned success has covered.
  *
- * A durable commit costs one flush: one msync of one or two pages. Threads that commit meanwhile wait for the mutex
- * and mostly find that the next one's flush covered them. */
+ * A durable commit costs one flush: one msync of one or two pages. Threads that commit meanwhile wait and
+ * mostly find that the next one's flush covered them. */
 #include "arena/core.h"
 
 #include <assert.h>
@@ -20,16 +20,42 @@ int flush_init(struct flush *f)
 
 	if (r != 0)
 		return r;
-	r = os_mutex_init(&f->stretch_mutex);
+	r = os_cond_init(&f->cond);
 	if (r != 0)
-		os_mutex_release(&f->mutex);
+		goto release_mutex;
+	r = os_mutex_init(&f->stretch_mutex);
+	if (r == 0)
+		return 0;
+	os_cond_release(&f->cond);
+release_mutex:
+	os_mutex_release(&f->mutex);
 	return r;
 }
 
 void flush_release(struct flush *f)
 {
 	os_mutex_release(&f->mutex);
+	os_cond_release(&f->cond);
 	os_mutex_release(&f->stretch_mutex);
+}
+
+void flush_enter(struct flush *f)
+{
+	os_mutex_lock(&f->mutex);
+	while (f->busy)
+		os_cond_wait(&f->cond, &f->mutex);
+	f->busy = true;
+	os_mutex_unlock(&f->mutex);
+}
+
+/* All who wait are woken, not the next one alone: whoever was covered goes on at once, and commits again while the next
+ * flush is under way. */
+void flush_leave(struct flush *f)
+{
+	os_mutex_lock(&f->mutex);
+	f->busy = false;
+	os_mutex_unlock(&f->mutex);
+	os_cond_wake_all(&f->cond);
 }
 
 static void stretch_note(struct flush *f, struct log_stretch s)
@@ -79,7 +105,7 @@ static uint64_t flush_take(struct flush *f, struct log_stretch *stretch, uint32_
 	return seq;
 }
 
-/* Holds the flush mutex. */
+/* Between flush_enter and flush_leave. */
 static int flush_now(arena *a, bool everything)
 {
 	struct flush *f = &a->flush;
@@ -109,17 +135,30 @@ static int flush_now(arena *a, bool everything)
 	return 0;
 }
 
+/* Waits until the flush is this thread's, or was done for it by another one; true: it is this thread's. */
+static bool flush_wait(struct flush *f, uint64_t seq)
+{
+	bool mine;
+
+	os_mutex_lock(&f->mutex);
+	while (f->busy && atomic_load(&f->durable) < seq)
+		os_cond_wait(&f->cond, &f->mutex);
+	mine = atomic_load(&f->durable) < seq;
+	if (mine)
+		f->busy = true;
+	os_mutex_unlock(&f->mutex);
+	return mine;
+}
+
 int flush_to(arena *a, uint64_t seq)
 {
 	struct flush *f = &a->flush;
-	int r = 0;
+	int r;
 
-	if (atomic_load(&f->durable) >= seq)
+	if (atomic_load(&f->durable) >= seq || !flush_wait(f, seq))
 		return 0;
-	os_mutex_lock(&f->mutex);
-	if (atomic_load(&f->durable) < seq)
-		r = flush_now(a, false);
-	os_mutex_unlock(&f->mutex);
+	r = flush_now(a, false);
+	flush_leave(f);
 	return r;
 }
 
@@ -127,9 +166,9 @@ int flush_all(arena *a)
 {
 	int r;
 
-	os_mutex_lock(&a->flush.mutex);
+	flush_enter(&a->flush);
 	r = flush_now(a, true);
-	os_mutex_unlock(&a->flush.mutex);
+	flush_leave(&a->flush);
 	return r;
 }
 

@@ -112,29 +112,30 @@ typedef struct gravity_stats {
 } gravity_stats;
 
 /* Opens the file `path`, or makes it; with path NULL, memory that is gone at the close. opt NULL: the defaults. A
- * file is held by one opener, or by any number that only read; GRAVITY_BUSY otherwise, at once. A process that was killed
- * leaves nothing to repair. Besides: GRAVITY_NOTASTORE, GRAVITY_BADVERSION, GRAVITY_CORRUPT, GRAVITY_INVALID (unknown
- * flags, a reserved field that is not 0), ENOENT and others of the system. */
+ * file is held by one opener, or by any number that only read; GRAVITY_BUSY otherwise, at once. A process that was
+ * killed leaves nothing to repair. Besides: GRAVITY_NOTASTORE, GRAVITY_BADVERSION, GRAVITY_CORRUPT, GRAVITY_INVALID
+ * (unknown flags, a reserved field that is not 0), ENOENT and others of the system. */
 int gravity_open(const char *path, const gravity_options *opt, gravity **g);
 
-/* Ends the handle, whatever it returns; no other thread may be using it. With 0 everything is on stable storage. NULL is
- * allowed. */
+/* Ends the handle, whatever it returns; no other thread may be using it. With 0 everything is on stable storage.
+ * NULL is allowed. */
 int gravity_close(gravity *g);
 
-/* Copies `size` bytes into a new blob and gives its position. data may be NULL where size is 0. In a file with max_bytes,
- * space that is free but too broken up is first made whole, so GRAVITY_FULL means that there is not enough of it, less a
- * reserve from which blobs can still be freed. GRAVITY_TOOBIG, GRAVITY_READONLY, GRAVITY_FAILED, ENOSPC. If the flush of a
- * durable write fails, the code is the system's, and whether the blob is there is unknown until the file is opened again;
- * *pos is 0. */
+/* Copies `size` bytes into a new blob and gives its position. data may be NULL where size is 0. In a file with
+ * max_bytes, space that is free but too broken up is first made whole, so GRAVITY_FULL means that there is not
+ * enough of it, less a reserve from which blobs can still be freed. GRAVITY_TOOBIG, GRAVITY_READONLY,
+ * GRAVITY_FAILED, ENOSPC. If the flush of a durable write fails, the code is the system's, and whether the blob is
+ * there is unknown until the file is opened again; *pos is 0. */
 int gravity_write(gravity *g, const void *data, size_t size, gravity_pos *pos);
 
-/* Copies the blob into buf (cap bytes) and its size into *size. GRAVITY_SHORTBUF, with *size what is needed and nothing
- * copied, where cap is less: buf NULL with cap 0 asks for the size. GRAVITY_NOTFOUND: there is no such blob, or no more.
- * GRAVITY_CORRUPT: it is damaged; never are wrong bytes given. It takes no lock and waits for no writer. */
+/* Copies the blob into buf (cap bytes) and its size into *size. GRAVITY_SHORTBUF, with *size what is needed and
+ * nothing copied, where cap is less: buf NULL with cap 0 asks for the size. GRAVITY_NOTFOUND: there is no such blob,
+ * or no more. GRAVITY_CORRUPT: it is damaged; never are wrong bytes given. It takes no lock and waits for no writer. */
 int gravity_read(gravity *g, gravity_pos pos, void *buf, size_t cap, size_t *size);
 
-/* Frees the blob; its position reads as GRAVITY_NOTFOUND for ever. Its space is used again after the next checkpoint, and
- * when no reader is left that may be looking at it. GRAVITY_NOTFOUND: it was not there. GRAVITY_READONLY, GRAVITY_FAILED. */
+/* Frees the blob; its position reads as GRAVITY_NOTFOUND for ever. Its space is used again after the next
+ * checkpoint, and when no reader is left that may be looking at it. GRAVITY_NOTFOUND: it was not there.
+ * GRAVITY_READONLY, GRAVITY_FAILED. */
 int gravity_free(gravity *g, gravity_pos pos);
 
 /* Every change so far is on stable storage when it returns 0. */
@@ -144,14 +145,14 @@ int gravity_sync(gravity *g);
  * replay. It happens by itself; call it where a moment is convenient. */
 int gravity_checkpoint(gravity *g);
 
-/* Makes one free slot of `want` bytes (more than 0, with the 32 bytes of a blob's head), by moving the data that lies
- * between slots, unless there is one already. Writers wait for it, readers do not. GRAVITY_FULL: there is not that much
- * free space, or nowhere to put what would have to be moved. */
+/* Makes one free slot of `want` bytes (more than 0, with the 32 bytes of a blob's head), by moving the data that
+ * lies between slots, unless there is one already. Writers wait for it, readers do not. GRAVITY_FULL: there is not
+ * that much free space, or nowhere to put what would have to be moved. */
 int gravity_compact(gravity *g, enum gravity_planner planner, uint64_t want);
 
-/* Calls visit for each free slot, by rising start: its offset and size in the file, and its gravity towards the next slot
- * (0 for the last one). visit must not call back into the handle, and ends the walk when it returns non-zero, which is
- * then returned. Writers wait for it. */
+/* Calls visit for each free slot, by rising start: its offset and size in the file, and its gravity towards the next
+ * slot (0 for the last one). visit must not call back into the handle, and ends the walk when it returns non-zero,
+ * which is then returned. Writers wait for it. */
 typedef int gravity_slot_visit(void *arg, uint64_t start, uint64_t size, double gravity);
 int gravity_each_free_slot(gravity *g, gravity_slot_visit *visit, void *arg);
 

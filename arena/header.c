@@ -46,8 +46,8 @@ static bool reserved_is_zero(const struct header_disk *h)
 	return true;
 }
 
-/* What the fields must satisfy among themselves before anything is done with them. The top bit of the kind is the one bit
- * that the check's place leaves out. */
+/* What the fields must satisfy among themselves before anything is done with them. The top bit of the kind is the
+ * one bit that the check's place leaves out. */
 static bool header_sound(const struct header_disk *h)
 {
 	return reserved_is_zero(h) && h->kind <= INT32_MAX && h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK &&

@@ -25,7 +25,7 @@ struct layout {
 	/* What was found and not told yet: its neighbour may be of the same kind. */
 	uint64_t start, size;
 	int what;
-	double gravity;
+	double pull; /* its gravity */
 };
 
 static int held_add(void *arg, const struct extent *e)
@@ -42,10 +42,10 @@ static int layout_flush(struct layout *l)
 	const uint64_t left = l->start < l->end ? l->end - l->start : 0;
 	const uint64_t size = l->size < left ? l->size : left;
 
-	return size == 0 ? 0 : l->visit(l->arg, l->start, size, l->what, l->gravity);
+	return size == 0 ? 0 : l->visit(l->arg, l->start, size, l->what, l->pull);
 }
 
-static int layout_add(struct layout *l, uint64_t size, int what, double gravity)
+static int layout_add(struct layout *l, uint64_t size, int what, double pull)
 {
 	int r = 0;
 
@@ -58,7 +58,7 @@ static int layout_add(struct layout *l, uint64_t size, int what, double gravity)
 	l->start += l->size;
 	l->size = size;
 	l->what = what;
-	l->gravity = gravity;
+	l->pull = pull;
 	return r;
 }
 
@@ -106,10 +106,12 @@ static int layout_next(struct layout *l, uint64_t offset, uint64_t *span)
 	const struct slots *s = &l->a->space.free;
 
 	if (l->free_next != SLOT_NONE && slots_start(s, l->free_next) == offset) {
-		const double gravity = slots_gravity(s, l->free_next);
-		*span = slots_size(s, l->free_next);
-		l->free_next = slots_next(s, l->free_next);
-		return layout_add(l, *span, ARENA_LAYOUT_FREE, gravity);
+		const slot_id id = l->free_next;
+		*span = slots_size(s, id);
+		l->free_next = slots_next(s, id);
+		/* What lies behind the file attracts nothing in it. */
+		return layout_add(l, *span, ARENA_LAYOUT_FREE,
+		                  slot_limit(s, l->free_next, l->end) < l->end ? slots_gravity(s, id) : 0);
 	}
 	if (l->held_next != SLOT_NONE && slots_start(&l->held, l->held_next) == offset) {
 		*span = slots_size(&l->held, l->held_next);

@@ -37,6 +37,10 @@
 extern "C" {
 #endif
 
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
 typedef struct gkv gkv;           /* an open store; one handle may be used by many threads            */
 typedef struct gkv_txn gkv_txn;   /* a snapshot or a write transaction; one thread at a time          */
 typedef struct gkv_iter gkv_iter; /* a walk over a transaction's view                                 */
@@ -247,6 +251,33 @@ typedef struct gkv_stats {
 
 /* Numbers of this moment; while a writer is at work they need not belong to one commit. */
 int gkv_stat(gkv *db, gkv_stats *out);
+
+/* What a stretch of the file is. */
+enum gkv_layout_kind {
+	GKV_LAYOUT_HEADER = 0, /* the two header pages                                                      */
+	GKV_LAYOUT_TABLE = 1,  /* pages and directory of the table                                          */
+	GKV_LAYOUT_RECORD = 2, /* records that live                                                         */
+	GKV_LAYOUT_LIST = 3,   /* the free list of the last checkpoint                                      */
+	GKV_LAYOUT_HELD = 4,   /* freed, and not reusable before a checkpoint or the end of a reader        */
+	GKV_LAYOUT_FREE = 5,   /* a free slot                                                               */
+	GKV_LAYOUT_WINDOW = 6  /* the slot that commits are being written into                              */
+};
+
+/* Gets one stretch. `what` is an enum gkv_layout_kind. Free slots attract each other the more the larger and the nearer
+ * they are; `gravity` is how much a free slot attracts the next one: the product of their sizes by the square of the
+ * distance between them, 0 for the last slot and for everything else. It must not call back into the store; a non-zero
+ * answer ends the walk. */
+typedef int gkv_layout_visit(void *arg, uint64_t start, uint64_t size, int what, double gravity);
+
+/* Tells what stands where in the file, from its first byte to its last: stretches by rising start, without gaps, and
+ * neighbours of one kind as one. What lives is read and verified for it. Writers wait until it is over. Returns what visit
+ * returned when that ended it. Not within this thread's own write transaction (GKV_INVALID). GKV_CORRUPT: something does
+ * not verify, and nothing is told of what follows it. */
+int gkv_layout(gkv *db, gkv_layout_visit *visit, void *arg);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

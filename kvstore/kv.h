@@ -33,6 +33,13 @@ _Static_assert(GKV_NOVERIFY == GRAVITY_NOVERIFY, "flags differ");
 _Static_assert((unsigned)GKV_DURABLE == GRAVITY_DURABLE && (unsigned)GKV_LAZY == GRAVITY_LAZY, "durabilities differ");
 _Static_assert(GKV_READ == ARENA_READ && GKV_WRITE == ARENA_WRITE && GKV_NOWAIT == ARENA_NOWAIT, "flags differ");
 _Static_assert(GKV_LAZY_COMMIT == ARENA_LAZY_COMMIT && GKV_DURABLE_COMMIT == ARENA_DURABLE_COMMIT, "flags differ");
+_Static_assert((int)GKV_LAYOUT_HEADER == (int)ARENA_LAYOUT_HEADER && (int)GKV_LAYOUT_TABLE == (int)ARENA_LAYOUT_TABLE,
+	       "kinds of the layout differ");
+_Static_assert((int)GKV_LAYOUT_RECORD == (int)ARENA_LAYOUT_RECORD && (int)GKV_LAYOUT_LIST == (int)ARENA_LAYOUT_LIST,
+	       "kinds of the layout differ");
+_Static_assert((int)GKV_LAYOUT_HELD == (int)ARENA_LAYOUT_HELD && (int)GKV_LAYOUT_FREE == (int)ARENA_LAYOUT_FREE,
+	       "kinds of the layout differ");
+_Static_assert((int)GKV_LAYOUT_WINDOW == (int)ARENA_LAYOUT_WINDOW, "kinds of the layout differ");
 _Static_assert(KV_VALUE_MAX + KV_KEY_MAX <= ARENA_BLOB_MAX, "the longest record does not fit a blob");
 
 static inline arena *kv_arena(gkv *db)

@@ -241,3 +241,8 @@ int gkv_stat(gkv *db, gkv_stats *out)
 	out->records = stats.blobs > others ? stats.blobs - others : 0;
 	return GKV_OK;
 }
+
+int gkv_layout(gkv *db, gkv_layout_visit *visit, void *arg)
+{
+	return db != NULL && visit != NULL ? arena_layout(kv_arena(db), visit, arg) : GKV_INVALID;
+}
