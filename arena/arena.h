@@ -153,14 +153,42 @@ enum arena_layout_kind {
 typedef int arena_layout_visit(void *arg, uint64_t start, uint64_t size, int what, double gravity);
 int arena_layout(arena *a, arena_layout_visit *visit, void *arg);
 
+/* Makes a new store that `fill` fills; it appears at dest only when it is complete and on stable storage. EEXIST where
+ * something is there. What fill returns but 0 ends it, and nothing is there then. */
+typedef int arena_fill(void *arg, arena *to);
+int arena_make(const char *dest, const struct arena_options *options, arena_fill *fill, void *arg);
+
 /* Reads everything of a store that nobody writes: every finding is one sentence. `each` (may be NULL) is called once
- * for every live blob, so that the owner can check what the arena cannot know; it returns NULL or a finding. OK,
- * GRAVITY_CORRUPT (findings were reported), or what kept it from being read. */
+ * for every live blob, so that the owner can check what the arena cannot know; it returns NULL or a finding. It is also
+ * called, with `view` NULL, for a blob that does not verify but lies in the file: then it returns what that blob seems
+ * to have been, or NULL. What it returns lasts until its next call. OK, GRAVITY_CORRUPT (findings were reported), or
+ * what kept it from being read. */
 typedef int arena_report(void *arg, const char *finding);
 typedef const char *arena_check_blob(void *arg, arena_txn *view, vpos name, const struct arena_blob *blob);
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
                 arena_report *report, void *arg);
 /* The same of an open arena, whose writer it holds up meanwhile: structures in memory included. For tests. */
 int arena_check_live(arena *a, arena_report *report, void *arg);
+
+/* Reads what can still be read of a damaged file, which no one writes and which is never changed. `each` is called for
+ * every blob that the store is believed to have held, from old to new, and for those of which it should be told; it
+ * returns 0, or what the salvage ends with. 0 when it came to its end, whatever was damaged; GRAVITY_CORRUPT: nothing
+ * can be verified; GRAVITY_NOTASTORE, GRAVITY_BADVERSION, GRAVITY_BUSY, ECANCELED (report said so), ENOMEM, errno. */
+enum arena_fate {
+	ARENA_CONFIRMED, /* the table, or the log behind it, names it                                                */
+	ARENA_DOUBTFUL,  /* nothing but the blob itself says that it was committed, and not deleted                  */
+	ARENA_DELETED,   /* the table names it, and a newer tombstone that nothing confirms says that it is deleted  */
+	ARENA_LOST       /* the table names it and it does not verify: data is what is there, NULL outside the file  */
+};
+typedef int arena_salvage_blob(void *arg, enum arena_fate fate, uint64_t offset, const struct arena_blob *blob);
+struct arena_salvage_options {
+	const struct os *os;   /* NULL: os_default()                     */
+	enum arena_kind kind;
+	uint32_t aux_mask;     /* bits of aux that the owner uses        */
+	arena_salvage_blob *each;
+	arena_report *report;
+	void *arg;             /* of both                                */
+};
+int arena_salvage(const char *path, const struct arena_salvage_options *options);
 
 #endif

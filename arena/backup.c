@@ -3,9 +3,7 @@
 
 /* backup.c owns writing one snapshot to a new file, compactly, while readers and the writer go on.
  *
- * 1. The new store stands under a temporary name until it is complete, flushed and checked in; then it is renamed, never
- *    over anything.
- * 2. It has the same names and the same hash seed, and an identity of its own. */
+ * 1. The new store has the same names and the same hash seed, and an identity of its own. */
 #include "arena/core.h"
 
 #include <errno.h>
@@ -14,7 +12,7 @@
 #define BACKUP_COMMIT (UINT64_C(1) << 20)
 
 struct backup {
-	arena *to;
+	arena *from, *to;
 	arena_txn *in; /* snapshot that is read       */
 	arena_txn *out;
 	uint64_t uncommitted, done, total;
@@ -70,61 +68,30 @@ static int backup_fill(struct backup *b)
 	return r;
 }
 
-static int backup_run(arena *a, const char *path, arena_progress *progress, void *arg)
+static int backup_to(void *arg, arena *to)
 {
-	const struct arena_options o = {.os = a->os, .kind = a->kind, .durability = GRAVITY_LAZY, .seed = a->hash_seed};
-	struct backup b = {.progress = progress, .arg = arg};
-	int r = arena_begin(a, ARENA_READ, &b.in);
-	int closed;
+	struct backup *b = arg;
 
-	if (r != 0)
-		return r;
-	flush_enter(&a->flush);
-	b.total = a->header.live_bytes;
-	flush_leave(&a->flush);
-	r = arena_open(path, &o, &b.to);
-	if (r == 0) {
-		atomic_store(&b.to->next_name, atomic_load(&a->next_name));
-		r = backup_fill(&b);
-		if (r == 0)
-			r = arena_checkpoint(b.to);
-		closed = arena_close(b.to);
-		if (r == 0)
-			r = closed;
-		if (r != 0)
-			(void)a->os->unlink(a->os, path);
-	}
-	arena_abort(b.in);
-	return r;
-}
-
-/* Whether something stands there: asked before the work, so that it is not done in vain. */
-static int dest_free(const struct os *os, const char *dest)
-{
-	os_file file;
-	const int r = os->open(os, dest, OS_RDONLY, 0, &file);
-
-	if (r == 0)
-		(void)os->close(os, file);
-	return r == ENOENT ? 0 : r == 0 || r == EISDIR || r == GRAVITY_NOTASTORE || r == EACCES ? EEXIST : r;
+	b->to = to;
+	atomic_store(&to->next_name, atomic_load(&b->from->next_name));
+	return backup_fill(b);
 }
 
 int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg)
 {
-	char *beside;
+	const struct arena_options o = {.os = a->os, .kind = a->kind, .seed = a->hash_seed};
+	struct backup b = {.from = a, .progress = progress, .arg = arg};
 	int r;
 
 	if (!arena_ours(a))
 		return GRAVITY_INVALID;
-	r = dest_free(a->os, dest);
+	r = arena_begin(a, ARENA_READ, &b.in);
 	if (r != 0)
 		return r;
-	beside = path_beside(a->os, dest);
-	if (beside == NULL)
-		return ENOMEM;
-	r = backup_run(a, beside, progress, arg);
-	if (r == 0)
-		r = path_publish(a->os, beside, dest);
-	a->os->free(a->os, beside);
+	os_mutex_lock(&a->flush.mutex);
+	b.total = a->header.live_bytes;
+	os_mutex_unlock(&a->flush.mutex);
+	r = arena_make(dest, &o, backup_to, &b);
+	arena_abort(b.in);
 	return r;
 }

@@ -38,7 +38,7 @@ static void finding(struct check *c, const char *format, ...) __attribute__((for
 
 static void finding(struct check *c, const char *format, ...)
 {
-	char text[256];
+	char text[640];
 	va_list args;
 
 	c->findings++;
@@ -74,6 +74,19 @@ static void own(struct check *c, uint64_t start, uint64_t bytes, const char *wha
 		finding(c, "%s at %llu, %llu bytes, overlaps something else", what, ULL(start), ULL(bytes));
 }
 
+/* What the owner makes of a blob that does not verify; NULL: nothing. */
+static const char *damaged_told(const struct check *c, uint64_t offset)
+{
+	const struct map *m = &c->a->map;
+	const struct blob_disk *b = blob_at(m, offset);
+	struct arena_blob shown;
+
+	if (c->each == NULL || !blob_fits(m, offset) || !blob_is_record(b))
+		return NULL;
+	shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
+	return c->each(c->each_arg, NULL, (vpos){b->name}, &shown);
+}
+
 static void check_entry(struct check *c, const struct page_disk *page, unsigned group, uint64_t entry)
 {
 	const struct map *m = &c->a->map;
@@ -84,7 +97,9 @@ static void check_entry(struct check *c, const struct page_disk *page, unsigned 
 	unsigned first, second;
 
 	if (!blob_verify(m, offset) || !blob_is_record(blob_at(m, offset))) {
-		finding(c, "record at %llu, in the table's page at %llu, is damaged", ULL(offset), ULL(blob_offset(m, page)));
+		told = damaged_told(c, offset);
+		finding(c, "record at %llu, in the table's page at %llu, is damaged%s%s", ULL(offset), ULL(blob_offset(m, page)),
+		        told != NULL ? "; it seems to be " : "", told != NULL ? told : "");
 		return;
 	}
 	b = blob_at(m, offset);

@@ -90,3 +90,12 @@ int map_truncate(struct map *m, uint64_t bytes)
 		atomic_store(&m->bytes, old);
 	return r;
 }
+
+void map_touch(const struct map *m, uint64_t start, uint64_t end)
+{
+	assert(start <= end && end <= map_bytes(m));
+	for (uint64_t at = start & ~(DISK_PAGE - 1); at < end; at += DISK_PAGE) {
+		_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(m->base + at);
+		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed), memory_order_relaxed);
+	}
+}

@@ -38,6 +38,9 @@ int map_grow(struct map *m, uint64_t bytes);
 /* Cuts it. Nothing may look beyond any more. 0 or errno, and then it is as long as before. */
 int map_truncate(struct map *m, uint64_t bytes);
 
+/* Marks the memory pages of a range as changed, without changing them. */
+void map_touch(const struct map *m, uint64_t start, uint64_t end);
+
 static inline uint64_t map_bytes(const struct map *m)
 {
 	return atomic_load_explicit(&m->bytes, memory_order_relaxed);

@@ -10,7 +10,8 @@
  *   replay  what the blobs say is done to the table, in pages copied as always.
  *
  * 1. Nothing is allocated before the space of the chain was taken out of the free slots.
- * 2. Nothing durable changes: until the next checkpoint, a crash leaves the same header and log as before.
+ * 2. Nothing durable changes: until the next checkpoint, a crash leaves the same header and log as before. The header is
+ *    made sure of before anything is written.
  * 3. A chain longer than the file goes round: damage. So every walk ends.
  *
  * Cost: a clean store is opened by reading the header alone; the free list is read at the first write. */
@@ -193,6 +194,19 @@ static int chain_replay(arena *a, uint64_t blobs)
 	return r;
 }
 
+/* The pages of the replay are written where this checkpoint has freed something, and the kernel may write them back at
+ * once. If an earlier flush of the header failed, in the same boot, the disk may still have the one before it, which
+ * reaches all that: the header is flushed first, also if it seems clean. */
+static int header_settle(arena *a)
+{
+	const uint64_t start = a->header_index * DISK_PAGE;
+
+	if (a->map.mode != OS_MAP_SHARED)
+		return 0;
+	map_touch(&a->map, start, start + DISK_PAGE);
+	return flush_range(a, start, start + DISK_PAGE);
+}
+
 int recover(arena *a)
 {
 	const struct header_disk *h = &a->header;
@@ -216,7 +230,9 @@ int recover(arena *a)
 	if (marked > atomic_load(&a->readers.seq))
 		return GRAVITY_CORRUPT;
 	if (blobs > 0) {
-		r = recover_space(a);
+		r = header_settle(a);
+		if (r == 0)
+			r = recover_space(a);
 		if (r == 0)
 			r = chain_replay(a, blobs);
 	}

@@ -50,15 +50,6 @@ void writer_unlock(arena *a)
 		os_cond_wake_one(&a->writer_cond);
 }
 
-/* Marks the memory pages of a range as changed, without changing them. */
-static void range_touch(const struct map *m, uint64_t start, uint64_t end)
-{
-	for (uint64_t at = start & ~(DISK_PAGE - 1); at < end; at += DISK_PAGE) {
-		_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(m->base + at);
-		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed), memory_order_relaxed);
-	}
-}
-
 /* Takes the head off whatever stands where this session will write. What a power cut left of a commit that was lost could
  * otherwise be made whole by the same bytes, written by one who tries again, and come back after the next power cut. */
 static void tail_behead(arena *a)
@@ -68,17 +59,17 @@ static void tail_behead(arena *a)
 }
 
 /* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
- * that this session starts from and the log that it replayed are made sure of before anything is reused or promised on
- * top of them. */
+ * that this session starts from (recovery has seen to it where it had to replay) and the log that it replayed are made
+ * sure of before anything is reused or promised on top of them. */
 static int session_flush(arena *a)
 {
 	const uint64_t header = a->header_index * DISK_PAGE;
 
 	if (a->map.mode != OS_MAP_SHARED)
 		return 0;
-	range_touch(&a->map, header, header + DISK_PAGE);
+	map_touch(&a->map, header, header + DISK_PAGE);
 	for (uint32_t i = 0; i < a->replayed_count; i++)
-		range_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
+		map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
 	tail_behead(a);
 	return flush_all(a);
 }

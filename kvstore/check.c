@@ -6,9 +6,12 @@
  *
  * The numbered rules are those of place.c and stray.c. Cost per record: a hash of its key, and a walk of its chain
  * where it is a stray. */
+#include <stdio.h>
+
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"
+#include "kvstore/shown.h"
 #include "kvstore/stray.h"
 
 /* A key's record is met by the walk from its home, no other record of the key before it, and the way is listed. */
@@ -48,26 +51,45 @@ static const char *special_check(const struct view *view, const struct record *r
 	return NULL;
 }
 
+/* What a sentence of this check says of one blob, its key in front. */
+struct told {
+	char text[SHOWN_MAX + 160];
+};
+
+static const char *told_with_key(struct told *told, const struct record *record, const char *what)
+{
+	char key[SHOWN_MAX];
+
+	shown_key(key, record);
+	(void)snprintf(told->text, sizeof(told->text), "key %s%s%s", key, what[0] != 0 ? ": " : "", what);
+	return told->text;
+}
+
 static const char *blob_check(void *arg, arena_txn *t, vpos name, const struct arena_blob *blob)
 {
-	const struct view view = view_of(t);
 	struct record record;
+	const char *finding;
+	struct view view;
 
-	(void)arg;
 	if (record_read(blob, &record) != GKV_OK)
-		return "a blob is no record: its flags or its key's length are wrong";
+		return t != NULL ? "a blob is no record: its flags or its key's length are wrong" : NULL;
+	if (t == NULL)
+		return record.kind == RECORD_VALUE ? told_with_key(arg, &record, "") : NULL;
+	view = view_of(t);
 	if (record.kind != RECORD_VALUE)
 		return special_check(&view, &record, name);
 	if (place_same(place_home(view.arena, record.key, record.key_len), name))
 		return NULL;
-	return stray_check(&view, &record, name);
+	finding = stray_check(&view, &record, name);
+	return finding != NULL ? told_with_key(arg, &record, finding) : NULL;
 }
 
 int gkv_check(const char *path, gkv_report *report, void *arg)
 {
 	const struct arena_options options = {.kind = ARENA_KEYED, .flags = GRAVITY_RDONLY};
+	struct told told;
 
 	if (path == NULL)
 		return GKV_INVALID;
-	return arena_check(path, &options, blob_check, NULL, report, arg);
+	return arena_check(path, &options, blob_check, &told, report, arg);
 }

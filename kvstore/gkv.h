@@ -224,8 +224,12 @@ typedef int gkv_report(void *arg, const char *finding);
 int gkv_check(const char *path, gkv_report *report, void *arg);
 
 /* Copies the newest whole record of every key that can still be read in the file `path`, however damaged it is, into
- * a new store `dest`. Without a table that verifies, deleted or uncommitted records may reappear: each record that no
- * table confirms is reported. */
+ * a new store `dest`, which must not exist (EEXIST) and appears only when it is complete. Changes nothing in the file,
+ * which no one may have open for writing (GKV_BUSY). Without a table that verifies, deleted or uncommitted records may
+ * reappear: each record that no table confirms is reported, and each that is lost. report may be NULL; when it returns
+ * non-zero the work ends with ECANCELED. GKV_OK: dest is there, whatever was reported. GKV_CORRUPT: nothing in the file
+ * can be verified. Otherwise the codes of gkv_open, and EIO where the disk cannot read the file. Where both headers are
+ * lost it may take a minute longer. */
 int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg);
 
 typedef struct gkv_stats {

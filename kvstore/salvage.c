@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* salvage.c: puts what the arena has found in a damaged file into a new store, and says of each record that is lost or
+ * doubtful which one it is.
+ *
+ * Records are put by their keys, as any program would put them: the new store has a seed of its own, so it does not
+ * matter whether the old one can still be read, and markers and the stray list are made anew where they are needed.
+ *
+ *  1. Records come from old to new. So where two of them have one key, which the arena cannot know, the newer one stays.
+ *  2. The new store appears only when all of them are in it.
+ *
+ * Cost: one put a record; commits of about COMMIT_BYTES. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "kvstore/kv.h"
+#include "kvstore/record.h"
+#include "kvstore/shown.h"
+
+#define COMMIT_BYTES ((size_t)1 << 20)
+#define SENTENCE_MAX (SHOWN_MAX + 160)
+
+struct salvage {
+	const char *path;
+	gkv_report *report;
+	void *arg;
+	gkv *to;
+	gkv_txn *txn;
+	size_t uncommitted;
+};
+
+static int finding_pass(void *arg, const char *finding)
+{
+	const struct salvage *s = arg;
+
+	return s->report != NULL ? s->report(s->arg, finding) : 0;
+}
+
+/* One sentence about the record at that place. */
+static int record_tell(const struct salvage *s, uint64_t offset, const struct record *record, const char *what)
+{
+	char key[SHOWN_MAX] = "";
+	char text[SENTENCE_MAX];
+
+	if (s->report == NULL)
+		return GKV_OK;
+	if (record != NULL)
+		shown_key(key, record);
+	(void)snprintf(text, sizeof(text), "record at %" PRIu64 "%s%s: %s", offset, record != NULL ? ", key " : "", key,
+		       what);
+	return s->report(s->arg, text) != 0 ? ECANCELED : GKV_OK;
+}
+
+static int lost_tell(const struct salvage *s, uint64_t offset, const struct arena_blob *blob)
+{
+	struct record record;
+
+	/* What does not verify may still show its key, which is nearly always what the user needs to know. */
+	if (blob->data == NULL || record_read(blob, &record) != GKV_OK || record.kind != RECORD_VALUE)
+		return record_tell(s, offset, NULL, "is damaged; its key cannot be told");
+	return record_tell(s, offset, &record, "is damaged; an older version follows if there is one");
+}
+
+static int record_put(struct salvage *s, const struct record *record)
+{
+	int rc;
+
+	rc = gkv_txn_put(s->txn, record->key, record->key_len, record->value, record->value_size);
+	if (rc != GKV_OK)
+		return rc;
+	s->uncommitted += record->value_size + record->key_len;
+	if (s->uncommitted < COMMIT_BYTES)
+		return GKV_OK;
+	s->uncommitted = 0;
+	rc = gkv_commit(s->txn);
+	s->txn = NULL;
+	return rc == GKV_OK ? gkv_begin(s->to, GKV_WRITE, &s->txn) : rc;
+}
+
+static int blob_take(void *arg, enum arena_fate fate, uint64_t offset, const struct arena_blob *blob)
+{
+	struct salvage *s = arg;
+	struct record record;
+	int rc = GKV_OK;
+
+	if (fate == ARENA_LOST)
+		return lost_tell(s, offset, blob);
+	if (record_read(blob, &record) != GKV_OK)
+		return record_tell(s, offset, NULL, "verifies and is no key with its value: left out");
+	if (record.kind != RECORD_VALUE)
+		return GKV_OK;
+	if (fate == ARENA_DELETED)
+		return record_tell(s, offset, &record, "left out, for a deletion that no table confirms");
+	if (fate == ARENA_DOUBTFUL)
+		rc = record_tell(s, offset, &record, "taken, though no table confirms it");
+	return rc == GKV_OK ? record_put(s, &record) : rc;
+}
+
+static int store_fill(void *arg, arena *to)
+{
+	struct salvage *s = arg;
+	const struct arena_salvage_options options = {
+		.kind = ARENA_KEYED,
+		.aux_mask = RECORD_AUX_MASK,
+		.each = blob_take,
+		.report = finding_pass,
+		.arg = s,
+	};
+	int rc;
+
+	s->to = kv_handle(to);
+	rc = gkv_begin(s->to, GKV_WRITE, &s->txn);
+	if (rc == GKV_OK)
+		rc = arena_salvage(s->path, &options);
+	if (rc == GKV_OK) {
+		rc = gkv_commit(s->txn);
+		s->txn = NULL;
+	}
+	gkv_abort(s->txn);
+	return rc;
+}
+
+int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg)
+{
+	const struct arena_options options = {.kind = ARENA_KEYED};
+	struct salvage s = {.path = path, .report = report, .arg = arg};
+
+	if (path == NULL || dest == NULL)
+		return GKV_INVALID;
+	return arena_make(dest, &options, store_fill, &s);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* test_gravity.c: the allocator by its public header alone: blobs behind positions, what survives, compaction,
+ * limits. */
+#define _GNU_SOURCE
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arena/gravity.h"
+#include "tests/testing.h"
+
+static gravity *open_with(const char *path, gravity_options o)
+{
+	gravity *g;
+
+	must_give(gravity_open(path, &o, &g), 0);
+	must(g != NULL);
+	return g;
+}
+
+static gravity *open_lazy(const char *path)
+{
+	return open_with(path, (gravity_options){.durability = GRAVITY_LAZY});
+}
+
+static void close_must(gravity *g)
+{
+	must_give(gravity_close(g), 0);
+}
+
+static gravity_stats stat_of(gravity *g)
+{
+	gravity_stats s;
+
+	must_give(gravity_stat(g, &s), 0);
+	return s;
+}
+
+static int write_number(gravity *g, uint64_t number, size_t size, gravity_pos *pos)
+{
+	void *data = malloc(size + 1);
+	int r;
+
+	must(data != NULL);
+	bytes_make(data, size, number);
+	r = gravity_write(g, data, size, pos);
+	must(r == 0 ? *pos != 0 : *pos == 0);
+	free(data);
+	return r;
+}
+
+static gravity_pos write_must(gravity *g, uint64_t number, size_t size)
+{
+	gravity_pos pos;
+
+	must_give(write_number(g, number, size, &pos), 0);
+	return pos;
+}
+
+static void expect(gravity *g, gravity_pos pos, uint64_t number, size_t size)
+{
+	void *buf = malloc(size + 1);
+	size_t got;
+
+	must(buf != NULL);
+	must_give(gravity_read(g, pos, buf, size, &got), 0);
+	must(got == size && bytes_fit(buf, size, number));
+	free(buf);
+}
+
+static void expect_none(gravity *g, gravity_pos pos)
+{
+	size_t got = 7;
+
+	must_give(gravity_read(g, pos, NULL, 0, &got), GRAVITY_NOTFOUND);
+	must(got == 0);
+}
+
+/* --- blobs -------------------------------------------------------------------------------------------------------- */
+
+/* What was written is read back, whatever its size, in a file and in memory. */
+START_TEST(written_is_read)
+{
+	static const size_t sizes[] = {0, 1, 7, 8, 9, 1000, 4096, 70000, 3000000};
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		gravity *g = open_lazy(kind == 0 ? NULL : testing_path);
+		gravity_pos pos[9];
+		for (size_t i = 0; i < 9; i++)
+			pos[i] = write_must(g, i, sizes[i]);
+		for (size_t i = 0; i < 9; i++)
+			expect(g, pos[i], i, sizes[i]);
+		must(stat_of(g).blobs == 9);
+		close_must(g);
+	}
+	must(file_exists(testing_path));
+}
+END_TEST
+
+/* A buffer that is too small is GRAVITY_SHORTBUF with the size that is needed, and is left alone. */
+START_TEST(short_buffer_is_told)
+{
+	gravity *g = open_lazy(NULL);
+	const gravity_pos pos = write_must(g, 1, 100);
+	const gravity_pos empty = write_must(g, 2, 0);
+	char buf[100];
+	size_t size;
+
+	memset(buf, 'x', sizeof(buf));
+	must_give(gravity_read(g, pos, buf, 99, &size), GRAVITY_SHORTBUF);
+	must(size == 100 && buf[0] == 'x');
+	must_give(gravity_read(g, pos, NULL, 0, &size), GRAVITY_SHORTBUF);
+	must(size == 100);
+	must_give(gravity_read(g, empty, NULL, 0, &size), 0);
+	must(size == 0);
+	close_must(g);
+}
+END_TEST
+
+/* A freed position reads as GRAVITY_NOTFOUND for ever, and no later write is given it, in this session or another. */
+START_TEST(freed_position_is_never_used_again)
+{
+	const uint64_t count = testing_count(2000, 300);
+	gravity_pos *freed = calloc(count, sizeof(*freed));
+	uint64_t used = 0;
+	gravity *g = open_lazy(testing_path);
+
+	must(freed != NULL);
+	for (uint64_t i = 0; i < count; i++) {
+		const gravity_pos pos = write_must(g, i, 10);
+		for (uint64_t k = 0; k < used; k++)
+			must(freed[k] != pos);
+		must_give(gravity_free(g, pos), 0);
+		must_give(gravity_free(g, pos), GRAVITY_NOTFOUND);
+		freed[used++] = pos;
+		if (i % 100 == 99) {
+			close_must(g);
+			g = open_lazy(testing_path);
+		}
+		if (i % 250 == 200)
+			must_give(gravity_checkpoint(g), 0);
+	}
+	for (uint64_t k = 0; k < used; k++)
+		expect_none(g, freed[k]);
+	must(stat_of(g).blobs == 0);
+	expect_none(g, 0);
+	expect_none(g, UINT64_MAX);
+	must_give(gravity_free(g, 0), GRAVITY_NOTFOUND);
+	free(freed);
+	close_must(g);
+}
+END_TEST
+
+/* Positions survive restarts, checkpoints and compactions: random writes and frees against a plain list. */
+START_TEST(positions_survive)
+{
+	enum { PLACES = 400 };
+	static gravity_pos pos[PLACES];
+	static size_t size[PLACES];
+	struct rng r = rng_make(1);
+	gravity *g = open_lazy(testing_path);
+
+	memset(pos, 0, sizeof(pos));
+	for (uint64_t turn = 0; turn < testing_count(20000, 2000); turn++) {
+		const uint64_t i = rng_below(&r, PLACES);
+		if (pos[i] != 0) {
+			expect(g, pos[i], i, size[i]);
+			must_give(gravity_free(g, pos[i]), 0);
+			expect_none(g, pos[i]);
+			pos[i] = 0;
+		} else {
+			size[i] = (size_t)rng_size(&r, 5000);
+			pos[i] = write_must(g, i, size[i]);
+		}
+		if (rng_below(&r, 500) == 0) {
+			close_must(g);
+			g = open_lazy(testing_path);
+		}
+		if (rng_below(&r, 300) == 0)
+			must_give(gravity_checkpoint(g), 0);
+		if (rng_below(&r, 300) == 0) {
+			const int code =
+				gravity_compact(g, (enum gravity_planner)rng_below(&r, 3), 1 + rng_below(&r, 100000));
+			must(code == 0 || code == GRAVITY_FULL);
+		}
+	}
+	for (uint64_t i = 0; i < PLACES; i++)
+		if (pos[i] != 0)
+			expect(g, pos[i], i, size[i]);
+	must_give(gravity_sync(g), 0);
+	close_must(g);
+}
+END_TEST
+
+/* --- free slots and compaction ------------------------------------------------------------------------------------ */
+
+struct visited {
+	uint64_t count, bytes, largest, end;
+	uint64_t last_start, last_size;
+	double last_gravity;
+};
+
+static int slot_visit(void *arg, uint64_t start, uint64_t size, double attraction)
+{
+	struct visited *v = arg;
+
+	must(size > 0 && start > v->end);
+	if (v->count > 0) {
+		const double distance = (double)(start - v->end);
+		const double want = (double)v->last_size * (double)size / (distance * distance);
+		must(v->last_gravity > 0.999 * want && v->last_gravity < 1.001 * want);
+	}
+	v->count++;
+	v->bytes += size;
+	v->largest = size > v->largest ? size : v->largest;
+	v->end = start + size;
+	v->last_size = size;
+	v->last_gravity = attraction;
+	return 0;
+}
+
+static int slot_stop(void *arg, uint64_t start, uint64_t size, double attraction)
+{
+	(void)start;
+	(void)size;
+	(void)attraction;
+	return --*(int *)arg == 0 ? 77 : 0;
+}
+
+/* Blobs of the same size with every second one freed, and what was freed usable again. */
+static uint64_t perforate(gravity *g, gravity_pos *pos, uint64_t count, size_t size)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (write_number(g, i, size, &pos[i]) != 0)
+			count = i;
+	for (uint64_t i = 1; i < count; i += 2)
+		must_give(gravity_free(g, pos[i]), 0);
+	must_give(gravity_checkpoint(g), 0);
+	must_give(gravity_checkpoint(g), 0);
+	return count;
+}
+
+/* The free slots come in order, touch nowhere, have the gravity that the formula gives, and are what the statistics
+ * say; a visit that answers non-zero ends the walk. */
+START_TEST(free_slots_match_the_statistics)
+{
+	static gravity_pos pos[2000];
+	gravity *g = open_lazy(testing_path);
+	struct visited v = {0};
+	gravity_stats s;
+	int calls = 5;
+
+	(void)perforate(g, pos, 2000, 200);
+	must_give(gravity_each_free_slot(g, slot_visit, &v), 0);
+	s = stat_of(g);
+	must(v.count == s.free_slots && v.bytes == s.free_bytes && v.largest == s.largest_free);
+	must(v.last_gravity == 0 && v.end <= s.file_bytes);
+	must(v.count > 900);
+	must_give(gravity_each_free_slot(g, slot_stop, &calls), 77);
+	must(calls == 0);
+	close_must(g);
+}
+END_TEST
+
+/* Each planner makes a slot of the size that is wanted out of small ones; every blob is where its position says. */
+START_TEST(compaction_makes_the_slot)
+{
+	static const enum gravity_planner planners[] = {GRAVITY_DEFAULT, GRAVITY_GRAVITY, GRAVITY_CHEAPEST};
+	static gravity_pos pos[3000];
+
+	for (unsigned p = 0; p < 6; p++) {
+		gravity *g = open_with(p % 2 == 0 ? testing_path : NULL,
+				       (gravity_options){.durability = GRAVITY_LAZY, .planner = planners[p / 2]});
+		const uint64_t count = perforate(g, pos, 3000, 300);
+		uint64_t want = stat_of(g).free_bytes / 3;
+		if (want <= stat_of(g).largest_free)
+			want = stat_of(g).largest_free + 8;
+		must(count == 3000);
+		must_give(gravity_compact(g, planners[p / 2], want), 0);
+		must(stat_of(g).largest_free >= want);
+		must(stat_of(g).compaction_steps > 0 && stat_of(g).bytes_moved > 0);
+		for (uint64_t i = 0; i < count; i += 2)
+			expect(g, pos[i], i, 300);
+		must(stat_of(g).blobs == count / 2);
+		must_give(gravity_compact(g, planners[p / 2], want), 0);
+		close_must(g);
+		if (p % 2 == 0)
+			must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
+/* A store with a limit is filled with small blobs, every second one is freed, and values of ten times the size are
+ * written: none fails for want of one large slot while the free space suffices. */
+START_TEST(never_full_of_fragments)
+{
+	const uint64_t limit = 16 * MIB;
+	const uint64_t most = limit / 300;
+	gravity_pos *pos = calloc(most, sizeof(*pos));
+	gravity_pos *large = calloc(most, sizeof(*large));
+
+	must(pos != NULL && large != NULL);
+	for (unsigned kind = 0; kind < 4; kind++) {
+		gravity_options o = {.durability = GRAVITY_LAZY, .max_bytes = limit};
+		gravity *g;
+		uint64_t count, written = 0;
+		uint64_t freed = 0;
+		o.planner = kind / 2 == 0 ? GRAVITY_CHEAPEST : GRAVITY_GRAVITY;
+		g = open_with(kind % 2 == 0 ? testing_path : NULL, o);
+		count = perforate(g, pos, most, 368);
+		must(count < most && count > most / 2);
+		freed = count / 2 * 400;
+		while (written < most && write_number(g, written, 4000, &large[written]) == 0)
+			written++;
+		must(stat_of(g).file_bytes <= limit);
+		/* All of it but the reserve, which holds a copy of the table, a window and the free list. */
+		must(written * 4032 >= freed * 8 / 10);
+		for (uint64_t i = 0; i < count; i += 2)
+			expect(g, pos[i], i, 368);
+		for (uint64_t i = 0; i < written; i++)
+			expect(g, large[i], i, 4000);
+		/* Full for puts; what frees space succeeds all the same. */
+		must_give(write_number(g, 0, limit / 2, &large[written]), GRAVITY_FULL);
+		for (uint64_t i = 0; i < written; i++)
+			must_give(gravity_free(g, large[i]), 0);
+		must_give(gravity_checkpoint(g), 0);
+		must_give(write_number(g, 0, 4000, &large[0]), 0);
+		must(stat_of(g).file_bytes <= limit);
+		close_must(g);
+		if (kind % 2 == 0)
+			must(unlink(testing_path) == 0);
+	}
+	free(large);
+	free(pos);
+}
+END_TEST
+
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+
+/* A call that is wrong is GRAVITY_INVALID and does nothing; closing nothing is allowed. */
+START_TEST(wrong_calls_are_invalid)
+{
+	gravity_options o = {0};
+	gravity_stats s;
+	gravity_pos pos;
+	gravity *g;
+	size_t size;
+	char buf[8];
+
+	must_give(gravity_open(NULL, NULL, NULL), GRAVITY_INVALID);
+	o.reserved[7] = 1;
+	must_give(gravity_open(NULL, &o, &g), GRAVITY_INVALID);
+	must(g == NULL);
+	o = (gravity_options){.flags = 0x100};
+	must_give(gravity_open(NULL, &o, &g), GRAVITY_INVALID);
+	o = (gravity_options){.durability = 2};
+	must_give(gravity_open(NULL, &o, &g), GRAVITY_INVALID);
+	o = (gravity_options){.planner = (enum gravity_planner)3};
+	must_give(gravity_open(NULL, &o, &g), GRAVITY_INVALID);
+	must_give(gravity_open(NULL, NULL, &g), 0);
+	must_give(gravity_write(NULL, "x", 1, &pos), GRAVITY_INVALID);
+	must_give(gravity_write(g, NULL, 1, &pos), GRAVITY_INVALID);
+	must_give(gravity_write(g, "x", 1, NULL), GRAVITY_INVALID);
+	must_give(gravity_write(g, "x", (size_t)1 << 33, &pos), GRAVITY_TOOBIG);
+	must_give(gravity_write(g, NULL, 0, &pos), 0);
+	must_give(gravity_read(NULL, pos, buf, 8, &size), GRAVITY_INVALID);
+	must_give(gravity_read(g, pos, NULL, 8, &size), GRAVITY_INVALID);
+	must_give(gravity_read(g, pos, buf, 8, NULL), GRAVITY_INVALID);
+	must_give(gravity_free(NULL, pos), GRAVITY_INVALID);
+	must_give(gravity_sync(NULL), GRAVITY_INVALID);
+	must_give(gravity_checkpoint(NULL), GRAVITY_INVALID);
+	must_give(gravity_compact(NULL, GRAVITY_DEFAULT, 8), GRAVITY_INVALID);
+	must_give(gravity_compact(g, (enum gravity_planner)3, 8), GRAVITY_INVALID);
+	must_give(gravity_compact(g, GRAVITY_DEFAULT, 0), GRAVITY_INVALID);
+	must_give(gravity_each_free_slot(NULL, slot_visit, NULL), GRAVITY_INVALID);
+	must_give(gravity_each_free_slot(g, NULL, NULL), GRAVITY_INVALID);
+	must_give(gravity_stat(NULL, &s), GRAVITY_INVALID);
+	must_give(gravity_stat(g, NULL), GRAVITY_INVALID);
+	close_must(g);
+	close_must(NULL);
+}
+END_TEST
+
+/* What an opening refuses: a file of the other interface in either direction, one that is held, one that is not there;
+ * a store opened for reading is not written. */
+START_TEST(openings_are_refused_with_a_code)
+{
+	gravity_options o = {.flags = GRAVITY_NOCREATE};
+	gravity *g, *other;
+	gravity_pos pos;
+	char path[320];
+
+	must_give(gravity_open(testing_path, &o, &g), ENOENT);
+	g = open_lazy(testing_path);
+	pos = write_must(g, 1, 100);
+	must_give(gravity_open(testing_path, &o, &other), GRAVITY_BUSY);
+	close_must(g);
+	must_give(gkv_open(testing_path, NULL, &(gkv *){NULL}), GKV_NOTASTORE);
+	testing_path_of("keyed", path);
+	store_close(store_open(path, 0, GKV_LAZY));
+	must_give(gravity_open(path, NULL, &g), GRAVITY_NOTASTORE);
+	o.flags = GRAVITY_RDONLY;
+	g = open_with(testing_path, o);
+	expect(g, pos, 1, 100);
+	must_give(write_number(g, 1, 1, &pos), GRAVITY_READONLY);
+	must_give(gravity_checkpoint(g), GRAVITY_READONLY);
+	must_give(gravity_compact(g, GRAVITY_DEFAULT, 8), GRAVITY_READONLY);
+	must_give(gravity_sync(g), 0);
+	close_must(g);
+}
+END_TEST
+
+/* Every code has a sentence of its own, every other number has one too, and so have the system's. */
+START_TEST(codes_have_sentences)
+{
+	for (int code = GRAVITY_READERS; code <= 0; code++)
+		for (int other = GRAVITY_READERS; other < code; other++)
+			must(strcmp(gravity_strerror(code), gravity_strerror(other)) != 0);
+	must(strlen(gravity_strerror(-9999)) > 0);
+	must(strcmp(gravity_strerror(ENOSPC), gravity_strerror(EIO)) != 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const blobs[] = {written_is_read, short_buffer_is_told, freed_position_is_never_used_again,
+				      positions_survive};
+	const TTest *const slots[] = {free_slots_match_the_statistics, compaction_makes_the_slot,
+				      never_full_of_fragments};
+	const TTest *const calls[] = {wrong_calls_are_invalid, openings_are_refused_with_a_code, codes_have_sentences};
+	Suite *suite = suite_create("gravity");
+
+	testing_add(suite, "blobs", blobs, sizeof(blobs) / sizeof(blobs[0]));
+	testing_add(suite, "free slots", slots, sizeof(slots) / sizeof(slots[0]));
+	testing_add(suite, "calls", calls, sizeof(calls) / sizeof(calls[0]));
+	return testing_main(suite);
+}

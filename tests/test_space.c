@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* test_space.c: where new data may go and when freed space may be used again: growth and its limit, the conditions of
+ * reuse against a naive model, plans against brute force, and the free list of a checkpoint. */
+#define _GNU_SOURCE
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena/core.h"
+#include "tests/arena_fixture.h"
+
+static struct bare bare;
+static struct space *const space = &bare.space;
+
+/* --- taking and giving back --------------------------------------------------------------------------------------- */
+
+/* What is taken is aligned, inside the file, and no one else's; what is given back makes the file whole again. */
+START_TEST(taken_space_is_nobody_elses)
+{
+	const uint64_t turns = testing_count(20000, 2000);
+	struct slots used;
+	struct rng r = rng_make(1);
+
+	bare_open(&bare, os_posix(), DISK_DATA, 0);
+	slots_init(&used, os_posix());
+	for (uint64_t turn = 0; turn < turns; turn++) {
+		uint64_t start, end, bytes;
+		switch (rng_below(&r, 4)) {
+		case 0:
+			bytes = 8 * (1 + rng_size(&r, 2000));
+			must_give(space_take(space, bytes, &start), 0);
+			break;
+		case 1:
+			bytes = rng_below(&r, 2) == 0 ? sizeof(struct page_disk) : sizeof(struct node_disk);
+			must_give(space_take_page(space, bytes, &start), 0);
+			must(start % DISK_LINE == 0);
+			break;
+		case 2:
+			bytes = 8 * rng_size(&r, 20000);
+			must_give(space_window(space, bytes, SPACE_PUT, &start, &end), 0);
+			must(end - start >= bytes + sizeof(struct jump_disk));
+			must(end - start <= SPACE_WINDOW || end - start == bytes + sizeof(struct jump_disk));
+			bytes = end - start;
+			break;
+		default:
+			if (used.count < 2)
+				continue;
+			start = slots_start(&used, used.first);
+			bytes = slots_size(&used, used.first);
+			must_give(slots_remove(&used, start, bytes), 0);
+			must_give(slots_reserve(&space->free, 1), 0);
+			space_return(space, start, start + bytes);
+			continue;
+		}
+		must(start % DISK_UNIT == 0 && map_holds(&bare.map, start, bytes));
+		must_give(slots_insert(&used, start, bytes), 0);
+	}
+	must_give(space_end_cluster(space), 0);
+	must(used.bytes + space->free.bytes == map_bytes(&bare.map) - DISK_DATA);
+	bare_sound(&bare);
+	slots_release(&used);
+	bare_close(&bare);
+}
+END_TEST
+
+/* The file grows by a share of its length, in whole pages, and only when no slot fits. */
+START_TEST(file_grows_when_nothing_fits)
+{
+	uint64_t offset, before;
+
+	bare_open(&bare, os_posix(), DISK_DATA + 64 * KIB, 0);
+	must_give(space_take(space, 40 * KIB, &offset), 0);
+	must(map_bytes(&bare.map) == DISK_DATA + 64 * KIB);
+	must_give(space_take(space, 40 * KIB, &offset), 0);
+	before = map_bytes(&bare.map);
+	must(before > DISK_DATA + 80 * KIB && before % DISK_PAGE == 0);
+	must(before <= DISK_DATA + 40 * KIB + 128 * KIB);
+	must_give(space_take(space, 100 * MIB, &offset), 0);
+	must(map_bytes(&bare.map) >= before + 99 * MIB && map_bytes(&bare.map) <= before + 101 * MIB);
+	bare_close(&bare);
+}
+END_TEST
+
+/* The file never exceeds max_bytes, puts leave the reserve, and everything else may use all of it. */
+START_TEST(limit_and_reserve_hold)
+{
+	uint64_t start, end, offset;
+	int r;
+
+	for (uint64_t odd = 0; odd < 3; odd++) {
+		const uint64_t limit = 300 * KIB + odd * 1000;
+		bare_open(&bare, os_posix(), DISK_DATA, limit);
+		space->reserve = 100 * KIB;
+		while ((r = space_window(space, 1000, SPACE_PUT, &start, &end)) == 0)
+			must(map_bytes(&bare.map) <= limit);
+		must_give(r, GRAVITY_FULL);
+		/* A window is taken whole where what is asked for fits: the reserve has room for one. */
+		must(space->free.bytes + limit - map_bytes(&bare.map) >= 100 * KIB - SPACE_WINDOW);
+		must(space->free.bytes + limit - map_bytes(&bare.map) <= 100 * KIB + 2 * DISK_PAGE);
+		while ((r = space_take(space, DISK_PAGE, &offset)) == 0)
+			must(map_bytes(&bare.map) <= limit);
+		must_give(r, GRAVITY_FULL);
+		must_give(space_take(space, limit, &offset), GRAVITY_FULL);
+		must_give(space_window(space, limit, SPACE_RESERVED, &start, &end), GRAVITY_FULL);
+		must(space->free.bytes < DISK_PAGE && limit - map_bytes(&bare.map) < DISK_PAGE);
+		bare_close(&bare);
+	}
+}
+END_TEST
+
+/* A window prefers slots that are worth a JUMP, and takes a smaller one where the file may not grow. */
+START_TEST(small_slots_are_windows_of_last_resort)
+{
+	uint64_t start, end;
+
+	bare_open(&bare, os_posix(), DISK_DATA, DISK_DATA + 64 * KIB);
+	must_give(map_grow(&bare.map, DISK_DATA + 64 * KIB), 0);
+	must_give(slots_insert(&space->free, DISK_DATA, 256), 0);
+	must_give(slots_insert(&space->free, DISK_DATA + 8 * KIB, 2 * KIB), 0);
+	must_give(space_window(space, 64, SPACE_PUT, &start, &end), 0);
+	must(start == DISK_DATA + 8 * KIB && end == start + 2 * KIB);
+	must_give(space_window(space, 64, SPACE_PUT, &start, &end), 0);
+	must(start == DISK_DATA && end == start + 256);
+	must_give(space_window(space, 64, SPACE_PUT, &start, &end), GRAVITY_FULL);
+	bare_close(&bare);
+}
+END_TEST
+
+/* The free end of the file is cut to a page, but not below what is asked to stay; a failed cut changes nothing. */
+START_TEST(free_end_is_cut)
+{
+	uint64_t offset;
+
+	bare_open(&bare, os_posix(), DISK_DATA + MIB, 0);
+	must_give(space_take(space, 10000, &offset), 0);
+	space_trim(space, DISK_DATA + 100 * KIB);
+	must(map_bytes(&bare.map) == DISK_DATA + 100 * KIB);
+	space_trim(space, 0);
+	must(map_bytes(&bare.map) == DISK_DATA + 12288 && space->free.bytes == 12288 - 10000);
+	space_trim(space, 0);
+	must(map_bytes(&bare.map) == DISK_DATA + 12288);
+	must_give(space_take(space, 2 * MIB, &offset), 0);
+	bare_sound(&bare);
+	bare_close(&bare);
+}
+END_TEST
+
+/* While a range is emptied nothing new goes there: not into slots inside it, nor into the part of a slot that reaches
+ * over either of its ends, nor into the slot at the end of the file that the file grows by. */
+START_TEST(evicted_range_is_left_alone)
+{
+	struct rng r = rng_make(6);
+
+	for (uint64_t turn = 0; turn < testing_count(300, 50); turn++) {
+		bare_open(&bare, os_posix(), DISK_DATA + 256 * KIB, 0);
+		for (unsigned i = 0; i < 20; i++)
+			(void)slots_remove(&space->free, DISK_DATA + 8 * rng_below(&r, 32000),
+					   8 * (1 + rng_below(&r, 400)));
+		space->evict_start = DISK_DATA + 8 * rng_below(&r, 32768);
+		space->evict_end =
+			space->evict_start + 8 * rng_below(&r, (DISK_DATA + 256 * KIB - space->evict_start) / 8 + 1);
+		for (unsigned i = 0; i < 60; i++) {
+			const uint64_t bytes = DISK_LINE * (1 + rng_below(&r, 200));
+			uint64_t start, end;
+			switch (rng_below(&r, 3)) {
+			case 0:
+				must_give(space_take(space, bytes, &start), 0);
+				end = start + bytes;
+				break;
+			case 1:
+				must_give(space_take_page(space, bytes, &start), 0);
+				end = start + bytes;
+				break;
+			default:
+				must_give(space_window(space, bytes, SPACE_PUT, &start, &end), 0);
+			}
+			must(end <= space->evict_start || start >= space->evict_end);
+			must(map_holds(&bare.map, start, end - start));
+		}
+		must_give(space_end_cluster(space), 0);
+		bare_sound(&bare);
+		bare_close(&bare);
+	}
+}
+END_TEST
+
+/* --- reuse -------------------------------------------------------------------------------------------------------- */
+
+#define EXTENTS  600u
+#define WATCHERS 24u
+
+struct model_extent {
+	bool dead;
+	bool logged;
+	uint64_t born, died; /* born 0: the place is not in use */
+};
+
+struct watcher {
+	bool open, pin;
+	uint32_t slot;
+	uint64_t seq;
+};
+
+static struct model_extent extents[EXTENTS];
+static struct watcher watchers[WATCHERS];
+
+static uint64_t extent_place(unsigned i)
+{
+	return DISK_DATA + i * UINT64_C(64);
+}
+
+static bool extent_reusable(const struct model_extent *e)
+{
+	if (!e->dead || (e->logged && e->died > space->durable_seq))
+		return false;
+	for (unsigned w = 0; w < WATCHERS; w++) {
+		const struct watcher *h = &watchers[w];
+		if (h->open && (h->pin ? h->seq < e->died : e->born <= h->seq && h->seq < e->died))
+			return false;
+	}
+	return true;
+}
+
+static void watcher_turn(struct watcher *w, struct rng *r, uint64_t seq)
+{
+	if (w->open) {
+		if (w->pin)
+			readers_unpin(&bare.readers, w->slot);
+		else
+			readers_end(&bare.readers, w->slot);
+		w->open = false;
+		return;
+	}
+	*w = (struct watcher){.open = true, .pin = rng_below(r, 6) == 0, .seq = seq};
+	if (w->pin)
+		w->slot = readers_pin(&bare.readers);
+	else
+		must_give(readers_snapshot(&bare.readers, &w->slot), 0);
+}
+
+/* Some live extents die with commit `died`, and some new ones are born with it. */
+static void extents_turn(struct rng *r, uint64_t died)
+{
+	for (unsigned n = (unsigned)rng_below(r, 12); n > 0; n--) {
+		const unsigned i = (unsigned)rng_below(r, EXTENTS);
+		struct model_extent *e = &extents[i];
+		if (e->born == 0) {
+			*e = (struct model_extent){.born = died};
+		} else if (!e->dead) {
+			const bool page = rng_below(r, 2) == 0;
+			must_give(pending_reserve(&space->pending, 1), 0);
+			e->dead = true;
+			e->died = died;
+			e->logged = !page || e->born <= space->started_seq;
+			if (page)
+				space_free_page(space, extent_place(i), 32, e->born, died);
+			else
+				space_free_blob(space, extent_place(i), 32, e->born, died);
+		}
+	}
+}
+
+/* What is free now is what the model says may be free; that is taken, for new extents. */
+static void extents_compare(void)
+{
+	for (unsigned i = 0; i < EXTENTS; i++) {
+		const bool there = slots_remove(&space->free, extent_place(i), 32) == 0;
+		must(there == extent_reusable(&extents[i]));
+		if (there)
+			extents[i] = (struct model_extent){0};
+	}
+	must(space->free.count == 0);
+}
+
+/* An extent is free again exactly when no durable state, no replay and no reader needs it: against the rules taken one
+ * by one, with pins and snapshots that end in any order. */
+START_TEST(reuse_follows_the_rules)
+{
+	const uint64_t turns = testing_count(30000, 3000);
+	struct rng r = rng_make(2);
+	uint64_t seq = 1;
+
+	bare_open(&bare, os_posix(), DISK_DATA, 0);
+	must_give(map_grow(&bare.map, extent_place(EXTENTS)), 0);
+	memset(extents, 0, sizeof(extents));
+	memset(watchers, 0, sizeof(watchers));
+	for (uint64_t turn = 0; turn < turns; turn++) {
+		seq++;
+		extents_turn(&r, seq);
+		bare_commit(&bare, seq);
+		if (rng_below(&r, 2) == 0)
+			watcher_turn(&watchers[rng_below(&r, WATCHERS)], &r, seq);
+		if (rng_below(&r, 20) == 0)
+			space->durable_seq = space->started_seq;
+		else if (rng_below(&r, 40) == 0)
+			space->started_seq = seq;
+		if (rng_below(&r, 4) == 0) {
+			while (space_drain(space, 1 + rng_below(&r, 5)) > 0)
+				;
+			extents_compare();
+			bare_sound(&bare);
+		}
+	}
+	for (unsigned w = 0; w < WATCHERS; w++)
+		if (watchers[w].open)
+			watcher_turn(&watchers[w], &r, seq);
+	space->started_seq = space->durable_seq = seq;
+	(void)space_drain(space, UINT64_MAX);
+	extents_compare();
+	must(space->pending.bytes == 0 && space->pending.logged_bytes == 0);
+	bare_close(&bare);
+}
+END_TEST
+
+/* A forgotten snapshot holds what it sees, and nothing that was born or died outside its sight. */
+START_TEST(forgotten_snapshot_holds_no_more_than_it_sees)
+{
+	uint32_t slot;
+
+	bare_open(&bare, os_posix(), DISK_DATA, 0);
+	must_give(map_grow(&bare.map, DISK_DATA + 4 * MIB), 0);
+	bare_commit(&bare, 10);
+	must_give(readers_snapshot(&bare.readers, &slot), 0);
+	for (uint64_t i = 0; i < 10000; i++) {
+		must_give(pending_reserve(&space->pending, 1), 0);
+		space_free_page(space, DISK_DATA + 64 * i, 64, i == 0 ? 5 : 11 + i, 12 + i);
+		bare_commit(&bare, 12 + i);
+		(void)space_drain(space, 100);
+	}
+	must(space->pending.bytes == 64);
+	must(space->free.bytes == 64 * 9999 && space->free.count == 1);
+	readers_end(&bare.readers, slot);
+	(void)space_drain(space, 100);
+	must(space->pending.bytes == 0);
+	bare_close(&bare);
+}
+END_TEST
+
+/* Without memory less is handed over, and none is lost. */
+START_TEST(draining_without_memory_loses_nothing)
+{
+	for (uint64_t n = 1; n < 30; n++) {
+		struct faulty faulty;
+		uint32_t snapshot[40];
+		uint64_t count = 0;
+		faulty_init(&faulty);
+		bare_open(&bare, &faulty.os, DISK_DATA, 0);
+		must_give(map_grow(&bare.map, DISK_DATA + MIB), 0);
+		for (uint64_t i = 0; i < 40; i++) {
+			bare_commit(&bare, 10 + i);
+			must_give(readers_snapshot(&bare.readers, &snapshot[i]), 0);
+		}
+		faulty_arm(&faulty, FAULTY_ALLOC, n, ENOMEM, false);
+		for (uint64_t i = 0; i < 400; i++) {
+			if (pending_reserve(&space->pending, 1) != 0)
+				must_give(pending_reserve(&space->pending, 1), 0);
+			space_free_page(space, DISK_DATA + 128 * i, 64, 1 + i % 60, 100 + i);
+			count += 64;
+			(void)space_drain(space, UINT64_MAX);
+			must(space->pending.bytes + space->free.bytes == count);
+		}
+		bare_commit(&bare, 1000);
+		for (uint64_t i = 0; i < 40; i++)
+			readers_end(&bare.readers, snapshot[i * 7 % 40]);
+		while (space_drain(space, UINT64_MAX) > 0)
+			;
+		must(space->pending.bytes == 0 && space->free.bytes == count);
+		bare_close(&bare);
+		faulty_clean(&faulty);
+	}
+}
+END_TEST
+
+/* --- plans -------------------------------------------------------------------------------------------------------- */
+
+#define ROW 40u
+
+static uint64_t row_start[ROW], row_size[ROW];
+
+static unsigned row_make(struct slots *s, struct rng *r)
+{
+	const unsigned count = 1 + (unsigned)rng_below(r, ROW);
+	uint64_t at = DISK_DATA;
+
+	for (unsigned i = 0; i < count; i++) {
+		at += 8 * (1 + rng_size(r, 1000));
+		row_start[i] = at;
+		row_size[i] = 8 * (1 + rng_size(r, 500));
+		must_give(slots_insert(s, at, row_size[i]), 0);
+		at += row_size[i];
+	}
+	return count;
+}
+
+/* The least that any run moves for `want`; UINT64_MAX: none is enough. */
+static uint64_t row_cheapest(unsigned count, uint64_t want)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t sum = 0;
+		for (unsigned k = i; k < count; k++) {
+			uint64_t moved;
+			sum += row_size[k];
+			moved = row_start[k] + row_size[k] - row_start[i] - sum;
+			if (sum >= want && moved < best)
+				best = moved;
+		}
+	}
+	return best;
+}
+
+static void plan_expect(const struct slots *s, const struct plan *p, uint64_t want)
+{
+	const slot_id first = slots_at_or_before(s, p->start);
+	uint64_t sum = 0;
+	slot_id id;
+
+	must(first != SLOT_NONE && slots_start(s, first) == p->start);
+	must(p->first_end == p->start + slots_size(s, first));
+	for (id = first; id != SLOT_NONE && slots_start(s, id) < p->end; id = slots_next(s, id))
+		sum += slots_size(s, id);
+	must(sum == p->free && p->free >= want && p->moved == p->end - p->start - sum);
+}
+
+/* The cheapest planner moves no more than the best of all runs; the gravity planner finds a run whenever there is one,
+ * and starts at the pair that attracts most. */
+START_TEST(plans_are_as_good_as_they_say)
+{
+	struct rng r = rng_make(3);
+
+	for (uint64_t turn = 0; turn < testing_count(5000, 500); turn++) {
+		struct slots s;
+		struct plan p;
+		unsigned count;
+		uint64_t want, best;
+		slot_id pair;
+		slots_init(&s, os_posix());
+		count = row_make(&s, &r);
+		want = 8 * (1 + rng_size(&r, s.bytes / 8));
+		best = row_cheapest(count, want);
+		must_give(plan_run(&s, GRAVITY_CHEAPEST, want, &p), best == UINT64_MAX ? GRAVITY_FULL : 0);
+		if (best != UINT64_MAX) {
+			plan_expect(&s, &p, want);
+			must(p.moved == best);
+		}
+		pair = slots_most_attracted(&s);
+		must_give(plan_run(&s, GRAVITY_GRAVITY, want, &p),
+			  best == UINT64_MAX || pair == SLOT_NONE ? GRAVITY_FULL : 0);
+		if (best != UINT64_MAX && pair != SLOT_NONE) {
+			plan_expect(&s, &p, want);
+			must(p.moved >= best || p.free >= want);
+			must(p.start <= slots_start(&s, pair) && p.end > slots_start(&s, pair));
+		}
+		slots_release(&s);
+	}
+}
+END_TEST
+
+/* --- the free list ------------------------------------------------------------------------------------------------ */
+
+/* An arena with `count` free slots at least. */
+static arena *arena_with_slots(uint64_t count)
+{
+	arena *a = arena_lazy(testing_path);
+	arena_txn *t;
+	void *data;
+
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (uint64_t i = 0; i < 2 * count; i++)
+		must_give(arena_put(t, (vpos){mix64(i)}, 0, 40, &data), 0);
+	must_give(arena_commit(t), 0);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (uint64_t i = 0; i < 2 * count; i += 2)
+		must_give(arena_del(t, (vpos){mix64(i)}), 0);
+	must_give(arena_commit(t), 0);
+	must_give(arena_checkpoint(a), 0);
+	must_give(arena_checkpoint(a), 0);
+	return a;
+}
+
+static int chunk_count(void *arg, struct free_disk *chunk)
+{
+	must(chunk->used > 0);
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+/* A free list of many chunks is read back as it was, whether the store was closed or not. */
+START_TEST(free_list_is_read_back)
+{
+	static const uint64_t counts[] = {0, 1, 100, 5000, 40000};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		arena *a = arena_with_slots(counts[i]);
+		struct arena_stats before, after;
+		uint64_t chunks = 0;
+		must_give(arena_stat(a, &before), 0);
+		must(before.free_slots >= counts[i]);
+		must_give(freelist_each(&a->map, &a->header, chunk_count, &chunks), 0);
+		must(chunks >= counts[i] / 20000);
+		arena_must_be_sound(a);
+		arena_must_close(a);
+		file_must_be_sound(testing_path);
+		a = arena_lazy(testing_path);
+		must_give(arena_stat(a, &after), 0);
+		must(after.free_slots + 10 >= before.free_slots && after.free_slots <= before.free_slots + 10);
+		must(after.blobs == counts[i]);
+		arena_must_be_sound(a);
+		arena_must_close(a);
+		must(remove(testing_path) == 0);
+	}
+}
+END_TEST
+
+/* Forgets the free slots and reads them from the list again. */
+static int list_again(arena *a)
+{
+	slots_release(&a->space.free);
+	slots_init(&a->space.free, a->os);
+	a->space_loaded = false;
+	return recover_space(a);
+}
+
+static int chunk_last(void *arg, struct free_disk *chunk)
+{
+	*(struct free_disk **)arg = chunk;
+	return 0;
+}
+
+/* A damaged or hostile free list is GRAVITY_CORRUPT: any changed bit; pairs that overlap, wrap, lie outside or break
+ * off; chunks that go round. */
+START_TEST(hostile_free_list_is_refused)
+{
+	struct arena_options o = plain_options(GRAVITY_RDONLY, 0);
+	struct rng r = rng_make(5);
+	struct free_disk *chunk = NULL;
+	struct header_disk good;
+	uint8_t saved[4096];
+	uint64_t offset;
+	arena *a;
+
+	arena_must_close(arena_with_slots(100));
+	a = arena_must_open(testing_path, &o);
+	must_give(freelist_each(&a->map, &a->header, chunk_last, &chunk), 0);
+	must(chunk != NULL && blob_span(chunk->head.size) < sizeof(saved));
+	offset = blob_offset(&a->map, chunk);
+	memcpy(saved, chunk, blob_span(chunk->head.size));
+	must_give(list_again(a), 0);
+	for (uint64_t turn = 0; turn < testing_count(4000, 400); turn++) {
+		const uint64_t bit = rng_below(&r, 8 * (sizeof(*chunk) + chunk->used));
+		uint8_t *byte = (uint8_t *)chunk + bit / 8;
+		*byte = (uint8_t)(*byte ^ 1u << (bit % 8));
+		must_give(list_again(a), GRAVITY_CORRUPT);
+		/* The same with a right check: refused, or by chance a list of the same sum, which the header cannot tell. */
+		if (bit >= 8 * 8 && blob_fits(&a->map, offset)) {
+			blob_seal(&a->map, &chunk->head);
+			const int code = list_again(a);
+			must(code == GRAVITY_CORRUPT || code == 0);
+		}
+		memcpy(chunk, saved, blob_span(((struct free_disk *)(void *)saved)->head.size));
+	}
+	chunk->next = offset; /* round in a circle */
+	blob_seal(&a->map, &chunk->head);
+	must_give(list_again(a), GRAVITY_CORRUPT);
+	memcpy(chunk, saved, blob_span(((struct free_disk *)(void *)saved)->head.size));
+	memset(chunk + 1, 0xff, chunk->used); /* numbers that never end */
+	blob_seal(&a->map, &chunk->head);
+	must_give(list_again(a), GRAVITY_CORRUPT);
+	memcpy(chunk, saved, blob_span(((struct free_disk *)(void *)saved)->head.size));
+	good = a->header;
+	a->header.free_slots++;
+	must_give(list_again(a), GRAVITY_CORRUPT);
+	a->header = good;
+	a->header.free_bytes -= 8;
+	must_give(list_again(a), GRAVITY_CORRUPT);
+	a->header = good;
+	a->header.log_start -= 8; /* the window overlaps something */
+	a->header.window_end = map_bytes(&a->map);
+	must_give(list_again(a), GRAVITY_CORRUPT);
+	a->header = good;
+	must_give(list_again(a), 0);
+	arena_must_close(a);
+}
+END_TEST
+
+/* A store that was emptied is small again after a compaction, and the disk space of large holes goes back before. */
+START_TEST(emptied_store_is_small)
+{
+	arena *a = arena_lazy(testing_path);
+	struct arena_stats stats;
+	arena_txn *t;
+	void *data;
+
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (uint64_t i = 0; i < 400; i++)
+		must_give(arena_put(t, (vpos){mix64(i)}, 0, 20 * KIB, &data), 0);
+	must_give(arena_commit(t), 0);
+	must_give(arena_checkpoint(a), 0);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (uint64_t i = 0; i < 399; i++)
+		must_give(arena_del(t, (vpos){mix64(i)}), 0);
+	must_give(arena_commit(t), 0);
+	must_give(arena_compact(a, GRAVITY_DEFAULT, 0, NULL, NULL), 0);
+	must_give(arena_stat(a, &stats), 0);
+	must(stats.file_bytes < 600 * KIB && stats.blobs == 1);
+	arena_must_be_sound(a);
+	arena_must_close(a);
+	must(file_bytes(testing_path) < 600 * KIB);
+	file_must_be_sound(testing_path);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const taking[] = {
+		taken_space_is_nobody_elses,
+		file_grows_when_nothing_fits,
+		limit_and_reserve_hold,
+		small_slots_are_windows_of_last_resort,
+		free_end_is_cut,
+		evicted_range_is_left_alone,
+	};
+	const TTest *const reuse[] = {
+		reuse_follows_the_rules,
+		forgotten_snapshot_holds_no_more_than_it_sees,
+		draining_without_memory_loses_nothing,
+	};
+	const TTest *const plans[] = {plans_are_as_good_as_they_say};
+	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, emptied_store_is_small};
+	Suite *suite = suite_create("space");
+
+	testing_add(suite, "taking", taking, sizeof(taking) / sizeof(taking[0]));
+	testing_add(suite, "reuse", reuse, sizeof(reuse) / sizeof(reuse[0]));
+	testing_add(suite, "plans", plans, sizeof(plans) / sizeof(plans[0]));
+	testing_add(suite, "free list", lists, sizeof(lists) / sizeof(lists[0]));
+	return testing_main(suite);
+}
