@@ -13,22 +13,11 @@
 #include <assert.h>
 #include <errno.h>
 
-#define MAKE_TRIES 4
+#define MAKE_TRIES 6
 #define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
 #define DENSE_SHARE 32 /* less than this share free: not worth moving */
-
-static bool slot_there(const arena *a, uint64_t want)
-{
-	return slots_first_fit(&a->space.free, want) != SLOT_NONE;
-}
-
-/* Whether a window of that size would be had now. */
-static bool room_there(const arena *a, uint64_t want, enum space_claim claim)
-{
-	return slot_there(a, want) && (claim == SPACE_RESERVED || space_allows(&a->space, want));
-}
 
 static int settle(arena *a)
 {
@@ -38,35 +27,90 @@ static int settle(arena *a)
 	return r;
 }
 
+/* Bytes behind `from` that are not free. */
+static uint64_t occupied_behind(const arena *a, uint64_t from)
+{
+	const struct slots *s = &a->space.free;
+	uint64_t bytes = map_bytes(&a->map) - from;
+
+	for (slot_id id = slots_at_or_after(s, from); id != SLOT_NONE; id = slots_next(s, id))
+		bytes -= slots_size(s, id);
+	return bytes;
+}
+
+/* Moves what was put into the zone for want of room back before it. What finds none there stays. */
+static int zone_clear(arena *a)
+{
+	const struct slots *s = &a->space.free;
+	const uint64_t zone = space_zone(&a->space);
+	const slot_id before = zone < map_bytes(&a->map) ? slots_at_or_before(s, zone) : SLOT_NONE;
+	uint64_t start;
+	int r;
+
+	if (before == SLOT_NONE)
+		return 0;
+	start = slots_start(s, before) + slots_size(s, before);
+	if (start >= map_bytes(&a->map) || occupied_behind(a, start) == 0)
+		return 0;
+	r = evacuate(a, start, map_bytes(&a->map));
+	return r == 0 || r == GRAVITY_FULL ? settle(a) : r;
+}
+
+/* The cheapest run whose data the free part of the zone, or the rest of the file system, can take. A larger one than is
+ * wanted by preference: it takes back, too, what is moved. */
+static int make_plan(const arena *a, enum gravity_planner planner, uint64_t want, struct plan *plan)
+{
+	const struct space *s = &a->space;
+	const uint64_t zone = space_zone(s);
+	uint64_t room = UINT64_MAX;
+	uint64_t wish = want + want / 8 + SPACE_WINDOW_LEAST;
+
+	if (zone != UINT64_MAX) {
+		room = s->max_bytes - zone;
+		room -= zone < map_bytes(&a->map) ? occupied_behind(a, zone) : 0;
+		room = room > a->table.bytes ? (room - a->table.bytes) / 2 : 0;
+		if (wish < want + room)
+			wish = want + room;
+	}
+	for (; wish > want; wish = want + (wish - want) / 2) {
+		if (plan_run(&s->free, planner, wish, plan) == 0 && plan->moved <= room)
+			return 0;
+		if (wish - want < DISK_PAGE / 4)
+			break;
+	}
+	return plan_run(&s->free, planner, want, plan);
+}
+
 static int make_slot(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
 {
 	int r = 0;
 
 	(void)space_drain(&a->space, UINT64_MAX);
-	if (room_there(a, want, claim))
+	if (space_fits(&a->space, want, claim))
 		return 0;
 	if (a->space.pending.bytes > 0) {
 		r = settle(a);
-		if (r != 0 || room_there(a, want, claim))
+		if (r != 0 || space_fits(&a->space, want, claim))
 			return r;
 	}
-	if (claim == SPACE_PUT && !space_allows(&a->space, want))
-		return GRAVITY_FULL;
 	log_shed_window(&a->log);
-	for (int i = 0; i < MAKE_TRIES && !slot_there(a, want); i++) {
+	r = zone_clear(a);
+	for (int i = 0; r == 0 && i < MAKE_TRIES && !space_fits(&a->space, want, claim); i++) {
 		struct plan plan;
-		/* What is moved may leave a part of itself in the run's first slot: some more than is wanted. */
-		r = plan_run(&a->space.free, planner, want + want / 8 + SPACE_WINDOW_LEAST, &plan);
-		if (r != 0)
-			r = plan_run(&a->space.free, planner, want, &plan);
+		if (claim == SPACE_PUT && !space_allows(&a->space, want))
+			return GRAVITY_FULL;
+		r = make_plan(a, planner, want, &plan);
 		if (r == 0)
 			r = evacuate(a, plan.first_end, plan.end);
-		if (r == 0)
+		/* What was moved before there was no room any more is gained all the same. */
+		if (r == 0 || r == GRAVITY_FULL)
 			r = settle(a);
-		if (r != 0)
-			return r;
+		if (r == 0)
+			r = zone_clear(a);
 	}
-	return slot_there(a, want) ? 0 : GRAVITY_FULL;
+	if (r != 0)
+		return r;
+	return space_fits(&a->space, want, claim) ? 0 : GRAVITY_FULL;
 }
 
 int compact_make(arena *a, uint64_t want, enum space_claim claim)

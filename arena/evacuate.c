@@ -123,7 +123,12 @@ static int extents_move(arena *a, uint64_t start, uint64_t end)
 		if (r == 0 && use == EXTENT_TABLE)
 			r = commit_move(a, blob_at(&a->map, at)->name);
 	}
-	return r == 0 ? moves_commit(a) : r;
+	if (r == 0 || r == GRAVITY_FULL) {
+		/* Up to where there was room, what was moved counts. */
+		const int committed = moves_commit(a);
+		r = committed != 0 ? committed : r;
+	}
+	return r;
 }
 
 int evacuate(arena *a, uint64_t start, uint64_t end)

@@ -78,8 +78,9 @@ static int grow_to(struct space *s, uint64_t end)
 	return r;
 }
 
-/* Lengthens the file so that its last slot holds `bytes`; by a share of its length where that may be had. */
-static int space_grow(struct space *s, uint64_t bytes)
+/* Lengthens the file, to `limit` at most, so that its last slot holds `bytes`; by a share of its length where that may
+ * be had. */
+static int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
 {
 	const uint64_t old = map_bytes(s->map);
 	const uint64_t tail = tail_usable(s);
@@ -89,12 +90,12 @@ static int space_grow(struct space *s, uint64_t bytes)
 
 	assert(tail < bytes);
 	least = page_round(old + bytes - tail);
-	if (least > s->max_bytes)
+	if (least > limit)
 		return GRAVITY_FULL;
 	share = share < GROW_LEAST ? GROW_LEAST : share > GROW_MOST ? GROW_MOST : share;
 	wish = page_round(least - (bytes - tail) + (bytes - tail > share ? bytes - tail : share));
-	if (wish > s->max_bytes)
-		wish = s->max_bytes & ~(DISK_PAGE - 1);
+	if (wish > limit)
+		wish = limit & ~(DISK_PAGE - 1);
 	r = grow_to(s, wish < least ? least : wish);
 	if ((r == ENOSPC || r == EDQUOT || r == GRAVITY_FULL || r == EFBIG) && wish > least)
 		r = grow_to(s, least);
@@ -145,8 +146,8 @@ static struct fit fit_outside(const struct space *s, uint64_t bytes)
 	return fit_behind(s, bytes);
 }
 
-/* The same, draining what is due before the file grows. */
-static int fit_obtain(struct space *s, uint64_t bytes, struct fit *f)
+/* The same, draining what is due before the file grows, to `limit` at most. */
+static int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 {
 	int r;
 
@@ -155,7 +156,7 @@ static int fit_obtain(struct space *s, uint64_t bytes, struct fit *f)
 		*f = fit_outside(s, bytes);
 	if (f->size != 0)
 		return 0;
-	r = space_grow(s, bytes);
+	r = space_grow(s, bytes, limit);
 	if (r == 0)
 		*f = fit_outside(s, bytes);
 	assert(r != 0 || f->size >= bytes);
@@ -178,7 +179,7 @@ int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
 	int r;
 
 	assert(bytes > 0 && bytes % DISK_UNIT == 0);
-	r = fit_obtain(s, bytes, &f);
+	r = fit_obtain(s, bytes, s->max_bytes, &f);
 	if (r != 0)
 		return r;
 	*offset = f.start;
@@ -213,7 +214,7 @@ static int cluster_begin(struct space *s, uint64_t bytes)
 		return r;
 	f = fit_outside(s, wish);
 	if (f.size == 0)
-		r = fit_obtain(s, need, &f);
+		r = fit_obtain(s, need, s->max_bytes, &f);
 	if (r != 0)
 		return r;
 	f.size = f.size > wish ? wish : f.size;
@@ -241,30 +242,67 @@ int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 	return 0;
 }
 
+/* Of a fit, what lies before the zone; none when that does not hold `need`. */
+static struct fit fit_before_zone(const struct space *s, struct fit f, uint64_t need)
+{
+	const uint64_t zone = space_zone(s);
+
+	if (f.size == 0 || f.start >= zone || zone - f.start < need)
+		return (struct fit){0};
+	if (f.size > zone - f.start)
+		f.size = zone - f.start;
+	return f;
+}
+
+/* A slot for a window, by preference one that is worth the JUMP. */
+static int window_fit(struct space *s, uint64_t need, enum space_claim claim, struct fit *f)
+{
+	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
+	int r = 0;
+
+	*f = (struct fit){0};
+	/* What is moved to make large slots does not go into small ones while there is a large one. */
+	if (s->evict_end > s->evict_start)
+		*f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
+	if (f->size == 0)
+		r = fit_obtain(s, wish, claim == SPACE_PUT ? space_zone(s) : s->max_bytes, f);
+	if (claim == SPACE_PUT)
+		*f = fit_before_zone(s, *f, need);
+	if (f->size == 0)
+		*f = fit_outside(s, need);
+	if (claim == SPACE_PUT)
+		*f = fit_before_zone(s, *f, need);
+	if (f->size != 0)
+		return 0;
+	return r != 0 ? r : GRAVITY_FULL;
+}
+
 int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end)
 {
 	const uint64_t need = bytes + sizeof(struct jump_disk);
-	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
-	struct fit f = {0};
-	int r = 0;
+	struct fit f;
+	int r;
 
 	assert(bytes % DISK_UNIT == 0);
 	if (claim == SPACE_PUT && !space_allows(s, need))
 		return GRAVITY_FULL;
-	/* What is moved to make large slots does not go into small ones while there is a large one. */
-	if (s->evict_end > s->evict_start)
-		f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
-	if (f.size == 0)
-		r = fit_obtain(s, wish, &f);
+	r = window_fit(s, need, claim, &f);
 	if (r != 0)
-		f = fit_outside(s, need);
-	if (f.size == 0)
 		return r;
 	if (f.size > need && f.size > SPACE_WINDOW)
 		f.size = need > SPACE_WINDOW ? need : SPACE_WINDOW;
 	*start = f.start;
 	*end = f.start + f.size;
 	return slot_cut(s, f.start, f.size);
+}
+
+bool space_fits(const struct space *s, uint64_t bytes, enum space_claim claim)
+{
+	const struct fit f = fit_outside(s, bytes);
+
+	if (claim == SPACE_RESERVED)
+		return f.size != 0;
+	return space_allows(s, bytes) && fit_before_zone(s, f, bytes).size != 0;
 }
 
 void space_return(struct space *s, uint64_t start, uint64_t end)

@@ -26,7 +26,7 @@ struct space {
 	struct slots free;
 	struct pending pending;
 	uint64_t max_bytes;    /* the file never grows past this; UINT64_MAX: no limit                       */
-	uint64_t reserve;      /* of that, puts leave so much alone                                          */
+	uint64_t reserve;      /* the last so many bytes below max_bytes are closed to puts: the zone        */
 	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
 	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
 	uint64_t cluster, cluster_end; /* pages and nodes are taken from here, side by side; 0, 0: none      */
@@ -61,11 +61,22 @@ static inline void space_cluster_size(struct space *s, uint64_t table_bytes)
 /* Gives back what is left of the cluster, so that free slots are all that is free. 0 or ENOMEM. */
 int space_end_cluster(struct space *s);
 
+/* Where the zone begins; UINT64_MAX without a limit. */
+static inline uint64_t space_zone(const struct space *s)
+{
+	if (s->max_bytes == UINT64_MAX)
+		return UINT64_MAX;
+	return s->max_bytes > s->reserve ? (s->max_bytes - s->reserve) & ~(DISK_PAGE - 1) : 0;
+}
+
 /* Whether a put may take so many bytes of what is free, or the file may still grow by, and leave the reserve. */
 bool space_allows(const struct space *s, uint64_t bytes);
 
 /* Takes a window for a blob of `bytes` (and a JUMP after it): [*start, *end). Codes as above. */
 int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end);
+
+/* Whether a slot is there for that many bytes in one piece. */
+bool space_fits(const struct space *s, uint64_t bytes, enum space_claim claim);
 
 /* Gives back at once what nothing has seen. Room was made by slots_reserve. */
 void space_return(struct space *s, uint64_t start, uint64_t end);

@@ -70,12 +70,18 @@ static int begin_read(arena *a, arena_txn **out)
 	return 0;
 }
 
-/* What puts leave alone of a size limit: a second copy of the table, the next free list, a window to move things in. */
+/* What puts leave alone of a size limit: a second copy of the table, the next free list, windows for deletes, and room to
+ * move things through when free space is broken up. */
+#define ROOM_SHARE 32
+#define ROOM_MOST (UINT64_C(4) << 20)
+
 static uint64_t space_reserve(const arena *a)
 {
 	const uint64_t list = (a->space.free.count + 64) * 8 + a->space.pending.bytes / 64;
 
-	return a->table.bytes + list + 2 * SPACE_WINDOW;
+	const uint64_t share = a->space.max_bytes / ROOM_SHARE;
+
+	return 2 * a->table.bytes + list + 2 * SPACE_WINDOW + (share < ROOM_MOST ? share : ROOM_MOST);
 }
 
 static int begin_write(arena *a, unsigned flags, arena_txn **out)

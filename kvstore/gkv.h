@@ -93,7 +93,11 @@ typedef struct gkv_options {
 	enum gkv_durability durability; /* of commits that do not say themselves                        */
 	unsigned mode;                  /* permission bits of a new file, at most 0777, 0: 0644         */
 	uint64_t max_bytes;             /* the file never grows past this, 0: no limit; a file that is larger
-	                                   already opens, and writes that would grow it get GKV_FULL    */
+	                                   already opens, and writes that would grow it get GKV_FULL.
+	                                   Of the limit puts leave a spare alone, so that deletes, moves
+	                                   and checkpoints succeed when puts do not: twice the table (some
+	                                   17 bytes a record each), the free list, 128 KiB, and 1/32 of the
+	                                   limit up to 4 MiB                                            */
 	uint64_t checkpoint_bytes;      /* log bytes between checkpoints, 0: chosen from the store's size */
 	uint64_t reserved[8];           /* zero                                                         */
 } gkv_options;
