@@ -131,6 +131,14 @@ static uint64_t mark_seq(uint64_t word, uint64_t near)
 	return near + (uint64_t)ahead;
 }
 
+bool header_mark_there(const struct map *m, unsigned index)
+{
+	const uint64_t word = atomic_load_explicit(mark_at(m, index), memory_order_relaxed);
+
+	assert(index < 2);
+	return word != 0 && (word & MARK_CHECK_MASK) == mark_check(m, word & ~MARK_CHECK_MASK);
+}
+
 int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq)
 {
 	uint64_t checkpoint = 0;
@@ -139,7 +147,7 @@ int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t
 	for (unsigned i = 0; i < 2; i++) {
 		const uint64_t word = atomic_load_explicit(mark_at(m, i), memory_order_relaxed);
 		uint64_t named;
-		if (word == 0 || (word & MARK_CHECK_MASK) != mark_check(m, word & ~MARK_CHECK_MASK))
+		if (!header_mark_there(m, i))
 			continue;
 		named = mark_seq(word, h->seq);
 		if (named > DISK_SEQ_MASK || named < *seq || named == 0)

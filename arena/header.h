@@ -34,6 +34,9 @@ void header_write(const struct map *m, const struct header_disk *h, unsigned ind
 /* The mark: commit `seq` is on stable storage, the newest checkpoint being `checkpoint`. One 8-byte store. */
 void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint);
 
+/* Whether the page holds a mark that checks. Since the second checkpoint the page of the older header has one. */
+bool header_mark_there(const struct map *m, unsigned index);
+
 /* What the marks of both pages say, next to header h. `*seq`: the newest commit that they name (0: none).
  * GRAVITY_CORRUPT when the newest mark names a checkpoint that h is not and that is newer than h. */
 int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq);

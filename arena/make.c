@@ -53,9 +53,15 @@ int arena_make(const char *dest, const struct arena_options *options, arena_fill
 		return ENOMEM;
 	r = store_fill(beside, options, fill, arg);
 	if (r == 0)
-		r = path_publish(os, beside, dest);
-	else
+		r = os->rename(os, beside, dest);
+	if (r != 0) {
 		(void)os->unlink(os, beside);
+	} else {
+		/* What is not known to last is not left there: its name might be gone after a power cut. */
+		r = os->sync_dir(os, dest);
+		if (r != 0)
+			(void)os->unlink(os, dest);
+	}
 	os->free(os, beside);
 	return r;
 }

@@ -7,8 +7,8 @@
  *   header     a valid one gives the identity, the table of its checkpoint and the log behind it. Without one, the
  *              identity is tried as it stands in the header pages, and then found from the blobs (scan.c).
  *   table      each record that an entry names and that verifies is confirmed.
- *   log        each blob of a whole commit is confirmed. Where the log ends before the mark, or where the mark tells of
- *              a newer header than there is, what was committed later is looked for among the blobs.
+ *   log        each blob of a whole commit is confirmed. Where the log ends before the mark, where the mark tells of a
+ *              newer header than there is, or where it is gone, what was committed later is looked for among the blobs.
  *   scan       only where something of the above is damaged: every blob of the file.
  *   choice     of each name the newest blob counts. A tombstone says that there is no record.
  *
@@ -40,6 +40,7 @@ struct salvage {
 	struct map map;
 	struct scan verifier;   /* for its budget                                                    */
 	struct header_disk h;
+	unsigned header_index;  /* its page                                                          */
 	bool header_known;      /* h is valid                                                        */
 	bool tail_open;         /* commits may have happened after the log's end                     */
 	bool damaged;           /* the table or the log: all blobs are looked at                     */
@@ -118,8 +119,7 @@ static int identity_find(struct salvage *s, int r)
 
 static int header_find(struct salvage *s)
 {
-	unsigned index;
-	const int r = header_choose(&s->map, &s->h, &index);
+	const int r = header_choose(&s->map, &s->h, &s->header_index);
 
 	if (r != 0)
 		return identity_find(s, r);
@@ -213,20 +213,18 @@ static int log_collect(struct salvage *s)
 /* Whether more was committed than header and log tell. */
 static void tail_judge(struct salvage *s)
 {
-	struct header_disk other[2];
 	uint64_t marked;
 	const int r = header_marks_read(&s->map, &s->h, &marked);
-	const bool alone = header_read(&s->map, 0, &other[0]) != 0 || header_read(&s->map, 1, &other[1]) != 0;
 
 	if (r != 0)
 		tell(s, "the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
 		        "tell, and some that were deleted since may be there again", ULL(s->h.checkpoint));
 	else if (marked > s->log_seq)
-		tell(s, "the log is damaged after commit %llu, and commit %llu was on stable storage once: what came between "
-		        "is taken from the blobs alone", ULL(s->log_seq), ULL(marked));
-	else if (marked == 0 && alone && s->h.checkpoint > 1)
-		tell(s, "one of the headers is damaged, and with it the mark that tells the newest commit: what follows commit "
-		        "%llu is taken from the blobs alone", ULL(s->log_seq));
+		tell(s, "the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
+		        "from the blobs alone", ULL(s->log_seq), ULL(marked));
+	else if (s->h.checkpoint > 1 && !header_mark_there(&s->map, 1 - s->header_index))
+		tell(s, "the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
+		     ULL(s->log_seq));
 	else
 		return;
 	s->tail_open = true;

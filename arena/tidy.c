@@ -92,7 +92,9 @@ static void tidy_step(arena *a)
 {
 	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
 	const uint64_t before = a->bytes_moved;
-	uint64_t start, end, moved;
+	uint64_t start = 0;
+	uint64_t end = 0;
+	uint64_t moved;
 
 	if (large != SLOT_NONE && slots_start(&a->space.free, large) < map_bytes(&a->map) / 2 && end_plan(a, &start, &end))
 		a->tidy_end = start;

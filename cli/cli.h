@@ -40,7 +40,9 @@ extern const struct verb verb_load;
 extern const struct verb verb_dump;
 extern const struct verb verb_batch;
 extern const struct verb verb_stat;
+extern const struct verb verb_map;
 extern const struct verb verb_check;
+extern const struct verb verb_salvage;
 extern const struct verb verb_compact;
 extern const struct verb verb_backup;
 

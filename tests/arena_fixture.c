@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* --- a system that fails ------------------------------------------------------------------------------------------ */
 
@@ -130,6 +132,15 @@ static int faulty_punch(const struct os *os, os_file file, uint64_t offset, uint
 	return r != 0 ? r : os_posix()->punch(os_posix(), file, offset, bytes);
 }
 
+/* What a flush says of a range, without the wait. */
+static int range_look(void *base, uint64_t offset, uint64_t bytes)
+{
+	const uint64_t start = offset - offset % (uint64_t)sysconf(_SC_PAGESIZE);
+
+	must(base != NULL && offset <= UINT64_MAX - bytes);
+	return bytes == 0 || msync((char *)base + start, offset + bytes - start, MS_ASYNC) == 0 ? 0 : errno;
+}
+
 static int faulty_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
 {
 	struct faulty *f = faulty_of(os);
@@ -137,7 +148,15 @@ static int faulty_sync_range(const struct os *os, os_file file, void *base, uint
 
 	if (f->before_flush != NULL)
 		f->before_flush(f->arg);
-	return r != 0 ? r : os_posix()->sync_range(os_posix(), file, base, offset, bytes);
+	if (r != 0)
+		return r;
+	return f->unflushed ? range_look(base, offset, bytes)
+			    : os_posix()->sync_range(os_posix(), file, base, offset, bytes);
+}
+
+static int faulty_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	return faulty_of(os)->unflushed ? 0 : os_posix()->push(os_posix(), file, offset, bytes);
 }
 
 static int faulty_sync(const struct os *os, os_file file)
@@ -147,7 +166,7 @@ static int faulty_sync(const struct os *os, os_file file)
 
 	if (f->before_flush != NULL)
 		f->before_flush(f->arg);
-	return r != 0 ? r : os_posix()->sync(os_posix(), file);
+	return r != 0 || f->unflushed ? r : os_posix()->sync(os_posix(), file);
 }
 
 static int faulty_read(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got)
@@ -167,9 +186,10 @@ static int faulty_rename(const struct os *os, const char *from, const char *to)
 
 static int faulty_sync_dir(const struct os *os, const char *path)
 {
-	const int r = faulty_count(faulty_of(os), FAULTY_SYNC_DIR);
+	struct faulty *f = faulty_of(os);
+	const int r = faulty_count(f, FAULTY_SYNC_DIR);
 
-	return r != 0 ? r : os_posix()->sync_dir(os_posix(), path);
+	return r != 0 || f->unflushed ? r : os_posix()->sync_dir(os_posix(), path);
 }
 
 static int faulty_random(const struct os *os, void *buf, size_t bytes)
@@ -195,6 +215,7 @@ void faulty_init(struct faulty *f)
 	f->os.truncate = faulty_truncate;
 	f->os.punch = faulty_punch;
 	f->os.sync_range = faulty_sync_range;
+	f->os.push = faulty_push;
 	f->os.sync = faulty_sync;
 	f->os.read = faulty_read;
 	f->os.rename = faulty_rename;
@@ -427,6 +448,31 @@ void file_must_be_sound(const char *path)
 	const struct arena_options o = plain_options(0, 0);
 
 	must_give(arena_check(path, &o, NULL, NULL, finding_print, (void *)(uintptr_t)path), 0);
+}
+
+int file_opens_as(const char *path, const struct model *m, bool *fits)
+{
+	const struct arena_options o = plain_options(0, GRAVITY_LAZY);
+	arena *a;
+	const int r = arena_open(path, &o, &a);
+
+	*fits = false;
+	if (r != 0)
+		return r;
+	*fits = model_fits(m, a);
+	if (*fits)
+		arena_must_be_sound(a);
+	(void)arena_close(a);
+	return 0;
+}
+
+void file_must_hold(const char *path, const struct model *m)
+{
+	bool fits;
+
+	must_give(file_opens_as(path, m, &fits), 0);
+	must(fits);
+	file_must_be_sound(path);
 }
 
 void file_poke(const char *path, uint64_t offset, const void *data, size_t bytes)

@@ -47,6 +47,8 @@ struct faulty {
 	unsigned counted; /* calls of these kinds are counted                    */
 	int code;         /* what a failing one gives; allocations give NULL     */
 	bool for_ever;    /* every call from the n-th on                         */
+	bool unflushed;   /* what succeeds in flushing waits for no disk: for a  */
+			  /* process that is killed it makes no difference       */
 	uint64_t fail_at; /* n, from 1; 0: none                                  */
 	_Atomic uint64_t calls;
 	_Atomic uint64_t failed;             /* how many of them were failed                        */
@@ -114,6 +116,10 @@ bool model_fits_txn(const struct model *m, arena_txn *t);
 /* arena_check_live and arena_check find nothing; what they find is printed. */
 void arena_must_be_sound(arena *a);
 void file_must_be_sound(const char *path);
+/* Opens the file and gives 0 with what it holds compared, and sound where it fits, or the code of the opening. */
+int file_opens_as(const char *path, const struct model *m, bool *fits);
+/* It opens, is sound and holds exactly this. */
+void file_must_hold(const char *path, const struct model *m);
 
 /* What another process would find if this one were killed now. */
 void file_copy(const char *from, const char *to);

@@ -112,7 +112,7 @@ silent()
 
 # --- help, version, usage -------------------------------------------------------------------------------------------
 
-all_verbs='put get del list count load dump batch stat check compact backup'
+all_verbs='put get del list count load dump batch stat map check salvage compact backup'
 
 gives 'gkv --help succeeds' 0 "$GKV" --help
 for verb in $all_verbs; do
@@ -140,6 +140,7 @@ gives 'get without a key is wrong usage' 2 "$GKV" get s
 gives 'get with two keys is wrong usage' 2 "$GKV" get s a b
 gives 'del without a key is wrong usage' 2 "$GKV" del s
 gives 'backup without a target is wrong usage' 2 "$GKV" backup s
+gives 'salvage without a target is wrong usage' 2 "$GKV" salvage s
 gives 'list --json --null is wrong usage' 2 "$GKV" list s --json --null
 gives 'list --prefix without its argument is wrong usage' 2 "$GKV" list s --prefix
 gives 'dump --tsv --jsonl is wrong usage' 2 "$GKV" dump s --tsv --jsonl
@@ -520,6 +521,29 @@ count 'stat shows the number of records' $?
 gives 'stat --json succeeds' 0 "$GKV" stat b5 --json
 grep -q '^{"records":3000,"live_bytes":[0-9]*,.*"oldest_reader_seq":[0-9]*}$' out
 count 'stat --json writes one object' $?
+gives 'map succeeds' 0 "$GKV" map b5
+size=$(wc -c <b5)
+[ "$(sed -n '3,18p' out | wc -L)" -le 80 ] && sed -n 1p out | grep -q '^b5: .*, 3000 records; ' &&
+	sed -n 3p out | grep -q '^   0 bytes H' && grep -q '^t  table ' out && grep -q '^#+ live records ' out &&
+	grep -q '^W  window .* 1 stretch$' out && ! grep -q "$(printf '\033')" out
+count 'map draws 16 rows and counts the kinds, without colour where there is no terminal' $?
+COLUMNS=132 "$GKV" map b5 >out 2>err
+[ "$(sed -n '3,18p' out | wc -L)" -eq 131 ]
+count 'map is as wide as it is told to be' $?
+gives 'map --svg succeeds' 0 "$GKV" map b5 --svg b5.svg
+prints 'map --svg writes nothing to standard output' ''
+head -n 1 b5.svg | grep -q '^<svg xmlns=' && tail -n 1 b5.svg | grep -q '^</svg>$' && grep -q '>b5: ' b5.svg
+count 'map --svg writes a picture' $?
+"$GKV" map b5 --svg - >out 2>err
+same 'map --svg - writes it to standard output' b5.svg out
+gives 'map --svg onto the store gives 4' 4 "$GKV" map b5 --svg b5
+gives 'map --svg into a missing directory gives 4' 4 "$GKV" map b5 --svg nodir/b5.svg
+[ "$(wc -c <b5)" -eq "$size" ]
+count 'map leaves the store as it was' $?
+cp b5 'a<b&c'
+gives 'map --svg of a file with an odd name' 0 "$GKV" map 'a<b&c' --svg -
+grep -q '>a&lt;b&amp;c: ' out
+count 'map --svg escapes the name' $?
 gives 'check of a sound store' 0 "$GKV" check b5
 prints 'check writes nothing to standard output' ''
 says 'check says that it is sound' '^gkv: b5: sound'
@@ -543,6 +567,20 @@ cp copy copy.before
 gives 'backup onto a file that exists gives 4' 4 "$GKV" backup b5 copy
 same 'and leaves it as it was' copy.before copy
 gives 'backup into a missing directory gives 4' 4 "$GKV" backup b5 nodir/copy
+gives 'salvage of a sound store succeeds' 0 "$GKV" salvage b5 saved
+says 'salvage says where everything is' '^gkv: b5: sound; every record is in saved'
+gives 'what was salvaged is sound' 0 "$GKV" check saved
+"$GKV" list saved 2>err | sort >sorted
+same 'salvage copies every record of a sound store' want sorted
+cp saved saved.before
+gives 'salvage onto a file that exists gives 4' 4 "$GKV" salvage b5 saved
+says 'and names that file' '^gkv: saved: '
+same 'and leaves it as it was' saved.before saved
+rm saved
+gives 'salvage --quiet of a sound store' 0 "$GKV" salvage b5 saved --quiet
+silent 'salvage --quiet says nothing of a sound store'
+gives 'salvage into a missing directory gives 4' 4 "$GKV" salvage b5 nodir/saved
+says 'and names the file that cannot be made' '^gkv: nodir/saved: '
 
 if command -v script >/dev/null 2>&1; then
 	run script -qec "'$GKV' compact b5" /dev/null
@@ -551,6 +589,12 @@ if command -v script >/dev/null 2>&1; then
 	run script -qec "'$GKV' compact b5 --quiet" /dev/null
 	[ ! -s out ]
 	count 'on a terminal, compact --quiet says nothing' $?
+	run script -qec "TERM=xterm '$GKV' map b5" /dev/null
+	grep -q "$(printf '\033')\[3" out
+	count 'on a terminal, map is in colour' $?
+	run script -qec "TERM=xterm NO_COLOR=1 '$GKV' map b5" /dev/null
+	! grep -q "$(printf '\033')" out
+	count 'map is without colour where the user wants none' $?
 	run script -qec "'$GKV' load terminal '$work/many' --tsv" /dev/null
 	grep -q '3000 records loaded' out
 	count 'on a terminal, load says what it did' $?
@@ -581,7 +625,7 @@ each_verb()
 			echo 'put k v' >in
 			set -- batch "$file"
 			;;
-		backup) set -- backup "$file" taken ;;
+		backup | salvage) set -- $verb "$file" taken ;;
 		*) set -- $verb "$file" ;;
 		esac
 		gives "$verb of $kind gives $status" "$status" "$GKV" "$@"
@@ -590,7 +634,7 @@ each_verb()
 	done
 }
 
-read_verbs='get list count dump stat check backup'
+read_verbs='get list count dump stat map check backup'
 each_verb 4 directory 'a directory' $all_verbs
 each_verb 4 missing 'a missing file' $read_verbs del compact
 absent 'no verb makes a file where none was' missing
@@ -626,6 +670,16 @@ gives 'dump of a damaged store to a file gives 3' 3 "$GKV" dump damaged output
 same 'a failed dump leaves the file that was there' output.before output
 gives 'backup of a damaged store gives 3' 3 "$GKV" backup damaged taken
 absent 'a failed backup makes no file' taken
+gives 'put of a key that stays whole' 0 "$GKV" put damaged whole text
+cp damaged damaged.before
+gives 'check of a damaged store names the key' 3 "$GKV" check damaged
+says 'in quotes' 'record at [0-9]*, in the table.s page at [0-9]*, is damaged; it seems to be key "k"'
+gives 'salvage of a damaged store gives 3' 3 "$GKV" salvage damaged saved2
+says 'salvage names the damaged key' '^gkv: damaged: record at [0-9]*, key "k": is damaged'
+gives 'what was salvaged of it is sound' 0 "$GKV" check saved2
+gives 'salvage takes what is whole' 0 "$GKV" list saved2
+prints 'and nothing else' 'whole\ttext\n'
+same 'salvage does not change the damaged store' damaged.before damaged
 gives 'check --quiet of a damaged store gives 3' 3 "$GKV" check damaged --quiet
 same 'looking at a damaged store does not change it' damaged.before damaged
 

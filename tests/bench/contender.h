@@ -22,6 +22,14 @@ struct store;
 struct writer;
 struct reader;
 
+/* What a store counts of itself. */
+struct store_space {
+	uint64_t live_bytes;                 /* with what the store needs beside keys and values        */
+	bool counts;                         /* it knows the rest                                       */
+	uint64_t bytes_written, bytes_moved; /* since it was opened; those moved are among those written */
+	uint64_t free_slots;
+};
+
 struct store_config {
 	const char *path;
 	uint64_t records;   /* how many are expected: only for stores that must be told a size  */
@@ -63,6 +71,9 @@ struct contender {
 	int (*scan)(struct reader *reader, scan_visit *visit, void *arg);
 	/* The store's one-call get outside any snapshot: copies the value out; *size is SIZE_MAX when absent. */
 	int (*get_copy)(struct reader *reader, gkv_bytes key, void *buffer, size_t capacity, size_t *size);
+
+	/* NULL where a store does not count. */
+	int (*space)(struct store *store, struct store_space *out);
 
 	const char *(*message)(int code);
 };

@@ -166,6 +166,20 @@ static int gkv_reader_get_copy(struct reader *reader, gkv_bytes key, void *buffe
 	return rc;
 }
 
+static int gkv_store_space(struct store *store, struct store_space *out)
+{
+	gkv_stats stats;
+	int rc = gkv_stat((gkv *)store, &stats);
+
+	if (rc == GKV_OK)
+		*out = (struct store_space){.live_bytes = stats.live_bytes,
+					    .counts = true,
+					    .bytes_written = stats.bytes_written,
+					    .bytes_moved = stats.bytes_moved,
+					    .free_slots = stats.free_slots};
+	return rc;
+}
+
 const struct contender contender_gkv = {
 	.name = CONTENDER_SUBJECT,
 	.promise = "lazy: survives a killed process, opens at a commit after a power cut; "
@@ -190,5 +204,6 @@ const struct contender contender_gkv = {
 	.get_many = gkv_reader_get_many,
 	.scan = gkv_reader_scan,
 	.get_copy = gkv_reader_get_copy,
+	.space = gkv_store_space,
 	.message = gkv_strerror,
 };

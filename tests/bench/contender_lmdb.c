@@ -295,6 +295,24 @@ static int lmdb_reader_get_copy(struct reader *reader, gkv_bytes key, void *buff
 	return rc;
 }
 
+/* The pages of its tree; what is free in them is LMDB's overhead, as heads and table are gkv's. */
+static int lmdb_store_space(struct store *store, struct store_space *out)
+{
+	struct lmdb_store *s = (struct lmdb_store *)store;
+	MDB_txn *txn = NULL;
+	MDB_stat stat;
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_stat(txn, s->dbi, &stat);
+	mdb_txn_abort(txn);
+	if (rc == 0)
+		out->live_bytes = (uint64_t)stat.ms_psize *
+				  (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages);
+	return rc;
+}
+
 static const char *lmdb_message(int code)
 {
 	return mdb_strerror(code);
@@ -306,7 +324,7 @@ static const char *lmdb_message(int code)
 	.del = lmdb_writer_del, .commit = lmdb_writer_commit, .abort = lmdb_writer_abort,                              \
 	.reader_open = lmdb_reader_open, .reader_close = lmdb_reader_close, .snapshot_begin = lmdb_snapshot_begin,     \
 	.snapshot_end = lmdb_snapshot_end, .get = lmdb_reader_get, .get_many = lmdb_reader_get_many,                   \
-	.scan = lmdb_reader_scan, .get_copy = lmdb_reader_get_copy, .message = lmdb_message
+	.scan = lmdb_reader_scan, .get_copy = lmdb_reader_get_copy, .space = lmdb_store_space, .message = lmdb_message
 
 const struct contender contender_lmdb = {
 	.name = CONTENDER_REFERENCE,

@@ -26,6 +26,7 @@ struct run {
 	struct report report;
 	struct subject subjects[CONTENDERS_MAX];
 	const char *workloads, *contenders; /* comma-separated, NULL: the default */
+	const char *series;                 /* where the series goes, NULL: nowhere */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -44,6 +45,8 @@ static const char usage_text[] =
 	"  --rounds R          rounds, of which the median counts (5)\n"
 	"  --operations N      gets and mixed operations of a workload (the records, at most 1000000)\n"
 	"  --commits N         durable commits of a workload (1000)\n"
+	"  --turnover N        a churn writes its live bytes so many times (20)\n"
+	"  --series FILE       what a churn looks like over time, as CSV\n"
 	"  --workload LIST     only these, separated by commas; a name ending in - takes all that begin so\n"
 	"  --contender LIST    of gkv, lmdb, lmdb-writemap, memory (all)\n"
 	"  --reference NAME    the contender that ratios are taken against (lmdb)\n"
@@ -60,7 +63,7 @@ static int list_workloads(void)
 	const struct workload *w;
 
 	for (size_t i = 0; (w = workload_at(i)) != NULL; i++)
-		printf("%-18s %-5s %s\n", w->name, w->unit, w->title);
+		printf("%-20s %-5s %s\n", w->name, w->unit, w->title);
 	return 0;
 }
 
@@ -94,6 +97,8 @@ static const struct option long_options[] = {
 	{"rounds", required_argument, NULL, 'r'},
 	{"operations", required_argument, NULL, 'o'},
 	{"commits", required_argument, NULL, 'm'},
+	{"turnover", required_argument, NULL, 't'},
+	{"series", required_argument, NULL, 'S'},
 	{"workload", required_argument, NULL, 'w'},
 	{"contender", required_argument, NULL, 'c'},
 	{"dir", required_argument, NULL, 'd'},
@@ -127,6 +132,11 @@ static int parse_option(struct run *run, int option, const char *text)
 		return parse_u32(text, 1, RECORDS_MAX, &bench->operations);
 	case 'm':
 		return parse_u32(text, 2, 10000000, &bench->commits);
+	case 't':
+		return parse_u32(text, 1, 1000000, &bench->turnover);
+	case 'S':
+		run->series = text;
+		return 0;
 	case 's':
 		return parse_number(text, 0, UINT64_MAX, &bench->seed);
 	case 'w':
@@ -181,6 +191,8 @@ static int parse_options(struct run *run, int argc, char **argv)
 		bench->rounds = bench->quick ? 3 : 5;
 	if (bench->commits == 0)
 		bench->commits = bench->quick ? 100 : 1000;
+	if (bench->turnover == 0)
+		bench->turnover = bench->quick ? 3 : 20;
 	if (bench->operations == 0)
 		bench->operations = bench->records < OPERATIONS_MAX ? bench->records : OPERATIONS_MAX;
 	return 0;
@@ -242,7 +254,9 @@ static int choose(struct run *run)
 	if (report->results == NULL)
 		return fail_errno("the results", ENOMEM);
 	for (size_t i = 0; workload_at(i) != NULL && i < WORKLOADS_MAX; i++) {
-		if (run->workloads == NULL || list_names(run->workloads, workload_at(i)->name))
+		const bool apart = (workload_at(i)->flags & WORKLOAD_APART) != 0;
+
+		if (run->workloads == NULL ? !apart : list_names(run->workloads, workload_at(i)->name))
 			report->results[report->result_count++].workload = workload_at(i);
 	}
 	return 0;
@@ -257,6 +271,13 @@ static int prepare(struct run *run)
 	if (bench->shuffled == NULL || bench->zipfian == NULL)
 		return fail_errno("the orders of the records", ENOMEM);
 	run->report.bench = bench;
+	if (run->series != NULL) {
+		bench->series = fopen(run->series, "we");
+		if (bench->series == NULL)
+			return fail_errno(run->series, errno);
+		fputs("workload,contender,round,turnover,live,file,disk,own_live,written,moved,free_slots,put_ns\n",
+		      bench->series);
+	}
 	probe_machine(bench->folder, &run->report.machine);
 	for (size_t c = 0; c < run->report.contender_count; c++) {
 		if (subject_init(&run->subjects[c], bench, run->report.contenders[c]) != 0)
@@ -318,6 +339,8 @@ static int finish(struct run *run)
 		if (run->subjects[c].contender != NULL && subject_remove(&run->subjects[c]) != 0)
 			rc = -1;
 	}
+	if (run->bench.series != NULL && fclose(run->bench.series) != 0)
+		rc = fail_errno(run->series, errno);
 	free(run->bench.shuffled);
 	free(run->bench.zipfian);
 	free(run->report.results);

@@ -9,7 +9,7 @@
 
 #include "tests/bench/report.h"
 
-#define NAME_WIDTH 18
+#define NAME_WIDTH 20
 
 int report_contender(const struct report *report, const char *name)
 {

@@ -15,7 +15,8 @@ enum workload_flags {
 	WORKLOAD_HAS_LOG = 0x2u, /* only for contenders that replay a log                                */
 	WORKLOAD_COST = 0x4u,    /* a cost, not a speed: the ratio is gkv / lmdb, and less is better     */
 	WORKLOAD_LEAST = 0x8u,   /* other programs add to it: the least of the rounds, not the median    */
-	WORKLOAD_NO_RATIO = 0x10u
+	WORKLOAD_NO_RATIO = 0x10u,
+	WORKLOAD_APART = 0x20u   /* takes long: runs only where it is named                              */
 };
 
 struct workload {
@@ -47,6 +48,7 @@ extern const struct workload workload_cold[];
 extern const struct workload workload_delete[];
 extern const struct workload workload_memory[];
 extern const struct workload workload_replay[];
+extern const struct workload workload_churn[];
 
 /* All of them in the order in which they run: those that want the store as it was loaded come first. */
 const struct workload *workload_at(size_t index); /* NULL past the last */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* gkv salvage: takes what can still be read of a damaged store into a new one. Findings and summary are messages and go
+ * to standard error. */
+
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "gkv.h"
+
+struct findings {
+	const char *path;
+	uint64_t count;
+};
+
+static int finding_say(void *arg, const char *finding)
+{
+	struct findings *findings = arg;
+
+	say(findings->path, "%s", finding);
+	findings->count++;
+	return 0;
+}
+
+/* The codes of the library are about the damaged store; what the system refuses is about the new one, unless it does not
+ * let us read the damaged one. */
+static const char *failure_about(int code, const char *path, const char *dest)
+{
+	if (code < 0 || (code != EEXIST && access(path, R_OK) != 0))
+		return path;
+	return code == EISDIR || code == EIO ? path : dest;
+}
+
+static enum status salvage_run(const struct verb *verb, int argc, char **argv)
+{
+	bool quiet = false;
+	const struct option_spec specs[] = {{"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
+	struct findings findings = {0};
+	struct operands operands;
+	struct progress progress;
+	enum status status;
+	const char *dest;
+	int code;
+
+	if (!options_parse(verb, argc, argv, specs, &operands, &status))
+		return status;
+	findings.path = operands.items[0];
+	dest = operands.items[1];
+	progress_start(&progress, "salvage", quiet);
+	code = gkv_salvage(findings.path, dest, finding_say, &findings);
+	progress_stop(&progress);
+	if (code != GKV_OK)
+		return say_code(failure_about(code, findings.path, dest), code);
+	if (findings.count == 0) {
+		if (!quiet)
+			say(findings.path, "sound; every record is in %s", dest);
+		return STATUS_DONE;
+	}
+	if (!quiet)
+		say(findings.path, "%" PRIu64 " findings; what could be read is in %s", findings.count, dest);
+	return STATUS_DAMAGED;
+}
+
+const struct verb verb_salvage = {
+	.name = "salvage",
+	.synopsis = "FILE DEST [--quiet]",
+	.summary = "take what can still be read of a damaged store into a new one",
+	.help = "Copies the newest whole record of every key that can still be read in FILE into a new\n"
+		"store DEST. DEST must not exist, and appears only when it is complete; FILE is never\n"
+		"changed. What is lost, and each record that nothing but itself confirms, is said on\n"
+		"standard error, one sentence each, and gives exit status 3; DEST is there all the same.\n"
+		"Where both headers are lost this may take a minute or more.\n"
+		"\n"
+		"Options:\n"
+		"  --quiet         no progress and no summary; findings are still said\n",
+	.min_operands = 2,
+	.max_operands = 2,
+	.run = salvage_run,
+};
