@@ -88,9 +88,9 @@ int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg
 	r = arena_begin(a, ARENA_READ, &b.in);
 	if (r != 0)
 		return r;
-	os_mutex_lock(&a->flush.mutex);
+	flush_enter(&a->flush);
 	b.total = a->header.live_bytes;
-	os_mutex_unlock(&a->flush.mutex);
+	flush_leave(&a->flush);
 	r = arena_make(dest, &o, backup_to, &b);
 	arena_abort(b.in);
 	return r;

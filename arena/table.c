@@ -77,10 +77,11 @@ void table_iter_begin(struct table_iter *it, const struct map *m, uint64_t root,
 	*it = (struct table_iter){.map = m, .root = root, .born_after = born_after, .newest = newest};
 }
 
-/* On by as many names as share `depth` bits; then down from the first node that begins there. */
+/* Behind all names that share `depth` bits with this one, which need not be the first of them: a page is met in its
+ * middle where the references before were damaged. Then down from the first node that begins there. */
 static void iter_advance(struct table_iter *it, unsigned depth)
 {
-	it->name = depth == 0 ? 0 : it->name + (UINT64_C(1) << (64 - depth));
+	it->name = depth == 0 ? 0 : page_prefix(it->name, depth) + (UINT64_C(1) << (64 - depth));
 	it->done = it->name == 0;
 	it->level = 1;
 	while (it->level < TABLE_LEVELS && it->name << (NODE_BITS * it->level) != 0)

@@ -240,7 +240,7 @@ START_TEST(readers_see_whole_states)
 	state_set(2, 0);
 	for (unsigned t = 0; t < THREADS; t++)
 		must(pthread_create(&thread[t], NULL, t % 2 == 0 ? snapshots_take : pins_take, NULL) == 0);
-	for (uint64_t i = 0; i < rounds || atomic_load(&world->taken) < 100; i++) {
+	for (uint64_t i = 0; i < rounds || atomic_load(&world->taken) < 100 || reused == 0; i++) {
 		const uint64_t to = root_unused(born, died);
 		if (to == UINT64_MAX) {
 			os_pause(3);
