@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* sim_disk.c owns the contents of one simulated file, and what of them a power cut may leave.
+ *
+ * Stores through a map pass through no call, so they are found by comparison: at each step every sector that differs
+ * from what it was at the last step gets a new version. The versions of a sector since its last flush, and what was
+ * flushed, are what the disk may hold.
+ *
+ * 1. Bytes of the cache beyond the length are zero, and touching whole pages of them is a signal.
+ * 2. Each sector with a version stands in `dirty` once.
+ * 3. A version from before a truncation is not seen once that truncation is durable, and one from after it not before.
+ *
+ * Cost: a step compares the file once; a cut copies it once. */
+#define _GNU_SOURCE
+#include "tests/crash/sim_disk.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define VERSIONS_MOST 16384u /* more are written back, oldest first: the kernel does not wait for ever either */
+
+uint64_t sim_random(uint64_t *state)
+{
+	uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+static struct sim_file *files; /* the tracked ones, for lost_touched */
+
+static void *memory_map(uint64_t bytes, int protection)
+{
+	void *at = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED) {
+		perror("mmap");
+		abort();
+	}
+	return at;
+}
+
+void sim_file_init(struct sim_file *f, bool tracked)
+{
+	memset(f, 0, sizeof *f);
+	f->cache = memory_map(SIM_RESERVE, PROT_NONE);
+	f->tracked = tracked;
+	if (!tracked)
+		return;
+	f->seen = memory_map(SIM_RESERVE, PROT_READ | PROT_WRITE);
+	f->disk = memory_map(SIM_RESERVE, PROT_READ | PROT_WRITE);
+	f->newest = memory_map(SIM_SECTORS * sizeof *f->newest, PROT_READ | PROT_WRITE);
+	f->dirty = memory_map(SIM_SECTORS * sizeof *f->dirty, PROT_READ | PROT_WRITE);
+	f->lost = memory_map(SIM_PAGES_MOST, PROT_READ | PROT_WRITE);
+	f->next = files;
+	files = f;
+}
+
+static void file_unlist(const struct sim_file *f)
+{
+	for (struct sim_file **at = &files; *at != NULL; at = &(*at)->next) {
+		if (*at == f) {
+			*at = f->next;
+			return;
+		}
+	}
+}
+
+void sim_file_release(struct sim_file *f)
+{
+	(void)munmap(f->cache, SIM_RESERVE);
+	if (f->tracked) {
+		file_unlist(f);
+		(void)munmap(f->lost, SIM_PAGES_MOST);
+		(void)munmap(f->seen, SIM_RESERVE);
+		(void)munmap(f->disk, SIM_RESERVE);
+		(void)munmap(f->newest, SIM_SECTORS * sizeof *f->newest);
+		(void)munmap(f->dirty, SIM_SECTORS * sizeof *f->dirty);
+		free(f->version);
+	}
+	memset(f, 0, sizeof *f);
+}
+
+static uint64_t page_ceil(uint64_t bytes)
+{
+	return (bytes + SIM_PAGE - 1) & ~(SIM_PAGE - 1);
+}
+
+static void lost_forget(struct sim_file *f)
+{
+	if (!f->tracked || f->lost_count == 0)
+		return;
+	if (mprotect(f->cache, page_ceil(f->bytes), PROT_READ | PROT_WRITE) != 0)
+		abort();
+	memset(f->lost, SIM_PAGE_SOUND, SIM_PAGES_MOST);
+	f->lost_count = 0;
+}
+
+/* Lets the pages up to the new length be touched, and those beyond it no more. */
+static void cache_resize(struct sim_file *f, uint64_t bytes)
+{
+	const uint64_t old = page_ceil(f->bytes);
+	const uint64_t now = page_ceil(bytes);
+	int r = 0;
+
+	assert(bytes <= SIM_RESERVE && bytes % SIM_SECTOR == 0);
+	if (bytes < f->bytes)
+		memset(f->cache + bytes, 0, f->bytes - bytes);
+	if (now > old)
+		r = mprotect(f->cache + old, now - old, PROT_READ | PROT_WRITE);
+	else if (now < old)
+		r = mprotect(f->cache + now, old - now, PROT_NONE);
+	if (r != 0)
+		abort();
+	f->bytes = bytes;
+}
+
+/* A store to a lost page raises the signal once: from then on it is dirty. Any other fault is what it seems to be. */
+static void lost_fault(int signal_number, siginfo_t *info, void *context)
+{
+	uint8_t *at = info->si_addr;
+
+	(void)context;
+	for (struct sim_file *f = files; f != NULL; f = f->next) {
+		uint64_t page;
+		if (at < f->cache || at >= f->cache + f->bytes)
+			continue;
+		page = (uint64_t)(at - f->cache) / SIM_PAGE;
+		if (f->lost[page] != SIM_PAGE_LOST)
+			break;
+		f->lost[page] = SIM_PAGE_TOUCHED;
+		if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, PROT_READ | PROT_WRITE) == 0)
+			return;
+	}
+	(void)signal(signal_number, SIG_DFL);
+	(void)raise(signal_number);
+}
+
+static void lost_watch(void)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof action);
+	action.sa_sigaction = lost_fault;
+	action.sa_flags = SA_SIGINFO | SA_NODEFER;
+	if (sigaction(SIGSEGV, &action, NULL) != 0)
+		abort();
+}
+
+/* Of a range that is cut off: nothing of it is lost any more. */
+static void lost_touch(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	for (uint64_t page = page_ceil(start) / SIM_PAGE; page * SIM_PAGE < end; page++) {
+		if (f->lost[page] == SIM_PAGE_SOUND)
+			continue;
+		if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, PROT_READ | PROT_WRITE) != 0)
+			abort();
+		f->lost[page] = SIM_PAGE_SOUND;
+		f->lost_count--;
+	}
+}
+
+static void versions_forget(struct sim_file *f)
+{
+	for (uint32_t i = 0; i < f->dirty_count; i++)
+		f->newest[f->dirty[i]] = 0;
+	f->dirty_count = 0;
+	f->version_count = 0;
+}
+
+void sim_file_settle(struct sim_file *f)
+{
+	if (!f->tracked)
+		return;
+	lost_forget(f);
+	versions_forget(f);
+	if (f->disk_bytes > f->bytes)
+		memset(f->disk + f->bytes, 0, f->disk_bytes - f->bytes);
+	memcpy(f->disk, f->cache, f->bytes);
+	memcpy(f->seen, f->cache, f->bytes);
+	f->disk_bytes = f->bytes;
+	f->resize_count = 0;
+}
+
+void sim_file_clear(struct sim_file *f)
+{
+	if (f->tracked)
+		memset(f->seen, 0, f->bytes);
+	cache_resize(f, 0);
+	sim_file_settle(f);
+}
+
+/* Whether what was seen after `then` changes of length is still there after `now` of them. */
+static bool version_lasts(const struct sim_file *f, uint32_t sector, uint32_t then, uint32_t now)
+{
+	const uint32_t from = then < now ? then : now;
+	const uint32_t to = then < now ? now : then;
+
+	for (uint32_t i = from; i < to; i++)
+		if (f->resize[i] <= sector * SIM_SECTOR)
+			return false;
+	return true;
+}
+
+/* The length is durable: versions from before a truncation are gone. */
+static void resizes_settle(struct sim_file *f)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < f->dirty_count; i++) {
+		const uint32_t sector = f->dirty[i];
+		uint32_t *link = &f->newest[sector];
+		while (*link != 0 && version_lasts(f, sector, f->version[*link - 1].resizes, f->resize_count)) {
+			f->version[*link - 1].resizes = 0;
+			link = &f->version[*link - 1].older;
+		}
+		*link = 0;
+		if (f->newest[sector] != 0)
+			f->dirty[kept++] = sector;
+	}
+	f->dirty_count = kept;
+	for (uint32_t i = 0; i < f->resize_count; i++) {
+		if (f->resize[i] < f->disk_bytes)
+			memset(f->disk + f->resize[i], 0, f->disk_bytes - f->resize[i]);
+		f->disk_bytes = f->resize[i];
+	}
+	assert(f->disk_bytes == f->bytes);
+	f->resize_count = 0;
+}
+
+void sim_file_resize(struct sim_file *f, uint64_t bytes)
+{
+	const uint64_t old = f->bytes;
+
+	if (f->tracked && bytes < old)
+		lost_touch(f, bytes, old);
+	cache_resize(f, bytes);
+	if (!f->tracked)
+		return;
+	if (bytes < old)
+		memset(f->seen + bytes, 0, old - bytes);
+	f->resize[f->resize_count++] = bytes;
+	if (f->resize_count == SIM_RESIZES)
+		resizes_settle(f);
+}
+
+static void version_add(struct sim_file *f, uint32_t sector, uint32_t moment)
+{
+	struct sim_version *v;
+
+	if (f->version_count == f->version_capacity) {
+		f->version_capacity = f->version_capacity == 0 ? 1024 : 2 * f->version_capacity;
+		f->version = realloc(f->version, f->version_capacity * sizeof *f->version);
+		if (f->version == NULL)
+			abort();
+	}
+	v = &f->version[f->version_count++];
+	v->older = f->newest[sector];
+	v->moment = moment;
+	v->resizes = f->resize_count;
+	v->sector = sector;
+	memcpy(v->data, f->cache + sector * SIM_SECTOR, SIM_SECTOR);
+	if (v->older == 0)
+		f->dirty[f->dirty_count++] = sector;
+	f->newest[sector] = f->version_count;
+}
+
+/* Pages that were lost and have been stored to are dirty, whole. */
+static void lost_step(struct sim_file *f, uint32_t moment)
+{
+	for (uint32_t page = 0; page < page_ceil(f->bytes) / SIM_PAGE; page++) {
+		if (f->lost[page] != SIM_PAGE_TOUCHED)
+			continue;
+		f->lost[page] = SIM_PAGE_SOUND;
+		f->lost_count--;
+		for (uint64_t at = page * SIM_PAGE; at < (page + 1) * SIM_PAGE && at < f->bytes; at += SIM_SECTOR) {
+			version_add(f, (uint32_t)(at / SIM_SECTOR), moment);
+			memcpy(f->seen + at, f->cache + at, SIM_SECTOR);
+		}
+	}
+}
+
+void sim_file_step(struct sim_file *f, uint32_t moment)
+{
+	if (!f->tracked)
+		return;
+	if (f->lost_count > 0)
+		lost_step(f, moment);
+	if (f->version_count >= VERSIONS_MOST)
+		sim_file_flush(f, 0, f->bytes);
+	for (uint64_t page = 0; page < f->bytes; page += SIM_PAGE) {
+		const uint64_t end = page + SIM_PAGE < f->bytes ? page + SIM_PAGE : f->bytes;
+		if (memcmp(f->cache + page, f->seen + page, end - page) == 0)
+			continue;
+		for (uint64_t at = page; at < end; at += SIM_SECTOR) {
+			if (memcmp(f->cache + at, f->seen + at, SIM_SECTOR) == 0)
+				continue;
+			version_add(f, (uint32_t)(at / SIM_SECTOR), moment);
+			memcpy(f->seen + at, f->cache + at, SIM_SECTOR);
+		}
+	}
+}
+
+/* The kernel takes the pages of the range for clean; the disk has those that were not lost. */
+static void pages_clean(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	const uint64_t from = start & ~(SIM_PAGE - 1);
+	const uint64_t to = page_ceil(end) < f->bytes ? page_ceil(end) : f->bytes;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < f->dirty_count; i++) {
+		const uint32_t sector = f->dirty[i];
+		const uint64_t at = sector * SIM_SECTOR;
+		if (at < from || at >= to) {
+			f->dirty[kept++] = sector;
+			continue;
+		}
+		if (f->lost[at / SIM_PAGE] == SIM_PAGE_SOUND)
+			memcpy(f->disk + at, f->seen + at, SIM_SECTOR);
+		f->newest[sector] = 0;
+	}
+	f->dirty_count = kept;
+	if (kept == 0)
+		f->version_count = 0;
+}
+
+void sim_file_flush(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	if (!f->tracked)
+		return;
+	resizes_settle(f);
+	pages_clean(f, start, end);
+}
+
+void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *random)
+{
+	const uint64_t to = end < f->bytes ? end : f->bytes;
+
+	if (!f->tracked)
+		return;
+	lost_watch();
+	resizes_settle(f);
+	for (uint64_t page = start / SIM_PAGE; page * SIM_PAGE < to; page++) {
+		bool dirty = false;
+		for (uint64_t at = page * SIM_PAGE; at < (page + 1) * SIM_PAGE && at < f->bytes; at += SIM_SECTOR)
+			dirty = dirty || f->newest[at / SIM_SECTOR] != 0;
+		if (!dirty || (sim_random(random) & 1) != 0)
+			continue;
+		f->lost[page] = SIM_PAGE_LOST;
+		f->lost_count++;
+		if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, PROT_READ) != 0)
+			abort();
+	}
+	pages_clean(f, start, to);
+}
+
+void sim_file_copy(const struct sim_file *f, struct sim_file *to)
+{
+	cache_resize(to, f->bytes);
+	memcpy(to->cache, f->cache, f->bytes);
+}
+
+/* Words of 8 bytes of `to` that differ become, by chance, those of `other`. */
+static void words_mix(uint8_t *to, const uint8_t *other, uint64_t *random)
+{
+	const uint64_t mask = sim_random(random);
+
+	for (unsigned i = 0; i < SIM_SECTOR / 8; i++)
+		if ((mask >> i & 1) != 0)
+			memcpy(to + i * 8, other + i * 8, 8);
+}
+
+struct chooser {
+	const struct sim_file *f;
+	const struct sim_cut *cut;
+	uint32_t resizes; /* changes of length that are durable           */
+	uint32_t moment;  /* SIM_MOMENT                                    */
+	uint64_t salt;    /* SIM_PAGES: which pages                        */
+	uint64_t random;
+	bool few_new; /* SIM_FEW: few are new; otherwise few are old   */
+	uint32_t few[3];
+};
+
+/* Index + 1 of the version that the disk has of a sector; 0: what was flushed. */
+static uint32_t version_choose(struct chooser *c, uint32_t sector)
+{
+	const struct sim_file *f = c->f;
+	uint32_t v = f->newest[sector];
+	uint64_t page = c->salt ^ (sector / (SIM_PAGE / SIM_SECTOR));
+
+	switch (c->cut->style) {
+	case SIM_ALL:
+		return v;
+	case SIM_MOMENT:
+		while (v != 0 && f->version[v - 1].moment > c->moment)
+			v = f->version[v - 1].older;
+		return v;
+	case SIM_PAGES:
+		return (sim_random(&page) & 15) < c->cut->of_16 ? v : 0;
+	case SIM_SECTORS_TORN:
+		while (v != 0 && (sim_random(&c->random) & 15) >= c->cut->of_16)
+			v = f->version[v - 1].older;
+		return v;
+	case SIM_FEW:
+		for (unsigned i = 0; i < 3; i++)
+			if (c->few[i] == sector)
+				return c->few_new ? v : 0;
+		return c->few_new ? 0 : v;
+	default:
+		return 0;
+	}
+}
+
+static void sector_cut(struct chooser *c, uint32_t sector, uint8_t *to)
+{
+	const struct sim_file *f = c->f;
+	uint32_t v = version_choose(c, sector);
+
+	while (v != 0 && !version_lasts(f, sector, f->version[v - 1].resizes, c->resizes))
+		v = f->version[v - 1].older;
+	if (v == 0)
+		return;
+	if (!c->cut->mixed || (sim_random(&c->random) & 3) != 0) {
+		memcpy(to, f->version[v - 1].data, SIM_SECTOR);
+		return;
+	}
+	/* The page was being written back while this version took the place of the one before. */
+	if (f->version[v - 1].older != 0)
+		memcpy(to, f->version[f->version[v - 1].older - 1].data, SIM_SECTOR);
+	words_mix(to, f->version[v - 1].data, &c->random);
+}
+
+static void chooser_begin(struct chooser *c, const struct sim_file *f, const struct sim_cut *cut)
+{
+	*c = (struct chooser){.f = f, .cut = cut, .random = cut->random, .resizes = f->resize_count};
+	if (cut->style == SIM_NONE)
+		c->resizes = 0;
+	else if (cut->style != SIM_ALL)
+		c->resizes = (uint32_t)(sim_random(&c->random) % (f->resize_count + 1));
+	c->salt = sim_random(&c->random);
+	c->few_new = (sim_random(&c->random) & 1) != 0;
+	if (f->dirty_count == 0)
+		return;
+	for (unsigned i = 0; i < 3; i++)
+		c->few[i] = f->dirty[sim_random(&c->random) % f->dirty_count];
+	if (f->version_count > 0)
+		c->moment = f->version[sim_random(&c->random) % f->version_count].moment;
+}
+
+void sim_file_cut(const struct sim_file *f, const struct sim_cut *cut, struct sim_file *to)
+{
+	struct chooser c;
+	uint64_t bytes = f->disk_bytes;
+	uint64_t most = f->disk_bytes; /* of what is copied, what no truncation has cut */
+
+	assert(f->tracked);
+	chooser_begin(&c, f, cut);
+	for (uint32_t i = 0; i < c.resizes; i++) {
+		bytes = f->resize[i];
+		most = bytes < most ? bytes : most;
+	}
+	cache_resize(to, bytes);
+	memcpy(to->cache, f->disk, most);
+	memset(to->cache + most, 0, bytes - most);
+	for (uint32_t i = 0; i < f->dirty_count; i++)
+		if (f->dirty[i] * SIM_SECTOR < bytes)
+			sector_cut(&c, f->dirty[i], to->cache + f->dirty[i] * SIM_SECTOR);
+}

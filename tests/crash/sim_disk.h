@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* sim_disk.h: one file of a machine that may lose power: what its processes see (the cache, which is handed out as the
+ * map), what the disk has, and every content in between that the kernel may have written back.
+ *
+ * The disk is made of 512-byte sectors, each of which is written whole. A word of 8 bytes is the unit that a processor
+ * stores: a page that is written back while it is being changed may hold any mixture of words, old and new, within a
+ * sector. A change of the file's length is durable with the next flush of the file, and may be earlier; such changes
+ * become durable in order. */
+#ifndef GKV_TESTS_CRASH_SIM_DISK_H
+#define GKV_TESTS_CRASH_SIM_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_SECTOR     UINT64_C(512)
+#define SIM_PAGE       UINT64_C(4096)
+#define SIM_RESERVE    (UINT64_C(4) << 20) /* bytes of a file at most, and of its map */
+#define SIM_SECTORS    (SIM_RESERVE / SIM_SECTOR)
+#define SIM_PAGES_MOST (SIM_RESERVE / SIM_PAGE)
+#define SIM_RESIZES    16u
+
+/* A content that a sector had at some time since it was flushed. */
+struct sim_version {
+	uint32_t older;   /* index + 1 of the version before it, 0: what the disk has      */
+	uint32_t moment;  /* step in which it was seen                                       */
+	uint32_t resizes; /* changes of the file's length before it, of those not yet durable */
+	uint32_t sector;
+	uint8_t data[SIM_SECTOR];
+};
+
+struct sim_file {
+	uint8_t *cache; /* SIM_RESERVE bytes; those beyond `bytes` are zero and cannot be touched */
+	uint64_t bytes;
+	/* From here on only where the file is tracked. */
+	bool tracked;
+	uint8_t *seen; /* the cache as of the last step      */
+	uint8_t *disk; /* what was flushed, of disk_bytes    */
+	uint64_t disk_bytes;
+	uint64_t resize[SIM_RESIZES]; /* lengths since then */
+	uint32_t resize_count;
+	uint32_t *newest; /* by sector: index + 1 of its newest version, 0: none */
+	uint32_t *dirty;  /* the sectors that have one                           */
+	uint32_t dirty_count;
+	struct sim_version *version;
+	uint32_t version_count, version_capacity;
+	/* By page: the kernel takes it for clean, and the disk has not got it. Only a new store makes it dirty again, even of
+	 * what it holds already. */
+	uint8_t *lost;
+	uint32_t lost_count;
+	struct sim_file *next; /* of all tracked files */
+};
+
+enum sim_lost { SIM_PAGE_SOUND, SIM_PAGE_LOST, SIM_PAGE_TOUCHED };
+
+void sim_file_init(struct sim_file *f, bool tracked);
+void sim_file_release(struct sim_file *f);
+/* Empty, on the disk as well. */
+void sim_file_clear(struct sim_file *f);
+
+/* Sets the length; what is cut off reads as zeroes if it comes back. */
+void sim_file_resize(struct sim_file *f, uint64_t bytes);
+/* Notes what was stored through the map since the last step. */
+void sim_file_step(struct sim_file *f, uint32_t moment);
+/* The range and the length are on the disk; sim_file_step came first. */
+void sim_file_flush(struct sim_file *f, uint64_t start, uint64_t end);
+/* A flush of the range failed: the length is on the disk, each of the pages is too or is lost. sim_file_step came first. */
+void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *random);
+/* All that is in the cache is what the disk has: the machine has just started. */
+void sim_file_settle(struct sim_file *f);
+
+/* What a power cut may leave. */
+enum sim_style {
+	SIM_NONE,         /* nothing that was not flushed                      */
+	SIM_ALL,          /* everything, as after a kill                       */
+	SIM_MOMENT,       /* all that was there at some earlier moment         */
+	SIM_PAGES,        /* of some pages the newest content                  */
+	SIM_SECTORS_TORN, /* of each sector any content that it had      */
+	SIM_FEW,          /* of a few sectors the newest content, or of all but a few */
+	SIM_STYLES
+};
+
+struct sim_cut {
+	enum sim_style style;
+	uint32_t of_16; /* how many of 16 pages or sectors have reached the disk */
+	bool mixed;     /* some sectors are mixtures of words                    */
+	uint64_t random;
+};
+
+/* Puts one such content into `to`, which is not tracked. */
+void sim_file_cut(const struct sim_file *f, const struct sim_cut *cut, struct sim_file *to);
+/* The cache of f. */
+void sim_file_copy(const struct sim_file *f, struct sim_file *to);
+
+/* A number that follows *state: splitmix64. */
+uint64_t sim_random(uint64_t *state);
+
+#endif

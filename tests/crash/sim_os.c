@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* sim_os.c owns the simulated machine: the table of operations, and what a process holds.
+ *
+ * 1. Every operation runs the hook first; what it does afterwards happens as a whole.
+ * 2. Everything that a process got is listed, so that a killed one leaves nothing behind.
+ *
+ * A flush makes the range and the length of its file durable (an msync or fdatasync commits the metadata that is needed
+ * to read the data back); names are made durable by sync_dir alone. */
+#define _GNU_SOURCE
+#include "tests/crash/sim_os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "arena/gravity.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+const char *const sim_call_names[SIM_CALLS] = {
+	"step",   "open",   "close",    "size",     "lock",       "unlock", "map",   "unmap",
+	"advise", "grow",   "truncate", "punch",    "sync_range", "sync",   "push",  "read",
+	"write",  "rename", "unlink",   "sync_dir", "clock",      "random", "alloc", "free",
+};
+
+struct sim_block {
+	struct sim_block *next, *before;
+	uint64_t bytes;
+	uint64_t unused; /* keeps what follows aligned to 16 */
+};
+
+static struct sim *sim_of(const struct os *os)
+{
+	return os->context;
+}
+
+static void sim_see(struct sim *s)
+{
+	s->moment++;
+	for (unsigned i = 0; i < SIM_FILES; i++)
+		if (s->entry[i].names > 0)
+			sim_file_step(&s->entry[i].file, s->moment);
+}
+
+static void hook_run(struct sim *s, enum sim_call call, uint64_t offset, uint64_t bytes)
+{
+	if (s->hook == NULL)
+		return;
+	sim_see(s);
+	s->hook(s->hook_arg, call, offset, bytes);
+}
+
+/* At the entry of each operation that can fail. */
+static int call_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64_t bytes)
+{
+	hook_run(s, call, offset, bytes);
+	if (s->fail_at == 0 || (--s->fail_at != 0 && s->failed == 0))
+		return 0;
+	if (s->fail_always)
+		s->fail_at = 1;
+	s->failed++;
+	return s->fail_code;
+}
+
+/* Files ---------------------------------------------------------------------------------------------------------- */
+
+static const char *entry_name(const struct sim_entry *e)
+{
+	return e->names == 0 ? "" : e->name[e->names - 1];
+}
+
+struct sim_entry *sim_find(struct sim *s, const char *path)
+{
+	for (unsigned i = 0; i < SIM_FILES; i++)
+		if (strcmp(entry_name(&s->entry[i]), path) == 0)
+			return &s->entry[i];
+	return NULL;
+}
+
+static void entry_rename(struct sim_entry *e, const char *name)
+{
+	assert(strlen(name) < SIM_PATH);
+	if (e->names == SIM_NAMES) {
+		memmove(e->name[1], e->name[2], (SIM_NAMES - 2) * SIM_PATH);
+		e->names--;
+	}
+	(void)snprintf(e->name[e->names++], SIM_PATH, "%s", name);
+}
+
+static struct sim_entry *entry_new(struct sim *s, const char *path)
+{
+	for (unsigned i = 0; i < SIM_FILES; i++) {
+		struct sim_entry *e = &s->entry[i];
+		/* One that has no name, neither flushed nor seen, is gone. */
+		if (e->names > 0 && (e->names > 1 || e->name[0][0] != '\0'))
+			continue;
+		sim_file_clear(&e->file);
+		e->names = 1;
+		e->name[0][0] = '\0';
+		entry_rename(e, path);
+		return e;
+	}
+	return NULL;
+}
+
+static struct sim_file *file_of(struct sim *s, os_file file)
+{
+	assert(file.fd >= 100 && file.fd < 100 + (int)SIM_FDS && s->fd[file.fd - 100].open);
+	return &s->entry[s->fd[file.fd - 100].entry].file;
+}
+
+static int sim_open(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out)
+{
+	struct sim *s = sim_of(os);
+	struct sim_entry *e;
+	int r = call_enter(s, SIM_OPEN, 0, 0);
+
+	(void)mode;
+	*out = OS_NOFILE;
+	if (r != 0)
+		return r;
+	e = sim_find(s, path);
+	if ((flags & OS_CREATE) != 0) {
+		if (e != NULL)
+			return EEXIST;
+		e = entry_new(s, path);
+		if (e == NULL)
+			return ENOSPC;
+	}
+	if (e == NULL)
+		return ENOENT;
+	for (unsigned i = 0; i < SIM_FDS; i++) {
+		if (s->fd[i].open)
+			continue;
+		s->fd[i] = (struct sim_fd){.open = true, .entry = (uint32_t)(e - s->entry)};
+		out->fd = 100 + (int)i;
+		return 0;
+	}
+	return EMFILE;
+}
+
+static int sim_close(const struct os *os, os_file file)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_CLOSE, 0, 0);
+
+	(void)file_of(s, file);
+	s->fd[file.fd - 100].open = false;
+	return r;
+}
+
+static int sim_size(const struct os *os, os_file file, uint64_t *bytes)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_SIZE, 0, 0);
+
+	*bytes = r == 0 ? file_of(s, file)->bytes : 0;
+	return r;
+}
+
+static int sim_lock(const struct os *os, os_file file, bool exclusive)
+{
+	struct sim *s = sim_of(os);
+	const int mine = file.fd - 100;
+	const int r = call_enter(s, SIM_LOCK, 0, 0);
+
+	(void)file_of(s, file);
+	if (r != 0)
+		return r;
+	for (int i = 0; i < (int)SIM_FDS; i++)
+		if (i != mine && s->fd[i].open && s->fd[i].entry == s->fd[mine].entry && s->fd[i].lock != 0 &&
+		    (exclusive || s->fd[i].lock == 2))
+			return GRAVITY_BUSY;
+	s->fd[mine].lock = exclusive ? 2 : 1;
+	return 0;
+}
+
+static int sim_unlock(const struct os *os, os_file file)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_UNLOCK, 0, 0);
+
+	(void)file_of(s, file);
+	s->fd[file.fd - 100].lock = 0;
+	return r;
+}
+
+/* The map -------------------------------------------------------------------------------------------------------- */
+
+static int map_note(struct sim *s, void *base, uint64_t bytes)
+{
+	for (unsigned i = 0; i < SIM_MAPS; i++) {
+		if (s->map[i].base != NULL)
+			continue;
+		s->map[i].base = base;
+		s->map[i].bytes = bytes;
+		return 0;
+	}
+	abort();
+}
+
+static int sim_map(const struct os *os, os_file file, enum os_map_mode mode, uint64_t least, uint64_t *reserve,
+		   void **base)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_MAP, 0, least);
+	uint64_t bytes = *reserve;
+
+	*base = NULL;
+	if (r != 0)
+		return r;
+	while (bytes > SIM_RESERVE && bytes / 2 >= least)
+		bytes /= 2;
+	*reserve = bytes;
+	if (mode == OS_MAP_SHARED) {
+		*base = file_of(s, file)->cache;
+		return bytes > SIM_RESERVE ? ENOMEM : 0;
+	}
+	*base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (*base == MAP_FAILED)
+		return ENOMEM;
+	if (mode == OS_MAP_PRIVATE)
+		memcpy(*base, file_of(s, file)->cache, file_of(s, file)->bytes);
+	return map_note(s, *base, bytes);
+}
+
+static int sim_unmap(const struct os *os, void *base, uint64_t reserve)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_UNMAP, 0, reserve);
+
+	for (unsigned i = 0; i < SIM_MAPS; i++) {
+		if (s->map[i].base != base)
+			continue;
+		(void)munmap(base, s->map[i].bytes);
+		s->map[i].base = NULL;
+	}
+	return r;
+}
+
+static int sim_advise(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice)
+{
+	(void)base;
+	(void)advice;
+	return call_enter(sim_of(os), SIM_ADVISE, offset, bytes);
+}
+
+static uint64_t used_bytes(const struct sim *s)
+{
+	uint64_t used = 0;
+
+	for (unsigned i = 0; i < SIM_FILES; i++)
+		if (entry_name(&s->entry[i])[0] != '\0')
+			used += s->entry[i].file.bytes;
+	return used;
+}
+
+static int sim_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	struct sim *s = sim_of(os);
+	struct sim_file *f = file_of(s, file);
+	const int r = call_enter(s, SIM_GROW, offset, bytes);
+
+	if (r != 0)
+		return r;
+	if (offset + bytes <= f->bytes)
+		return 0;
+	if (offset + bytes > SIM_RESERVE || used_bytes(s) - f->bytes + offset + bytes > s->capacity)
+		return ENOSPC;
+	sim_file_resize(f, offset + bytes);
+	return 0;
+}
+
+static int sim_truncate(const struct os *os, os_file file, uint64_t bytes)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_TRUNCATE, bytes, 0);
+
+	if (r == 0)
+		sim_file_resize(file_of(s, file), bytes);
+	return r;
+}
+
+static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	struct sim *s = sim_of(os);
+	struct sim_file *f = file_of(s, file);
+	const int r = call_enter(s, SIM_PUNCH, offset, bytes);
+
+	if (r == 0 && offset < f->bytes)
+		memset(f->cache + offset, 0, bytes < f->bytes - offset ? bytes : f->bytes - offset);
+	return r;
+}
+
+static int flush_do(struct sim *s, struct sim_file *f, uint64_t start, uint64_t end, int r)
+{
+	sim_see(s);
+	if (r == 0)
+		sim_file_flush(f, start, end);
+	else if (s->fail_loses)
+		sim_file_lose(f, start, end, &s->random);
+	return r;
+}
+
+static int sim_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_SYNC_RANGE, offset, bytes);
+
+	assert(base == (void *)file_of(s, file)->cache);
+	(void)base;
+	return flush_do(s, file_of(s, file), offset, offset + bytes, r);
+}
+
+static int sim_sync(const struct os *os, os_file file)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_SYNC, 0, 0);
+
+	return flush_do(s, file_of(s, file), 0, SIM_RESERVE, r);
+}
+
+static int sim_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	(void)file;
+	return call_enter(sim_of(os), SIM_PUSH, offset, bytes);
+}
+
+static int sim_read(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got)
+{
+	struct sim *s = sim_of(os);
+	const struct sim_file *f = file_of(s, file);
+	const int r = call_enter(s, SIM_READ, offset, bytes);
+
+	*got = 0;
+	if (r != 0)
+		return r;
+	if (offset < f->bytes)
+		*got = bytes < f->bytes - offset ? bytes : (size_t)(f->bytes - offset);
+	memcpy(buf, f->cache + offset, *got);
+	return 0;
+}
+
+static int sim_write(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes)
+{
+	struct sim *s = sim_of(os);
+	struct sim_file *f = file_of(s, file);
+	const int r = call_enter(s, SIM_WRITE, offset, bytes);
+
+	if (r != 0)
+		return r;
+	if (offset + bytes > SIM_RESERVE)
+		return ENOSPC;
+	if (offset + bytes > f->bytes)
+		sim_file_resize(f, (offset + bytes + SIM_SECTOR - 1) & ~(SIM_SECTOR - 1));
+	memcpy(f->cache + offset, buf, bytes);
+	return 0;
+}
+
+/* Names ---------------------------------------------------------------------------------------------------------- */
+
+static int sim_rename(const struct os *os, const char *from, const char *to)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_RENAME, 0, 0);
+
+	if (r != 0)
+		return r;
+	if (sim_find(s, to) != NULL)
+		return EEXIST;
+	if (sim_find(s, from) == NULL)
+		return ENOENT;
+	entry_rename(sim_find(s, from), to);
+	return 0;
+}
+
+static int sim_unlink(const struct os *os, const char *path)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_UNLINK, 0, 0);
+
+	if (r != 0)
+		return r;
+	if (sim_find(s, path) == NULL)
+		return ENOENT;
+	entry_rename(sim_find(s, path), "");
+	return 0;
+}
+
+static int sim_sync_dir(const struct os *os, const char *path)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_SYNC_DIR, 0, 0);
+
+	(void)path;
+	if (r != 0)
+		return r;
+	for (unsigned i = 0; i < SIM_FILES; i++) {
+		struct sim_entry *e = &s->entry[i];
+		if (e->names < 2)
+			continue;
+		memmove(e->name[0], e->name[e->names - 1], SIM_PATH);
+		e->names = 1;
+	}
+	return 0;
+}
+
+/* The rest ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t sim_clock(const struct os *os)
+{
+	struct sim *s = sim_of(os);
+
+	return s->ticks += 1000;
+}
+
+static int sim_fill(const struct os *os, void *buf, size_t bytes)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_RANDOM, 0, bytes);
+
+	for (size_t i = 0; r == 0 && i < bytes; i++)
+		((uint8_t *)buf)[i] = (uint8_t)sim_random(&s->random);
+	return r;
+}
+
+static void block_unlink(struct sim *s, struct sim_block *b)
+{
+	if (b->next != NULL)
+		b->next->before = b->before;
+	if (b->before != NULL)
+		b->before->next = b->next;
+	else
+		s->blocks = b->next;
+	s->block_count--;
+}
+
+static void sim_free(const struct os *os, void *ptr)
+{
+	struct sim_block *b = ptr;
+
+	if (ptr == NULL)
+		return;
+	b--;
+	block_unlink(sim_of(os), b);
+	free(b);
+}
+
+static void *sim_alloc(const struct os *os, void *old, size_t bytes)
+{
+	struct sim *s = sim_of(os);
+	struct sim_block *b;
+
+	assert(bytes > 0);
+	if (call_enter(s, SIM_ALLOC, 0, bytes) != 0)
+		return NULL;
+	b = malloc(sizeof *b + bytes);
+	if (b == NULL)
+		return NULL;
+	b->bytes = bytes;
+	b->before = NULL;
+	b->next = s->blocks;
+	if (b->next != NULL)
+		b->next->before = b;
+	s->blocks = b;
+	s->block_count++;
+	if (old != NULL) {
+		const uint64_t had = ((struct sim_block *)old - 1)->bytes;
+		memcpy(b + 1, old, had < bytes ? had : bytes);
+		sim_free(os, old);
+	}
+	return b + 1;
+}
+
+/* The machine ---------------------------------------------------------------------------------------------------- */
+
+void sim_init(struct sim *s, bool tracked, uint64_t seed)
+{
+	memset(s, 0, sizeof *s);
+	s->os = (struct os){
+		.open = sim_open,
+		.close = sim_close,
+		.size = sim_size,
+		.lock = sim_lock,
+		.unlock = sim_unlock,
+		.map = sim_map,
+		.unmap = sim_unmap,
+		.advise = sim_advise,
+		.grow = sim_grow,
+		.truncate = sim_truncate,
+		.punch = sim_punch,
+		.sync_range = sim_sync_range,
+		.sync = sim_sync,
+		.push = sim_push,
+		.read = sim_read,
+		.write = sim_write,
+		.rename = sim_rename,
+		.unlink = sim_unlink,
+		.sync_dir = sim_sync_dir,
+		.clock = sim_clock,
+		.random = sim_fill,
+		.alloc = sim_alloc,
+		.free = sim_free,
+		.context = s,
+	};
+	s->tracked = tracked;
+	s->random = seed;
+	s->capacity = UINT64_MAX;
+	for (unsigned i = 0; i < SIM_FILES; i++)
+		sim_file_init(&s->entry[i].file, tracked);
+}
+
+void sim_kill(struct sim *s)
+{
+	while (s->blocks != NULL) {
+		struct sim_block *b = s->blocks;
+		block_unlink(s, b);
+		free(b);
+	}
+	for (unsigned i = 0; i < SIM_MAPS; i++)
+		if (s->map[i].base != NULL)
+			(void)munmap(s->map[i].base, s->map[i].bytes);
+	memset(s->map, 0, sizeof s->map);
+	memset(s->fd, 0, sizeof s->fd);
+}
+
+void sim_release(struct sim *s)
+{
+	sim_kill(s);
+	for (unsigned i = 0; i < SIM_FILES; i++)
+		sim_file_release(&s->entry[i].file);
+}
+
+void sim_step(struct sim *s)
+{
+	hook_run(s, SIM_STEP, 0, 0);
+}
+
+/* The one name that the file has after a start. */
+static void entry_settle(struct sim_entry *e, const char *name)
+{
+	(void)snprintf(e->name[0], SIM_PATH, "%s", name);
+	e->names = name[0] != '\0';
+	if (e->names == 0)
+		sim_file_clear(&e->file);
+	else
+		sim_file_settle(&e->file);
+}
+
+void sim_cut(const struct sim *from, const struct sim_cut *cut, struct sim *to)
+{
+	uint64_t random = cut->random;
+
+	for (unsigned i = 0; i < SIM_FILES; i++) {
+		const struct sim_entry *e = &from->entry[i];
+		struct sim_cut own = *cut;
+		char name[SIM_PATH] = "";
+		own.random = sim_random(&random);
+		if (e->names > 0) {
+			const uint64_t pick = cut->style == SIM_NONE  ? 0
+					      : cut->style == SIM_ALL ? e->names - 1
+								      : own.random % e->names;
+			(void)snprintf(name, sizeof name, "%s", e->name[pick]);
+		}
+		if (name[0] != '\0')
+			sim_file_cut(&e->file, &own, &to->entry[i].file);
+		entry_settle(&to->entry[i], name);
+	}
+}
+
+void sim_copy(const struct sim *from, struct sim *to)
+{
+	for (unsigned i = 0; i < SIM_FILES; i++) {
+		const struct sim_entry *e = &from->entry[i];
+		if (entry_name(e)[0] != '\0')
+			sim_file_copy(&e->file, &to->entry[i].file);
+		entry_settle(&to->entry[i], entry_name(e));
+	}
+}
+
+uint64_t sim_hash(const struct sim *s)
+{
+	uint64_t hash = 0;
+
+	for (unsigned i = 0; i < SIM_FILES; i++) {
+		const struct sim_entry *e = &s->entry[i];
+		if (e->names == 0)
+			continue;
+		hash = XXH3_64bits_withSeed(entry_name(e), strlen(entry_name(e)), hash ^ e->file.bytes);
+		hash = XXH3_64bits_withSeed(e->file.cache, e->file.bytes, hash);
+	}
+	return hash;
+}
