@@ -12,13 +12,16 @@
  * 2. A record is live if the table's entry for its name points to it, a page or node if the way to its name leads
  *    through it. Everything else in the stretch is pending, or goes with the next checkpoint.
  * 3. What is moved is verified first: damage is reported, not copied under a fresh check.
- * 4. Nothing new is put into the stretch meanwhile (space.evict_*). */
+ * 4. Nothing new is put into the stretch meanwhile (space.evict_*), so a place in it that becomes free keeps its bytes.
+ *
+ * Cost: the stretch is read from end to end; a batch of records waits once for its entries. */
 #include "arena/core.h"
 
 #include <assert.h>
 #include <string.h>
 
 #define EVACUATE_COMMIT (UINT64_C(256) << 10) /* bytes of a commit of moves */
+#define EVACUATE_BATCH 32u
 
 static bool table_leads_to(arena *a, const struct blob_disk *b)
 {
@@ -41,6 +44,14 @@ static int record_live(arena *a, const struct blob_disk *b, bool *live)
 
 	*live = page != NULL && page_find(page, b->name, blob_offset(&a->map, b)) != NULL;
 	return page == NULL ? GRAVITY_CORRUPT : 0;
+}
+
+/* A chunk of a free list in the making has no check yet. */
+static bool extent_sound(const arena *a, const struct blob_disk *b)
+{
+	if (blob_kind(b) == BLOB_FREE && atomic_load(&a->checkpoint.pushing))
+		return true;
+	return blob_verify(&a->map, blob_offset(&a->map, b));
 }
 
 int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
@@ -75,7 +86,7 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 			*use = EXTENT_TABLE;
 		return 0;
 	}
-	if (!blob_verify(&a->map, offset))
+	if (!extent_sound(a, b))
 		return GRAVITY_CORRUPT;
 	if (blob_is_record(b))
 		r = record_live(a, b, &live);
@@ -84,12 +95,28 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 	return r;
 }
 
+/* What a walk over a stretch remembers. */
+struct evacuation {
+	arena *a;
+	uint64_t gap_end; /* no free slot begins before it     */
+	unsigned count;   /* records whose entries were asked for */
+	uint64_t at[EVACUATE_BATCH];
+};
+
+/* Moves a record that was verified, if the table's entry is at that place. */
 static int record_move(arena *a, const struct blob_disk *b)
 {
+	struct writer *w = &a->writer;
 	const vpos name = {b->name};
+	bool live;
 	void *data;
-	int r;
+	int r = record_live(a, b, &live);
 
+	if (r != 0 || !live)
+		return r;
+	w->memo = true;
+	w->memo_name = b->name;
+	w->memo_before = blob_offset(&a->map, b);
 	r = writer_put(a, BLOB_MOVE, name, b->aux, b->size, &data);
 	if (r != 0)
 		return r;
@@ -108,21 +135,102 @@ static int moves_commit(arena *a)
 	return r;
 }
 
+static int batch_move(struct evacuation *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < e->count; i++)
+		r = record_move(e->a, blob_at(&e->a->map, e->at[i]));
+	e->count = 0;
+	if (r == 0 && e->a->writer.written >= EVACUATE_COMMIT)
+		r = moves_commit(e->a);
+	return r;
+}
+
+/* Asks for the entries of a record now, so that the waits for memory of a batch overlap. */
+static int batch_add(struct evacuation *e, uint64_t at)
+{
+	const struct blob_disk *b = blob_at(&e->a->map, at);
+	const struct page_disk *page = table_page(&e->a->map, e->a->table.root, b->name);
+	unsigned first, second;
+
+	if (page == NULL)
+		return GRAVITY_CORRUPT;
+	page_groups(b->name, &first, &second);
+	__builtin_prefetch(page->group[first]);
+	__builtin_prefetch(page->group[second]);
+	e->at[e->count++] = at;
+	return e->count == EVACUATE_BATCH ? batch_move(e) : 0;
+}
+
+static int table_part_move(struct evacuation *e, uint64_t at)
+{
+	arena *a = e->a;
+	const struct blob_disk *b = blob_at(&a->map, at);
+	int r;
+
+	/* One of this session has no check until a checkpoint sets it. */
+	if (!map_trusts(&a->map, at) && !blob_verify(&a->map, at))
+		return GRAVITY_CORRUPT;
+	r = batch_move(e);
+	if (r != 0 || !table_leads_to(a, b))
+		return r;
+	r = moves_commit(a);
+	return r != 0 ? r : commit_move(a, b->name);
+}
+
+/* One extent between two slots. What was freed there since the walk came by still reads as it did. */
+static int extent_move(struct evacuation *e, uint64_t at, uint64_t *span)
+{
+	arena *a = e->a;
+	const struct blob_disk *b;
+
+	if (at == a->log.at.cursor) {
+		*span = a->log.at.window_end - at;
+		return 0;
+	}
+	if (!blob_fits(&a->map, at))
+		return GRAVITY_CORRUPT;
+	b = blob_at(&a->map, at);
+	*span = blob_span(b->size);
+	if (blob_kind(b) == BLOB_PAGE || blob_kind(b) == BLOB_NODE)
+		return table_part_move(e, at);
+	if (!extent_sound(a, b))
+		return GRAVITY_CORRUPT;
+	return blob_is_record(b) ? batch_add(e, at) : 0;
+}
+
+/* Over the free slot that `at` lies in, if it does; and where the next one begins. */
+static uint64_t slot_pass(struct evacuation *e, uint64_t at)
+{
+	const struct slots *s = &e->a->space.free;
+	const slot_id slot = slots_at_or_before(s, at);
+	slot_id next = s->first;
+
+	if (slot != SLOT_NONE) {
+		next = slots_next(s, slot);
+		if (slots_start(s, slot) + slots_size(s, slot) > at)
+			at = slots_start(s, slot) + slots_size(s, slot);
+	}
+	e->gap_end = next == SLOT_NONE ? UINT64_MAX : slots_start(s, next);
+	return at;
+}
+
 static int extents_move(arena *a, uint64_t start, uint64_t end)
 {
-	uint64_t span;
+	struct evacuation e = {.a = a};
+	uint64_t span = 0;
 	int r = 0;
 
 	for (uint64_t at = start; r == 0 && at < end; at += span) {
-		enum extent_use use;
-		r = extent_at(a, at, &span, &use);
-		if (r == 0 && use == EXTENT_RECORD)
-			r = record_move(a, blob_at(&a->map, at));
-		if (r == 0 && (use == EXTENT_TABLE || a->writer.written >= EVACUATE_COMMIT))
-			r = moves_commit(a);
-		if (r == 0 && use == EXTENT_TABLE)
-			r = commit_move(a, blob_at(&a->map, at)->name);
+		if (at >= e.gap_end)
+			at = slot_pass(&e, at);
+		if (at >= end)
+			break;
+		r = extent_move(&e, at, &span);
 	}
+	if (r == 0)
+		r = batch_move(&e);
 	if (r == 0 || r == GRAVITY_FULL) {
 		/* Up to where there was room, what was moved counts. */
 		const int committed = moves_commit(a);
