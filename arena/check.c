@@ -173,8 +173,7 @@ static void check_space(struct check *c)
 {
 	const arena *a = c->a;
 	const struct slots *s = &a->space.free;
-	/* While a checkpoint is under way the chunks of the list before it are pending already. */
-	const struct header_disk *h = a->checkpoint.state == CHECKPOINT_PUSHING ? &a->checkpoint.header : &a->header;
+	const struct checkpoint *cp = &a->checkpoint;
 	const char *what;
 
 	if (slots_check(s, &what) != 0)
@@ -184,8 +183,13 @@ static void check_space(struct check *c)
 	for (slot_id id = s->first; id != SLOT_NONE; id = slots_next(s, id))
 		own(c, slots_start(s, id), slots_size(s, id), "free slot");
 	(void)pending_each(&a->space.pending, own_pending, c);
-	if (freelist_each(&a->map, h, own_chunk, c) != 0)
-		finding(c, "the free list of checkpoint %llu is damaged", ULL(h->checkpoint));
+	/* While a checkpoint is under way the chunks of the list before it are pending already, and its own in the making. */
+	if (atomic_load(&cp->pushing)) {
+		for (uint32_t i = 0; i < cp->chunk_count; i++)
+			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size), "chunk of the free list");
+	} else if (freelist_each(&a->map, &a->header, own_chunk, c) != 0) {
+		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
+	}
 }
 
 static void check_owned(struct check *c)

@@ -6,9 +6,10 @@
  *
  *     IDLE --begin--> PUSHING --push, slice by slice--> (flush, header, flush) --> WRITTEN --finish--> IDLE
  *
- *   begin   holds the writer's lock: notes commit c, the place in the log, the window; writes the free list as of c into
- *           new chunks. From here on c counts as a snapshot: what was born at or before it is copied before it changes.
- *   push    without the lock: sets the checks of the pages and nodes born since the last checkpoint, starts writing them.
+ *   begin   holds the writer's lock: notes commit c, the place in the log, the window; copies what is free as of c.
+ *           From here on c counts as a snapshot: what was born at or before it is copied before it changes.
+ *   push    without the lock: makes the free list; sets the checks of the pages and nodes born since the last checkpoint,
+ *           and starts writing them.
  *   flush   one fdatasync for all of them, the chunks and the log.
  *   header  goes into the page of the older header, and is flushed.
  *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut.
@@ -100,7 +101,7 @@ static int checkpoint_begin(arena *a)
 		return 0;
 	}
 	header_fill(a, &cp->header);
-	r = freelist_write(a, &cp->header);
+	r = freelist_begin(a, &cp->header);
 	if (r != 0)
 		return r;
 	cp->born_after = a->space.durable_seq;
@@ -183,6 +184,9 @@ static int checkpoint_step(arena *a)
 	int r;
 
 	assert(cp->state == CHECKPOINT_PUSHING);
+	r = freelist_step(a, &done);
+	if (r != 0 || !done)
+		return r;
 	r = slice_push(a, &done);
 	if (r != 0 || !done)
 		return r;

@@ -72,12 +72,25 @@ struct flush {
 
 enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_WRITTEN };
 
+/* The free list of a checkpoint in the making, see freelist_write.c. */
+struct free_list {
+	struct slot_range *list, *spare;
+	uint64_t count;
+	unsigned sorted_bits; /* of a start, from the lowest on                        */
+	uint64_t file_bytes;  /* where the file can end                                */
+	uint64_t at;          /* extents that were written                             */
+	uint32_t chunk;       /* that is being filled                                  */
+	uint64_t end;         /* of the pair before, in units                          */
+	uint64_t slots, bytes; /* of the pairs                                         */
+};
+
 struct checkpoint {
 	os_mutex mutex; /* checkpoint */
 	enum checkpoint_state state;
 	struct header_disk header; /* of the checkpoint under way                           */
 	struct table_iter iter;    /* where the pushing stands                               */
 	uint64_t born_after;       /* pages born at or before this are on disk already       */
+	struct free_list list;     /* while it is being made                                 */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
 	uint64_t count;            /* checkpoints finished by this handle                    */
@@ -215,11 +228,19 @@ int checkpoint_run(arena *a, bool locked);
 int checkpoint_twice(arena *a, bool locked);
 bool checkpoint_due(const arena *a);
 
+/* freelist_write.c ----------------------------------------------------------------------------------------------- */
+
+/* Begins the list of what is free as of now: takes its chunks, copies what it will name. The chunks of the list before it
+ * die with h->seq. For the writer. On failure nothing has changed. */
+int freelist_begin(arena *a, struct header_disk *h);
+/* A bounded step of making it, without the writer's lock; *done when the chunks are complete and the header of the
+ * checkpoint names them. */
+int freelist_step(arena *a, bool *done);
+/* Lets go of one in the making. */
+void freelist_drop(arena *a);
+
 /* freelist.c ----------------------------------------------------------------------------------------------------- */
 
-/* Writes the list of what is free as of now into chunks that it takes, and names it in the header. The chunks of the
- * list before it die with h->seq. On failure nothing has changed. */
-int freelist_write(arena *a, struct header_disk *h);
 /* Reads the list that the header names into the free slots; the chunks' own space is not free. */
 int freelist_read(arena *a, const struct header_disk *h);
 /* Calls visit for each chunk. */

@@ -72,6 +72,7 @@ static void arena_free(arena *a)
 	space_release(&a->space);
 	readers_release(&a->readers);
 	map_close(&a->map);
+	freelist_drop(a);
 	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);
 	if (arena_ours(a)) {

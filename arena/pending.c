@@ -220,6 +220,15 @@ uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct
 	return done;
 }
 
+uint64_t pending_count(const struct pending *p)
+{
+	uint64_t count = queue_count(&p->logged) + queue_count(&p->loose);
+
+	for (uint32_t i = 0; i < p->held_count; i++)
+		count += queue_count(&p->held[i].extents);
+	return count;
+}
+
 static int queue_each(const struct extent_queue *q, pending_visit *visit, void *arg)
 {
 	int r = 0;

@@ -61,6 +61,8 @@ void pending_add(struct pending *p, struct extent e, bool logged);
 uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct readers *readers, uint64_t checkpoint,
                        uint64_t budget);
 
+/* Extents in all of them. */
+uint64_t pending_count(const struct pending *p);
 /* Calls visit for every extent; stops at a non-zero answer and returns it. */
 typedef int pending_visit(void *arg, const struct extent *e);
 int pending_each(const struct pending *p, pending_visit *visit, void *arg);

@@ -440,6 +440,17 @@ double slots_gravity(const struct slots *s, slot_id id)
 	return slot_gravity(s, id);
 }
 
+uint64_t slots_copy(const struct slots *s, struct slot_range *out)
+{
+	uint64_t n = 0;
+
+	for (slot_id id = 1; id < s->used; id++)
+		if (s->nodes[id].size > 0)
+			out[n++] = (struct slot_range){s->keys[id].start, s->nodes[id].size};
+	assert(n == s->count);
+	return n;
+}
+
 slot_id slots_next(const struct slots *s, slot_id id)
 {
 	assert(id != SLOT_NONE && id < s->used);

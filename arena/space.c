@@ -19,6 +19,7 @@
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
 #define PUNCH_LEAST (UINT64_C(64) << 10)
+#define DRAIN_STEP 1024u
 #define GROW_SHARE 32 /* of the file's length, at a time */
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
@@ -152,7 +153,7 @@ static int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fi
 	int r;
 
 	*f = fit_outside(s, bytes);
-	if (f->size == 0 && space_drain(s, UINT64_MAX) > 0)
+	while (f->size == 0 && space_drain(s, DRAIN_STEP) > 0)
 		*f = fit_outside(s, bytes);
 	if (f->size != 0)
 		return 0;

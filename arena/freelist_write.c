@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* freelist_write.c owns how the free list of a checkpoint is made; freelist.c reads it.
+ *
+ *   begin   holds the writer's lock: takes chunks for the longest list that there can be, and copies what is free, or
+ *           pending, as of now into an array. A sequential read of two arrays: nothing is sorted, compared or coded here.
+ *   step    without the lock, a bounded one: sorts the array, pass by pass; then writes pairs into the chunks.
+ *
+ * 1. It names everything that neither the checkpoint nor the log after it reaches: free slots, and all that is pending,
+ *    whoever holds it, since readers and older checkpoints are gone after a restart. The chunks of the list before this
+ *    one are named; its own chunks and the current window are not.
+ * 2. Extents do not overlap; neighbours that touch are one pair.
+ * 3. Until its last step a chunk has no right check, and nobody but the checkpoint under way knows it.
+ *
+ * Cost: 32 bytes an extent while it is being made, two to five bytes on disk. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define CHUNK_MOST (UINT64_C(64) << 10)
+#define CHUNK_LEAST UINT64_C(256)
+#define PAIR_MOST 20u /* bytes of two varints */
+#define SORT_BITS 11u
+#define STEP_EXTENTS UINT64_C(65536) /* sorted, or written, in a step */
+#define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks are taken */
+
+static unsigned varint_put(uint8_t *to, uint64_t value)
+{
+	unsigned n = 0;
+
+	for (; value >= 0x80; value >>= 7)
+		to[n++] = (uint8_t)(value | 0x80);
+	to[n++] = (uint8_t)value;
+	return n;
+}
+
+static struct free_disk *chunk_at(const arena *a, uint64_t offset)
+{
+	return (struct free_disk *)(void *)blob_at(&a->map, offset);
+}
+
+static uint64_t chunk_room(const struct free_disk *chunk)
+{
+	return chunk->head.size - (sizeof *chunk - sizeof chunk->head);
+}
+
+/* ---- begin: chunks ---------------------------------------------------------------------------------------------- */
+
+/* The bytes that `count` pairs take at most: their distances and sizes together are no longer than the file, so few of
+ * them are large. A zigzag doubles a distance. */
+static uint64_t pairs_most(uint64_t count, uint64_t file_bytes)
+{
+	uint64_t left = 2 * (file_bytes / DISK_UNIT);
+	uint64_t bytes = 0;
+
+	for (; left > 0; left >>= 7)
+		bytes += 2 * (count < left ? count : left);
+	return bytes;
+}
+
+static int chunk_note(arena *a, uint32_t *capacity)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	uint64_t *chunks;
+
+	if (cp->chunk_count < *capacity)
+		return 0;
+	*capacity = *capacity == 0 ? 16 : 2 * *capacity;
+	chunks = a->os->alloc(a->os, cp->chunks, *capacity * sizeof *chunks);
+	if (chunks == NULL)
+		return ENOMEM;
+	cp->chunks = chunks;
+	return 0;
+}
+
+/* A chunk of *pairs bytes, or of less where no slot is large enough: a store of small slots must be able to say so. */
+static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
+{
+	uint64_t offset = 0;
+	int r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+
+	while ((r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && *pairs >= 2 * CHUNK_LEAST) {
+		*pairs = *pairs / 2 & ~(DISK_UNIT - 1);
+		r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+	}
+	if (r != 0)
+		return r;
+	blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
+	          (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + *pairs), 0, 0);
+	chunk_at(a, offset)->used = 0;
+	chunk_at(a, offset)->next = 0;
+	a->checkpoint.chunks[a->checkpoint.chunk_count++] = offset;
+	return 0;
+}
+
+/* Takes chunks that hold `used` bytes of pairs together, each in the first slot that holds one of a useful size. Each that
+ * is taken can make one pair longer, and leaves room for less than one at its end. */
+static int chunks_take(arena *a, uint64_t used, uint64_t seq)
+{
+	uint64_t most = CHUNK_MOST;
+	uint64_t room = 0;
+	uint32_t capacity = 0;
+	int r = 0;
+
+	a->checkpoint.chunk_count = 0;
+	while (r == 0 && room < used) {
+		const uint64_t left = used - room + 2 * PAIR_MOST;
+		uint64_t pairs = (left < most ? left + DISK_UNIT - 1 : most) & ~(DISK_UNIT - 1);
+		r = chunk_note(a, &capacity);
+		if (r == 0)
+			r = chunk_take(a, seq, &pairs);
+		most = pairs < most && pairs < left ? pairs : most;
+		room += pairs - 2 * PAIR_MOST;
+	}
+	return r;
+}
+
+static void chunks_return(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	/* Room: each chunk was cut from a slot, and a node that this cannot merge away was freed by that. */
+	if (slots_reserve(&a->space.free, cp->chunk_count) != 0)
+		return;
+	for (uint32_t i = 0; i < cp->chunk_count; i++)
+		space_return(&a->space, cp->chunks[i], cp->chunks[i] + blob_span(chunk_at(a, cp->chunks[i])->head.size));
+	cp->chunk_count = 0;
+}
+
+/* ---- begin: extents --------------------------------------------------------------------------------------------- */
+
+static int chunk_count(void *arg, struct free_disk *chunk)
+{
+	++*(uint64_t *)arg;
+	(void)chunk;
+	return 0;
+}
+
+static int extent_collect(void *arg, const struct extent *e)
+{
+	struct free_list *l = arg;
+
+	l->list[l->count++] = (struct slot_range){e->start, e->size};
+	return 0;
+}
+
+/* A chunk of the list before: named, and dead with this checkpoint. Room was reserved, and the chunks verified, before.
+ * No snapshot reads them: they die as if they had never lived. */
+static int chunk_free(void *arg, struct free_disk *chunk)
+{
+	arena *a = arg;
+	const uint64_t seq = a->checkpoint.header.seq;
+
+	space_free_blob(&a->space, blob_offset(&a->map, chunk), blob_span(chunk->head.size), seq, seq);
+	return 0;
+}
+
+/* Copies what is free and what is pending, the chunks of the list before among it. */
+static int extents_collect(arena *a, uint64_t old_chunks)
+{
+	struct free_list *l = &a->checkpoint.list;
+	const uint64_t room = a->space.free.count + pending_count(&a->space.pending) + old_chunks;
+	int r;
+
+	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
+	l->list = a->os->alloc(a->os, NULL, (room + 1) * sizeof *l->list);
+	l->spare = a->os->alloc(a->os, NULL, (room + 1) * sizeof *l->spare);
+	if (l->list == NULL || l->spare == NULL)
+		return ENOMEM;
+	r = freelist_each(&a->map, &a->header, chunk_free, a);
+	assert(r == 0);
+	l->count = slots_copy(&a->space.free, l->list);
+	(void)pending_each(&a->space.pending, extent_collect, l);
+	assert(l->count == room);
+	return r;
+}
+
+int freelist_begin(arena *a, struct header_disk *h)
+{
+	uint64_t old_chunks = 0;
+	uint64_t count;
+	int r = freelist_each(&a->map, &a->header, chunk_count, &old_chunks);
+
+	assert(h == &a->checkpoint.header);
+	if (r == 0)
+		r = space_end_cluster(&a->space);
+	if (r == 0)
+		r = pending_reserve(&a->space.pending, old_chunks);
+	if (r != 0)
+		return r;
+	a->checkpoint.chunk_count = 0;
+	/* One more: the file may grow for the chunks. */
+	count = a->space.free.count + pending_count(&a->space.pending) + old_chunks + 1;
+	if (count > 1)
+		r = chunks_take(a, pairs_most(count, map_bytes(&a->map) + GROWTH_MOST), h->seq);
+	if (r == 0)
+		r = extents_collect(a, old_chunks);
+	if (r != 0) {
+		chunks_return(a);
+		freelist_drop(a);
+	}
+	return r;
+}
+
+void freelist_drop(arena *a)
+{
+	struct free_list *l = &a->checkpoint.list;
+
+	a->os->free(a->os, l->list);
+	a->os->free(a->os, l->spare);
+	*l = (struct free_list){0};
+}
+
+/* ---- step ------------------------------------------------------------------------------------------------------- */
+
+/* One pass of a least-significant-first radix sort by start. */
+static void sort_pass(struct free_list *l)
+{
+	uint64_t at[(1u << SORT_BITS) + 1] = {0};
+	const uint64_t mask = (1u << SORT_BITS) - 1;
+	struct slot_range *swap = l->list;
+
+	for (uint64_t i = 0; i < l->count; i++)
+		at[((l->list[i].start / DISK_UNIT >> l->sorted_bits) & mask) + 1]++;
+	for (uint64_t i = 0; i < mask; i++)
+		at[i + 1] += at[i];
+	for (uint64_t i = 0; i < l->count; i++)
+		l->spare[at[(l->list[i].start / DISK_UNIT >> l->sorted_bits) & mask]++] = l->list[i];
+	l->list = l->spare;
+	l->spare = swap;
+	l->sorted_bits += SORT_BITS;
+}
+
+static bool list_sorted(const struct free_list *l)
+{
+	return l->file_bytes / DISK_UNIT >> l->sorted_bits == 0;
+}
+
+/* What is free at the end of the file is not named: the file ends before it. */
+static void list_cut(struct free_list *l)
+{
+	while (l->count > 0 && l->list[l->count - 1].start + l->list[l->count - 1].size == l->file_bytes)
+		l->file_bytes = l->list[--l->count].start;
+}
+
+static int pair_write(arena *a, struct free_list *l, struct slot_range e)
+{
+	const int64_t gap = (int64_t)(e.start / DISK_UNIT - l->end);
+	uint8_t pair[PAIR_MOST];
+	struct free_disk *chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
+	unsigned n;
+
+	assert(e.size > 0 && e.start % DISK_UNIT == 0 && e.size % DISK_UNIT == 0 && gap >= 0);
+	n = varint_put(pair, (uint64_t)gap << 1);
+	n += varint_put(pair + n, e.size / DISK_UNIT);
+	if (chunk->used + n > chunk_room(chunk)) {
+		l->chunk++;
+		assert(l->chunk < a->checkpoint.chunk_count);
+		if (l->chunk == a->checkpoint.chunk_count)
+			return GRAVITY_FULL;
+		chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
+	}
+	memcpy((uint8_t *)(chunk + 1) + chunk->used, pair, n);
+	chunk->used += n;
+	chunk->head.aux++;
+	l->end = (e.start + e.size) / DISK_UNIT;
+	l->slots++;
+	l->bytes += e.size;
+	return 0;
+}
+
+/* Pairs of the next extents. */
+static int list_write(arena *a, struct free_list *l)
+{
+	const uint64_t stop = l->count - l->at < STEP_EXTENTS ? l->count : l->at + STEP_EXTENTS;
+	int r = 0;
+
+	while (r == 0 && l->at < stop) {
+		struct slot_range e = l->list[l->at++];
+		for (; l->at < l->count && l->list[l->at].start == e.start + e.size; l->at++)
+			e.size += l->list[l->at].size;
+		r = pair_write(a, l, e);
+	}
+	return r;
+}
+
+/* Links the chunks and tells the header of them. */
+static void list_finish(arena *a, const struct free_list *l)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	for (uint32_t i = 0; i < cp->chunk_count; i++) {
+		struct free_disk *chunk = chunk_at(a, cp->chunks[i]);
+		memset((uint8_t *)(chunk + 1) + chunk->used, 0, chunk_room(chunk) - chunk->used);
+		chunk->next = i + 1 < cp->chunk_count ? cp->chunks[i + 1] : 0;
+		blob_seal(&a->map, &chunk->head);
+	}
+	cp->header.free_first = cp->chunk_count == 0 ? 0 : cp->chunks[0];
+	cp->header.free_slots = l->slots;
+	cp->header.free_bytes = l->bytes;
+	cp->header.file_bytes = l->file_bytes;
+}
+
+int freelist_step(arena *a, bool *done)
+{
+	struct free_list *l = &a->checkpoint.list;
+	int r;
+
+	*done = l->list == NULL;
+	if (*done)
+		return 0;
+	if (!list_sorted(l)) {
+		for (uint64_t sorted = 0; sorted < STEP_EXTENTS && !list_sorted(l); sorted += l->count + 1)
+			sort_pass(l);
+		if (list_sorted(l))
+			list_cut(l);
+		return 0;
+	}
+	r = list_write(a, l);
+	if (r != 0 || l->at < l->count)
+		return r;
+	list_finish(a, l);
+	freelist_drop(a);
+	*done = true;
+	return 0;
+}
