@@ -27,7 +27,8 @@
 #define SLICE_BYTES (UINT64_C(1) << 20)
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST (UINT64_C(64) << 20)
-#define WAITING_SHARE 16 /* of the live bytes */
+#define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
+#define DEAD_SHARE 4     /* of the live bytes, also where nothing is written */
 #define RESERVE_SHARE 4
 #define LOG_MOST (UINT64_C(64) << 20)
 #define PUNCH_SHARE 8 /* of the live bytes */
@@ -44,17 +45,27 @@ static bool reserve_eaten(const struct space *s)
 	                               slots_first_fit(&s->free, SPACE_WINDOW) == SLOT_NONE);
 }
 
-/* It is due when it frees enough: a share of the live bytes, and as much as it writes, since every page that was
- * replaced since the last one is written by the next. Or when the log has become long to replay. */
+static uint64_t waiting_most(uint64_t live, uint64_t share)
+{
+	const uint64_t waiting = live / share;
+
+	return waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
+}
+
+/* It is due when it frees enough: a share of the live bytes that is being written again, or a larger one where records
+ * are only deleted; and as much as it writes, since every page that was replaced since the last one is written by the
+ * next. Or when the log has become long to replay. */
 bool checkpoint_due(const arena *a)
 {
+	const struct space *s = &a->space;
 	const uint64_t live = a->live_bytes + a->table.bytes;
-	uint64_t waiting = live / WAITING_SHARE;
+	const uint64_t waiting = waiting_most(live, WAITING_SHARE);
 
-	waiting = waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
-	return reserve_eaten(&a->space) ||
-	       (a->space.dead_bytes >= waiting && a->space.dead_bytes >= a->space.copied_bytes) ||
-	       a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST);
+	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s))
+		return true;
+	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes)
+		return false;
+	return a->log.bytes >= waiting || s->dead_bytes >= waiting_most(live, DEAD_SHARE);
 }
 
 static void header_fill(arena *a, struct header_disk *h)

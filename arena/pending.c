@@ -153,12 +153,25 @@ static int extent_settle(struct pending *p, struct slots *free_slots, const stru
 	return r;
 }
 
+/* Of the next extents in the queue. */
+static void queue_ask(const struct extent_queue *q, const struct slots *free_slots)
+{
+	uint64_t starts[SLOTS_ASK];
+	unsigned count = 0;
+
+	for (; count < SLOTS_ASK && q->head + count < q->tail; count++)
+		starts[count] = queue_at(q, q->head + count)->start;
+	slots_ask(free_slots, starts, count);
+}
+
 static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct extent_queue *q, uint64_t died_max,
                             uint64_t budget)
 {
 	uint64_t done = 0;
 
 	for (; done < budget && queue_count(q) > 0; done++) {
+		if (done % SLOTS_ASK == 0)
+			queue_ask(q, free_slots);
 		/* A copy: settling may move the rings of the held lists, never q's own. */
 		const struct extent e = *queue_at(q, q->head);
 		if (e.died > died_max || extent_settle(p, free_slots, &e) != 0)

@@ -489,6 +489,40 @@ slot_id slots_at_or_before(const struct slots *s, uint64_t offset)
 	return found;
 }
 
+/* All descents a level further, round by round: the next node of each was asked for a whole round before it is read. */
+void slots_ask(const struct slots *s, const uint64_t *starts, unsigned count)
+{
+	const struct slots_key *k = s->keys;
+	slot_id at[SLOTS_ASK], found[SLOTS_ASK];
+	bool more = s->root != SLOT_NONE;
+
+	assert(count <= SLOTS_ASK);
+	for (unsigned i = 0; i < count; i++) {
+		at[i] = s->root;
+		found[i] = SLOT_NONE;
+	}
+	while (more) {
+		more = false;
+		for (unsigned i = 0; i < count; i++) {
+			const slot_id id = at[i];
+			if (id == SLOT_NONE)
+				continue;
+			if (k[id].start <= starts[i]) {
+				found[i] = id;
+				at[i] = k[id].right;
+			} else {
+				at[i] = k[id].left;
+			}
+			__builtin_prefetch(&k[at[i]]);
+			__builtin_prefetch(&s->nodes[id]);
+			more = true;
+		}
+	}
+	for (unsigned i = 0; i < count; i++)
+		if (found[i] != SLOT_NONE)
+			__builtin_prefetch(&k[s->nodes[found[i]].next]);
+}
+
 slot_id slots_at_or_after(const struct slots *s, uint64_t offset)
 {
 	const struct slots_key *k = s->keys;

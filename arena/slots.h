@@ -49,6 +49,10 @@ void slots_release(struct slots *s);
  * ENOMEM. A slot that disappears makes room for one more. */
 int slots_reserve(struct slots *s, uint64_t extra);
 
+/* Asks the processor for what inserting at each of these places will read; the waits of all descents overlap. */
+#define SLOTS_ASK 16u
+void slots_ask(const struct slots *s, const uint64_t *starts, unsigned count);
+
 /* Adds [start, start + size), which touches no part of a free slot, and merges it with its neighbours. ENOMEM leaves
  * everything as it was. GRAVITY_INVALID (and nothing done) when it overlaps a free slot. */
 int slots_insert(struct slots *s, uint64_t start, uint64_t size);
