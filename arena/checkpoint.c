@@ -24,7 +24,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define SLICE_BYTES (UINT64_C(1) << 20)
+#define SLICE_LEAST (UINT64_C(256) << 10)
+#define SLICE_MOST (UINT64_C(1) << 20)
+#define SLICE_RATIO 4 /* of what a commit wrote and freed */
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
@@ -43,6 +45,12 @@ static bool reserve_eaten(const struct space *s)
 		return false;
 	return !space_allows(s, 0) || (map_bytes(s->map) + SPACE_WINDOW > s->max_bytes &&
 	                               slots_first_fit(&s->free, SPACE_WINDOW) == SLOT_NONE);
+}
+
+/* A good part of the reserve is gone. */
+static bool reserve_low(const struct space *s)
+{
+	return s->max_bytes != UINT64_MAX && space_left(s) < s->reserve - s->reserve / RESERVE_SHARE;
 }
 
 static uint64_t waiting_most(uint64_t live, uint64_t share)
@@ -65,7 +73,8 @@ bool checkpoint_due(const arena *a)
 		return true;
 	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes)
 		return false;
-	return a->log.bytes >= waiting || s->dead_bytes >= waiting_most(live, DEAD_SHARE);
+	/* Under a limit what is only deleted now is wanted back before long. */
+	return s->max_bytes != UINT64_MAX || a->log.bytes >= waiting || s->dead_bytes >= waiting_most(live, DEAD_SHARE);
 }
 
 static void header_fill(arena *a, struct header_disk *h)
@@ -94,6 +103,9 @@ static void checkpoint_anonymous(arena *a)
 {
 	a->space.started_seq = atomic_load(&a->readers.seq);
 	a->space.durable_seq = a->space.started_seq;
+	tidy_begin(a);
+	freelist_survey(a);
+	tidy_renew(a, &a->checkpoint.survey);
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	a->checkpoint.count++;
@@ -116,11 +128,17 @@ static int checkpoint_begin(arena *a)
 	if (r != 0)
 		return r;
 	cp->born_after = a->space.durable_seq;
+	cp->sealed = false;
+	cp->pushed = 0;
+	ranges_release(&cp->pages, a->os);
+	/* The nodes are few beside the pages. Without memory the flush writes them all. */
+	(void)ranges_init(&cp->pages, a->os, a->table.pages + a->table.pages / 4 + 64);
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
 	a->space.started_seq = cp->header.seq;
 	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */
 	if (a->space.durable_seq == cp->header.seq)
 		a->space.durable_seq--;
+	tidy_begin(a);
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	cp->state = CHECKPOINT_PUSHING;
@@ -128,43 +146,52 @@ static int checkpoint_begin(arena *a)
 	return 0;
 }
 
-/* A run of neighbouring pages is pushed in one call. */
-static void run_push(arena *a, struct log_stretch *run, uint64_t start, uint64_t end)
+static void budget_take(uint64_t *budget, uint64_t bytes)
 {
-	if (run->end == start) {
-		run->end = end;
-		return;
-	}
-	if (run->end > run->start)
-		(void)a->os->push(a->os, a->map.file, run->start, run->end - run->start);
-	*run = (struct log_stretch){start, end};
+	*budget -= bytes < *budget ? bytes : *budget;
 }
 
-/* Sets checks, and starts the writing, of at most SLICE_BYTES; *done when nothing is left. */
-static int slice_push(arena *a, bool *done)
+/* Sets the checks of pages and nodes. */
+static int slice_seal(arena *a, uint64_t *budget)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	struct log_stretch run = {0, 0};
-	uint64_t pushed = 0;
 
-	*done = false;
-	while (pushed < SLICE_BYTES) {
+	while (*budget > 0) {
 		struct blob_disk *b;
-		uint64_t offset;
 		const int r = table_iter_next(&cp->iter, &b);
-		if (r == GRAVITY_NOTFOUND) {
-			*done = true;
-			break;
-		}
+		cp->sealed = r == GRAVITY_NOTFOUND;
 		if (r != 0)
-			return r;
+			return cp->sealed ? 0 : r;
 		blob_seal(&a->map, b);
-		offset = blob_offset(&a->map, b);
-		run_push(a, &run, offset, offset + blob_span(b->size));
-		pushed += blob_span(b->size);
+		budget_take(budget, blob_span(b->size));
+		/* What the array has no room for is left to the flush. */
+		if (cp->pages.count < cp->pages.capacity)
+			ranges_add(&cp->pages, blob_offset(&a->map, b), blob_span(b->size));
 	}
-	run_push(a, &run, 0, 0);
 	return 0;
+}
+
+/* Starts writing them, in the order of the file, neighbours in one call; true when nothing is left. */
+static bool slice_push(arena *a, uint64_t *budget)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	const struct ranges *p = &cp->pages;
+
+	while (!ranges_sorted(p, map_bytes(&a->map)))
+		ranges_sort_pass(&cp->pages);
+	while (cp->pushed < p->count && *budget > 0) {
+		struct slot_range run = p->list[cp->pushed++];
+		for (; cp->pushed < p->count && run.size < *budget; cp->pushed++) {
+			const struct slot_range *next = &p->list[cp->pushed];
+			/* Pages of the system, not ours, are what is written: a gap within one is no gap. */
+			if (next->start - (run.start + run.size) >= DISK_PAGE)
+				break;
+			run.size = next->start + next->size - run.start;
+		}
+		(void)a->os->push(a->os, a->map.file, run.start, run.size);
+		budget_take(budget, run.size);
+	}
+	return cp->pushed == p->count;
 }
 
 static int header_flush(arena *a)
@@ -187,25 +214,37 @@ static int header_flush(arena *a)
 	return r;
 }
 
-/* Holds the checkpoint mutex. One slice, or the flushes. */
-static int checkpoint_step(arena *a)
+/* Holds the checkpoint mutex. One step; what it cost is taken off *budget. */
+static int checkpoint_step(arena *a, uint64_t *budget)
 {
 	struct checkpoint *cp = &a->checkpoint;
 	bool done;
 	int r;
 
 	assert(cp->state == CHECKPOINT_PUSHING);
-	r = freelist_step(a, &done);
+	r = freelist_step(a, budget, &done);
 	if (r != 0 || !done)
 		return r;
-	r = slice_push(a, &done);
-	if (r != 0 || !done)
-		return r;
+	if (!cp->sealed)
+		return slice_seal(a, budget);
+	if (!slice_push(a, budget))
+		return 0;
+	ranges_release(&cp->pages, a->os);
 	r = flush_all(a);
 	if (r == 0)
 		r = header_flush(a);
 	if (r == 0)
 		cp->state = CHECKPOINT_WRITTEN;
+	return r;
+}
+
+/* Steps for so many bytes, one at least. */
+static int checkpoint_steps(arena *a, uint64_t budget)
+{
+	int r = 0;
+
+	while (r == 0 && a->checkpoint.state == CHECKPOINT_PUSHING && budget > 0)
+		r = checkpoint_step(a, &budget);
 	return r;
 }
 
@@ -220,6 +259,7 @@ static void checkpoint_finish(arena *a)
 	cp->state = CHECKPOINT_IDLE;
 	cp->count++;
 	atomic_store(&cp->pushing, false);
+	tidy_renew(a, &cp->survey);
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_trim(&a->space, a->header.file_bytes);
 	/* Less than that is room for the next changes. */
@@ -234,21 +274,26 @@ void checkpoint_poll(arena *a)
 	if (!os_mutex_trylock(&cp->mutex))
 		return;
 	checkpoint_finish(a);
+	/* The reserve would not last for as long as the next commits take to push it out. */
+	if (cp->state == CHECKPOINT_PUSHING && reserve_low(&a->space))
+		(void)checkpoint_steps(a, UINT64_MAX);
+	checkpoint_finish(a);
 	/* A failure to begin (no space, no memory) is not the commit's: it is tried again by the next one. */
 	if (cp->state == CHECKPOINT_IDLE && checkpoint_due(a) && !arena_failed(a))
 		(void)checkpoint_begin(a);
 	os_mutex_unlock(&cp->mutex);
 }
 
-int checkpoint_work(arena *a)
+int checkpoint_work(arena *a, uint64_t bytes)
 {
 	struct checkpoint *cp = &a->checkpoint;
+	const uint64_t slice = SLICE_RATIO * bytes;
 	int r = 0;
 
 	if (!atomic_load(&cp->pushing) || !os_mutex_trylock(&cp->mutex))
 		return 0;
 	if (cp->state == CHECKPOINT_PUSHING)
-		r = checkpoint_step(a);
+		r = checkpoint_steps(a, slice < SLICE_LEAST ? SLICE_LEAST : slice > SLICE_MOST ? SLICE_MOST : slice);
 	if (cp->state == CHECKPOINT_WRITTEN && writer_lock(a, true) == 0) {
 		checkpoint_finish(a);
 		writer_unlock(a);
@@ -269,8 +314,8 @@ static int checkpoint_round(arena *a, bool keep_locked)
 		r = checkpoint_begin(a);
 	if (!keep_locked)
 		writer_unlock(a);
-	while (r == 0 && cp->state == CHECKPOINT_PUSHING)
-		r = checkpoint_step(a);
+	if (r == 0)
+		r = checkpoint_steps(a, UINT64_MAX);
 	if (keep_locked && r == 0)
 		checkpoint_finish(a);
 	os_mutex_unlock(&cp->mutex);

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#define MAKE_TRIES 6
+#define MAKE_TRIES 32
 #define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
@@ -57,11 +57,14 @@ static int zone_clear(arena *a)
 }
 
 /* The cheapest run whose data the free part of the zone, or the rest of the file system, can take. A larger one than is
- * wanted by preference: it takes back, too, what is moved. */
-static int make_plan(const arena *a, enum gravity_planner planner, uint64_t want, struct plan *plan)
+ * wanted by preference: it takes back, too, what is moved. For a put a slot in the zone is of no use, however large and
+ * cheap: its plans end before the zone. */
+static int make_plan(const arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim,
+		     struct plan *plan)
 {
 	const struct space *s = &a->space;
 	const uint64_t zone = space_zone(s);
+	const uint64_t limit = claim == SPACE_PUT ? zone : UINT64_MAX;
 	uint64_t room = UINT64_MAX;
 	uint64_t wish = want + want / 8 + SPACE_WINDOW_LEAST;
 
@@ -73,12 +76,12 @@ static int make_plan(const arena *a, enum gravity_planner planner, uint64_t want
 			wish = want + room;
 	}
 	for (; wish > want; wish = want + (wish - want) / 2) {
-		if (plan_run(&s->free, planner, wish, plan) == 0 && plan->moved <= room)
+		if (plan_run(&s->free, planner, limit, wish, plan) == 0 && plan->moved <= room)
 			return 0;
 		if (wish - want < DISK_PAGE / 4)
 			break;
 	}
-	return plan_run(&s->free, planner, want, plan);
+	return plan_run(&s->free, planner, limit, want, plan);
 }
 
 static int make_slot(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
@@ -99,7 +102,7 @@ static int make_slot(arena *a, enum gravity_planner planner, uint64_t want, enum
 		struct plan plan;
 		if (claim == SPACE_PUT && !space_allows(&a->space, want))
 			return GRAVITY_FULL;
-		r = make_plan(a, planner, want, &plan);
+		r = make_plan(a, planner, want, claim, &plan);
 		if (r == 0)
 			r = evacuate(a, plan.first_end, plan.end);
 		/* What was moved before there was no room any more is gained all the same. */

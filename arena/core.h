@@ -26,8 +26,10 @@
 #include "arena/ops.h"
 #include "arena/os.h"
 #include "arena/os_thread.h"
+#include "arena/ranges.h"
 #include "arena/reader.h"
 #include "arena/space.h"
+#include "arena/survey.h"
 #include "arena/table.h"
 
 /* A transaction stands in a reader slot (a snapshot) or in the arena (the one write transaction). */
@@ -74,9 +76,7 @@ enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_WRITTEN 
 
 /* The free list of a checkpoint in the making, see freelist_write.c. */
 struct free_list {
-	struct slot_range *list, *spare;
-	uint64_t count;
-	unsigned sorted_bits; /* of a start, from the lowest on                        */
+	struct ranges ranges;
 	uint64_t file_bytes;  /* where the file can end                                */
 	uint64_t at;          /* extents that were written                             */
 	uint32_t chunk;       /* that is being filled                                  */
@@ -91,10 +91,23 @@ struct checkpoint {
 	struct table_iter iter;    /* where the pushing stands                               */
 	uint64_t born_after;       /* pages born at or before this are on disk already       */
 	struct free_list list;     /* while it is being made                                 */
+	struct survey survey;      /* taken from it                                          */
+	struct ranges pages;       /* pages and nodes that were given their checks           */
+	bool sealed;               /* all of them                                            */
+	uint64_t pushed;           /* how many of them are on their way to the disk          */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
 	uint64_t count;            /* checkpoints finished by this handle                    */
 	_Atomic bool pushing;      /* state != IDLE, for a look without the lock             */
+};
+
+/* Compaction in the write path. An interval is the time from the begin of one checkpoint to the next one's. */
+struct tidy {
+	uint64_t credit;      /* bytes that may be moved                                      */
+	struct survey survey; /* of the last checkpoint                                       */
+	uint64_t prepared;    /* bytes of the segments that this interval emptied             */
+	uint64_t need;        /* bytes that the interval before took                          */
+	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing */
 };
 
 struct arena {
@@ -136,10 +149,7 @@ struct arena {
 	uint64_t live_bytes; /* theirs, with heads                 */
 	_Atomic uint64_t next_name; /* ARENA_PLAIN: names handed out; the writer changes it */
 	uint64_t bytes_moved, compaction_steps;
-	uint64_t tidy_credit;     /* bytes that may be moved                           */
-	uint64_t tidy_hand;       /* where the next stretch is looked for              */
-	uint64_t tidy_end;        /* start of what was emptied at the end of the file  */
-	uint64_t tidy_checkpoint; /* since this one                                    */
+	struct tidy tidy;
 	_Atomic uint32_t open_txns;
 	void *memory; /* that this stands in, see arena_new */
 };
@@ -220,8 +230,8 @@ int flush_range(arena *a, uint64_t start, uint64_t end);
 
 /* After a commit, with the writer's lock: finishes one that was written, begins one that is due. */
 void checkpoint_poll(arena *a);
-/* After a commit, without the writer's lock: a bounded step of the one under way. */
-int checkpoint_work(arena *a);
+/* After a commit that wrote and freed so many bytes, without the writer's lock: a bounded step of the one under way. */
+int checkpoint_work(arena *a, uint64_t bytes);
 /* A whole checkpoint. Without the writer's lock, or (locked) with it. */
 int checkpoint_run(arena *a, bool locked);
 /* A whole one, and a second one where what the first has freed can make the file shorter. */
@@ -233,11 +243,13 @@ bool checkpoint_due(const arena *a);
 /* Begins the list of what is free as of now: takes its chunks, copies what it will name. The chunks of the list before it
  * die with h->seq. For the writer. On failure nothing has changed. */
 int freelist_begin(arena *a, struct header_disk *h);
-/* A bounded step of making it, without the writer's lock; *done when the chunks are complete and the header of the
+/* A bounded step of making it, without the writer's lock; what it cost, in bytes, is taken off *budget. *done when the chunks are complete and the header of the
  * checkpoint names them. */
-int freelist_step(arena *a, bool *done);
+int freelist_step(arena *a, uint64_t *budget, bool *done);
 /* Lets go of one in the making. */
 void freelist_drop(arena *a);
+/* The survey alone, at once: where there is no file there is no list. For the writer. */
+void freelist_survey(arena *a);
 
 /* freelist.c ----------------------------------------------------------------------------------------------------- */
 
@@ -257,8 +269,9 @@ struct plan {
 	uint64_t next;         /* plan_stretch alone                                          */
 };
 
-/* The run that yields `want` bytes: by gravity, or with the fewest bytes between its slots. GRAVITY_FULL: none does. */
-int plan_run(const struct slots *s, enum gravity_planner planner, uint64_t want, struct plan *out);
+/* The run that yields `want` bytes before `limit`: by gravity, or with the fewest bytes between its slots. Slots count as
+ * far as they lie before it. GRAVITY_FULL: none does. */
+int plan_run(const struct slots *s, enum gravity_planner planner, uint64_t limit, uint64_t want, struct plan *out);
 /* The stretch from the slot that reaches up to `from`, or the next one, over `moved` bytes that are not free or fewer;
  * the slot at the end of the file is left out. GRAVITY_NOTFOUND: no slot is left. out->next: where the data ends that
  * the stretch ends in. */
@@ -284,6 +297,9 @@ int compact_make(arena *a, uint64_t want, enum space_claim claim);
 
 /* After a commit that wrote and freed so many bytes, with the writer's lock: perhaps a step of compaction. */
 void tidy_poll(arena *a, uint64_t bytes);
+/* A checkpoint begins; and, where it was taken from, its survey serves from now on. */
+void tidy_begin(arena *a);
+void tidy_renew(arena *a, struct survey *survey);
 /* Empties the end of a file that is too long where little stands behind a large slot; the next checkpoint cuts it. For
  * the writer, who has no blobs in the chain and keeps the lock. */
 void tidy_end(arena *a);

@@ -21,9 +21,8 @@
 #include <string.h>
 
 #define CHUNK_MOST (UINT64_C(64) << 10)
-#define CHUNK_LEAST UINT64_C(256)
+#define CHUNK_LEAST UINT64_C(128)
 #define PAIR_MOST 20u /* bytes of two varints */
-#define SORT_BITS 11u
 #define STEP_EXTENTS UINT64_C(65536) /* sorted, or written, in a step */
 #define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks are taken */
 
@@ -82,8 +81,8 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 	uint64_t offset = 0;
 	int r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
 
-	while ((r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && *pairs >= 2 * CHUNK_LEAST) {
-		*pairs = *pairs / 2 & ~(DISK_UNIT - 1);
+	while ((r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && *pairs > CHUNK_LEAST) {
+		*pairs = *pairs < 2 * CHUNK_LEAST ? CHUNK_LEAST : *pairs / 2 & ~(DISK_UNIT - 1);
 		r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
 	}
 	if (r != 0)
@@ -143,7 +142,7 @@ static int extent_collect(void *arg, const struct extent *e)
 {
 	struct free_list *l = arg;
 
-	l->list[l->count++] = (struct slot_range){e->start, e->size};
+	ranges_add(&l->ranges, e->start, e->size);
 	return 0;
 }
 
@@ -158,24 +157,22 @@ static int chunk_free(void *arg, struct free_disk *chunk)
 	return 0;
 }
 
-/* Copies what is free and what is pending, the chunks of the list before among it. */
-static int extents_collect(arena *a, uint64_t old_chunks)
+/* Room to copy what is free and what is pending, and `more`. */
+static int extents_reserve(arena *a, uint64_t more)
 {
 	struct free_list *l = &a->checkpoint.list;
-	const uint64_t room = a->space.free.count + pending_count(&a->space.pending) + old_chunks;
-	int r;
+	const uint64_t room = a->space.free.count + pending_count(&a->space.pending) + more;
 
 	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
-	l->list = a->os->alloc(a->os, NULL, (room + 1) * sizeof *l->list);
-	l->spare = a->os->alloc(a->os, NULL, (room + 1) * sizeof *l->spare);
-	if (l->list == NULL || l->spare == NULL)
-		return ENOMEM;
-	r = freelist_each(&a->map, &a->header, chunk_free, a);
-	assert(r == 0);
-	l->count = slots_copy(&a->space.free, l->list);
+	return ranges_init(&l->ranges, a->os, room);
+}
+
+static void extents_collect(arena *a)
+{
+	struct free_list *l = &a->checkpoint.list;
+
+	l->ranges.count = slots_copy(&a->space.free, l->ranges.list);
 	(void)pending_each(&a->space.pending, extent_collect, l);
-	assert(l->count == room);
-	return r;
 }
 
 int freelist_begin(arena *a, struct header_disk *h)
@@ -197,53 +194,34 @@ int freelist_begin(arena *a, struct header_disk *h)
 	if (count > 1)
 		r = chunks_take(a, pairs_most(count, map_bytes(&a->map) + GROWTH_MOST), h->seq);
 	if (r == 0)
-		r = extents_collect(a, old_chunks);
+		r = extents_reserve(a, old_chunks);
 	if (r != 0) {
 		chunks_return(a);
-		freelist_drop(a);
+		return r;
 	}
-	return r;
+	r = freelist_each(&a->map, &a->header, chunk_free, a);
+	assert(r == 0);
+	extents_collect(a);
+	return 0;
 }
 
 void freelist_drop(arena *a)
 {
 	struct free_list *l = &a->checkpoint.list;
 
-	a->os->free(a->os, l->list);
-	a->os->free(a->os, l->spare);
+	ranges_release(&l->ranges, a->os);
 	*l = (struct free_list){0};
 }
 
 /* ---- step ------------------------------------------------------------------------------------------------------- */
 
-/* One pass of a least-significant-first radix sort by start. */
-static void sort_pass(struct free_list *l)
-{
-	uint64_t at[(1u << SORT_BITS) + 1] = {0};
-	const uint64_t mask = (1u << SORT_BITS) - 1;
-	struct slot_range *swap = l->list;
-
-	for (uint64_t i = 0; i < l->count; i++)
-		at[((l->list[i].start / DISK_UNIT >> l->sorted_bits) & mask) + 1]++;
-	for (uint64_t i = 0; i < mask; i++)
-		at[i + 1] += at[i];
-	for (uint64_t i = 0; i < l->count; i++)
-		l->spare[at[(l->list[i].start / DISK_UNIT >> l->sorted_bits) & mask]++] = l->list[i];
-	l->list = l->spare;
-	l->spare = swap;
-	l->sorted_bits += SORT_BITS;
-}
-
-static bool list_sorted(const struct free_list *l)
-{
-	return l->file_bytes / DISK_UNIT >> l->sorted_bits == 0;
-}
-
 /* What is free at the end of the file is not named: the file ends before it. */
 static void list_cut(struct free_list *l)
 {
-	while (l->count > 0 && l->list[l->count - 1].start + l->list[l->count - 1].size == l->file_bytes)
-		l->file_bytes = l->list[--l->count].start;
+	struct ranges *r = &l->ranges;
+
+	while (r->count > 0 && r->list[r->count - 1].start + r->list[r->count - 1].size == l->file_bytes)
+		l->file_bytes = r->list[--r->count].start;
 }
 
 static int pair_write(arena *a, struct free_list *l, struct slot_range e)
@@ -275,13 +253,15 @@ static int pair_write(arena *a, struct free_list *l, struct slot_range e)
 /* Pairs of the next extents. */
 static int list_write(arena *a, struct free_list *l)
 {
-	const uint64_t stop = l->count - l->at < STEP_EXTENTS ? l->count : l->at + STEP_EXTENTS;
+	const struct slot_range *list = l->ranges.list;
+	const uint64_t count = l->ranges.count;
+	const uint64_t stop = count - l->at < STEP_EXTENTS ? count : l->at + STEP_EXTENTS;
 	int r = 0;
 
 	while (r == 0 && l->at < stop) {
-		struct slot_range e = l->list[l->at++];
-		for (; l->at < l->count && l->list[l->at].start == e.start + e.size; l->at++)
-			e.size += l->list[l->at].size;
+		struct slot_range e = list[l->at++];
+		for (; l->at < count && list[l->at].start == e.start + e.size; l->at++)
+			e.size += list[l->at].size;
 		r = pair_write(a, l, e);
 	}
 	return r;
@@ -304,26 +284,50 @@ static void list_finish(arena *a, const struct free_list *l)
 	cp->header.file_bytes = l->file_bytes;
 }
 
-int freelist_step(arena *a, bool *done)
+/* A pass; after the last one the list tells where the file can end, and the survey is taken. True when it is sorted. */
+static bool list_sort(arena *a, struct free_list *l)
+{
+	ranges_sort_pass(&l->ranges);
+	if (!ranges_sorted(&l->ranges, l->file_bytes))
+		return false;
+	list_cut(l);
+	survey_release(&a->checkpoint.survey, a->os);
+	/* Without memory for it there is none: the file gets no better until the next one. */
+	(void)survey_take(&a->checkpoint.survey, a->os, l->ranges.list, l->ranges.count, l->file_bytes);
+	return true;
+}
+
+int freelist_step(arena *a, uint64_t *budget, bool *done)
 {
 	struct free_list *l = &a->checkpoint.list;
+	const uint64_t cost = (l->ranges.count < STEP_EXTENTS ? l->ranges.count : STEP_EXTENTS) * sizeof *l->ranges.list;
 	int r;
 
-	*done = l->list == NULL;
+	*done = l->ranges.list == NULL;
 	if (*done)
 		return 0;
-	if (!list_sorted(l)) {
-		for (uint64_t sorted = 0; sorted < STEP_EXTENTS && !list_sorted(l); sorted += l->count + 1)
-			sort_pass(l);
-		if (list_sorted(l))
-			list_cut(l);
+	*budget -= cost < *budget ? cost : *budget;
+	if (!ranges_sorted(&l->ranges, l->file_bytes)) {
+		(void)list_sort(a, l);
 		return 0;
 	}
 	r = list_write(a, l);
-	if (r != 0 || l->at < l->count)
+	if (r != 0 || l->at < l->ranges.count)
 		return r;
 	list_finish(a, l);
 	freelist_drop(a);
 	*done = true;
 	return 0;
+}
+
+void freelist_survey(arena *a)
+{
+	struct free_list *l = &a->checkpoint.list;
+
+	if (space_end_cluster(&a->space) == 0 && extents_reserve(a, 0) == 0) {
+		extents_collect(a);
+		while (l->ranges.count > 0 && !list_sort(a, l))
+			;
+	}
+	freelist_drop(a);
 }

@@ -73,6 +73,9 @@ static void arena_free(arena *a)
 	readers_release(&a->readers);
 	map_close(&a->map);
 	freelist_drop(a);
+	survey_release(&a->checkpoint.survey, os);
+	ranges_release(&a->checkpoint.pages, os);
+	survey_release(&a->tidy.survey, os);
 	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);
 	if (arena_ours(a)) {

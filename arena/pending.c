@@ -164,19 +164,42 @@ static void queue_ask(const struct extent_queue *q, const struct slots *free_slo
 	slots_ask(free_slots, starts, count);
 }
 
+/* The extents at the head that touch, as one, where no snapshot can hold some of them alone: what compaction moves away
+ * dies in the order of its places. */
+static struct extent queue_run(const struct pending *p, const struct extent_queue *q, uint64_t died_max, uint64_t *count)
+{
+	struct extent e = *queue_at(q, q->head);
+
+	*count = 1;
+	for (uint64_t i = q->head + 1; p->view.count == 0 && i < q->tail; i++) {
+		const struct extent *next = queue_at(q, i);
+		if (next->start != e.start + e.size || next->died > died_max)
+			break;
+		e.size += next->size;
+		++*count;
+	}
+	return e;
+}
+
 static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct extent_queue *q, uint64_t died_max,
                             uint64_t budget)
 {
+	uint64_t asked = q->head;
 	uint64_t done = 0;
 
-	for (; done < budget && queue_count(q) > 0; done++) {
-		if (done % SLOTS_ASK == 0)
+	while (done < budget && queue_count(q) > 0) {
+		struct extent e;
+		uint64_t count;
+		if (q->head >= asked) {
 			queue_ask(q, free_slots);
+			asked = q->head + SLOTS_ASK;
+		}
 		/* A copy: settling may move the rings of the held lists, never q's own. */
-		const struct extent e = *queue_at(q, q->head);
+		e = queue_run(p, q, died_max, &count);
 		if (e.died > died_max || extent_settle(p, free_slots, &e) != 0)
 			break;
-		q->head++;
+		q->head += count;
+		done += count;
 		if (q == &p->logged)
 			p->logged_bytes -= e.size;
 	}

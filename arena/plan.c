@@ -22,54 +22,83 @@ static uint64_t slot_end(const struct slots *s, slot_id id)
 	return slots_start(s, id) + slots_size(s, id);
 }
 
-static void plan_fill(const struct slots *s, slot_id first, slot_id last, uint64_t sum, struct plan *out)
+/* What a run may use of a slot that begins before the limit. */
+static uint64_t part_end(const struct slots *s, slot_id id, uint64_t limit)
+{
+	const uint64_t end = slot_end(s, id);
+
+	assert(slots_start(s, id) < limit);
+	return end < limit ? end : limit;
+}
+
+static uint64_t part_size(const struct slots *s, slot_id id, uint64_t limit)
+{
+	return part_end(s, id, limit) - slots_start(s, id);
+}
+
+static bool is_before(const struct slots *s, slot_id id, uint64_t limit)
+{
+	return id != SLOT_NONE && slots_start(s, id) < limit;
+}
+
+static void plan_fill(const struct slots *s, slot_id first, slot_id last, uint64_t limit, uint64_t sum, struct plan *out)
 {
 	out->start = slots_start(s, first);
-	out->first_end = slot_end(s, first);
-	out->end = slot_end(s, last);
+	out->first_end = part_end(s, first, limit);
+	out->end = part_end(s, last, limit);
 	out->free = sum;
 	out->moved = out->end - out->start - sum;
 }
 
-static int plan_gravity(const struct slots *s, uint64_t want, struct plan *out)
+/* Where the pair that attracts most is not before the limit, it starts at the last slot that is. */
+static int plan_gravity(const struct slots *s, uint64_t limit, uint64_t want, struct plan *out)
 {
 	slot_id first = slots_most_attracted(s);
 	slot_id last;
 	uint64_t sum;
 
-	if (first == SLOT_NONE || s->bytes < want)
+	if (first == SLOT_NONE)
 		return GRAVITY_FULL;
-	last = slots_next(s, first);
-	sum = slots_size(s, first) + slots_size(s, last);
-	while (sum < want && slots_next(s, last) != SLOT_NONE) {
+	if (!is_before(s, first, limit))
+		first = slots_at_or_before(s, limit - 1);
+	if (first == SLOT_NONE)
+		return GRAVITY_FULL;
+	last = first;
+	sum = part_size(s, first, limit);
+	if (is_before(s, slots_next(s, last), limit)) {
 		last = slots_next(s, last);
-		sum += slots_size(s, last);
+		sum += part_size(s, last, limit);
+	}
+	while (sum < want && is_before(s, slots_next(s, last), limit)) {
+		last = slots_next(s, last);
+		sum += part_size(s, last, limit);
 	}
 	while (sum < want) {
 		first = slots_prev(s, first);
-		assert(first != SLOT_NONE);
-		sum += slots_size(s, first);
+		if (first == SLOT_NONE)
+			return GRAVITY_FULL;
+		sum += part_size(s, first, limit);
 	}
-	plan_fill(s, first, last, sum, out);
+	plan_fill(s, first, last, limit, sum, out);
 	return 0;
 }
 
-static int plan_cheapest(const struct slots *s, uint64_t want, struct plan *out)
+static int plan_cheapest(const struct slots *s, uint64_t limit, uint64_t want, struct plan *out)
 {
 	slot_id first = s->first;
 	uint64_t sum = 0;
 	bool found = false;
 
-	for (slot_id last = s->first; last != SLOT_NONE; last = slots_next(s, last)) {
+	for (slot_id last = s->first; is_before(s, last, limit); last = slots_next(s, last)) {
 		struct plan run;
-		sum += slots_size(s, last);
-		while (sum - slots_size(s, first) >= want) {
-			sum -= slots_size(s, first);
+		sum += part_size(s, last, limit);
+		while (sum - part_size(s, first, limit) >= want) {
+			sum -= part_size(s, first, limit);
 			first = slots_next(s, first);
 		}
 		if (sum < want)
 			continue;
-		plan_fill(s, first, last, sum, &run);
+		plan_fill(s, first, last, limit, sum, &run);
 		if (!found || run.moved < out->moved)
 			*out = run;
 		found = true;
@@ -77,9 +106,12 @@ static int plan_cheapest(const struct slots *s, uint64_t want, struct plan *out)
 	return found ? 0 : GRAVITY_FULL;
 }
 
-int plan_run(const struct slots *s, enum gravity_planner planner, uint64_t want, struct plan *out)
+int plan_run(const struct slots *s, enum gravity_planner planner, uint64_t limit, uint64_t want, struct plan *out)
 {
-	return planner == GRAVITY_GRAVITY ? plan_gravity(s, want, out) : plan_cheapest(s, want, out);
+	assert(want > 0);
+	if (limit == 0)
+		return GRAVITY_FULL;
+	return planner == GRAVITY_GRAVITY ? plan_gravity(s, limit, want, out) : plan_cheapest(s, limit, want, out);
 }
 
 /* The slot that reaches up to `from`, which the step before emptied, or else the first one after it. */

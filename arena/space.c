@@ -103,15 +103,20 @@ static int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
 	return r;
 }
 
+uint64_t space_left(const struct space *s)
+{
+	const uint64_t bytes = map_bytes(s->map);
+
+	if (s->max_bytes == UINT64_MAX)
+		return UINT64_MAX;
+	return s->free.bytes + (s->max_bytes > bytes ? s->max_bytes - bytes : 0);
+}
+
 /* Only a limit makes a reserve: without one the file grows. */
 bool space_allows(const struct space *s, uint64_t bytes)
 {
-	uint64_t left = s->free.bytes;
+	const uint64_t left = space_left(s);
 
-	if (s->max_bytes == UINT64_MAX)
-		return true;
-	if (s->max_bytes > map_bytes(s->map))
-		left += s->max_bytes - map_bytes(s->map);
 	return left >= bytes && left - bytes >= s->reserve;
 }
 

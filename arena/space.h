@@ -69,6 +69,9 @@ static inline uint64_t space_zone(const struct space *s)
 	return s->max_bytes > s->reserve ? (s->max_bytes - s->reserve) & ~(DISK_PAGE - 1) : 0;
 }
 
+/* Bytes that are free, or that the file may grow by; UINT64_MAX without a limit. */
+uint64_t space_left(const struct space *s);
+
 /* Whether a put may take so many bytes of what is free, or the file may still grow by, and leave the reserve. */
 bool space_allows(const struct space *s, uint64_t bytes);
 

@@ -4,15 +4,19 @@
 /* tidy.c owns compaction in the write path: small steps after commits, so that the file stays in proportion to what lives
  * in it without a call by anyone.
  *
- * Nothing is done while the file is within its target. Above it, a step empties one short stretch of the file, into
- * large slots:
+ * Nothing is done while the file is within its target. Above it, what a step empties is chosen from the survey that the
+ * last checkpoint took (arena/survey.h), the emptiest segment first:
  *
- *   the end   when there is a large slot further down: the file is cut at the next checkpoint
- *   a stretch from a hand that goes round the file, if more than the average of it is free: it is one large slot after the
- *             next checkpoint
+ *   too little is clean    large free slots, and segments that will be ones at the next checkpoint, are to hold what the
+ *                          next interval between checkpoints writes, so that the file need not grow for it
+ *   enough is              segments that are nearly half empty, which cost less to move than they give
+ *   much more than enough  the end of the file, where there is a large slot further down: the file is cut
+ *
+ * A planner that was asked for chooses in the first case instead.
  *
  * 1. A step moves at most TIDY_STEP bytes, and all steps together at most TIDY_RATIO times what was written and freed.
- * 2. No step runs while a transaction has blobs in the chain.
+ * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
+ *    not in the survey that follows.
  * 3. A failure of a step is not the commit's: what was moved is moved, the rest stays.
  *
  * Cost: a look at two numbers where nothing is to be done. */
@@ -23,19 +27,30 @@
 #define TIDY_STEP (UINT64_C(256) << 10)
 #define TIDY_RATIO 2
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
-#define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long ...  */
+#define TIDY_TARGET_SHARE 4 /* the file may be live + live / 4 long ...  */
 #define TIDY_SLACK (UINT64_C(1) << 20) /* ... and so much more            */
+/* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives; and for want of clean space, near the
+ * target and ever less the further the file is above it. */
+#define HALF_GRADE 14u
+#define SHORT_GRADE 10u
+#define SHORT_GRADE_LEAST 4u
+#define SHORT_GRADE_SHARE 80 /* of the live bytes above the target: a grade less */
 
 static uint64_t tidy_live(const arena *a)
 {
 	return a->live_bytes + a->table.bytes;
 }
 
-bool tidy_above_target(const arena *a)
+static uint64_t tidy_target(const arena *a)
 {
 	const uint64_t live = tidy_live(a);
 
-	return map_bytes(&a->map) > live + live / TIDY_TARGET_SHARE + TIDY_SLACK;
+	return live + live / TIDY_TARGET_SHARE + TIDY_SLACK;
+}
+
+bool tidy_above_target(const arena *a)
+{
+	return map_bytes(&a->map) > tidy_target(a);
 }
 
 /* Snapshots keep what is moved away from: moving it would only add to the file. */
@@ -48,7 +63,7 @@ static bool held_up(const arena *a)
 static bool end_plan(const arena *a, uint64_t *start, uint64_t *end)
 {
 	const struct slots *s = &a->space.free;
-	const uint64_t upper = a->tidy_end != 0 && a->tidy_end < map_bytes(&a->map) ? a->tidy_end : map_bytes(&a->map);
+	const uint64_t upper = a->tidy.end != 0 && a->tidy.end < map_bytes(&a->map) ? a->tidy.end : map_bytes(&a->map);
 	slot_id id = slots_at_or_before(s, upper - 1);
 	uint64_t occupied = 0;
 	uint64_t at = upper;
@@ -67,59 +82,137 @@ static bool end_plan(const arena *a, uint64_t *start, uint64_t *end)
 	return occupied > 0 && *start > map_bytes(&a->map) / 2;
 }
 
-static bool hand_plan(arena *a, uint64_t *start, uint64_t *end)
+/* What a segment has now that is worth emptying: from the end of its first slot on, at most TIDY_STEP bytes of data. */
+static bool segment_look(const arena *a, unsigned least, uint64_t *start, uint64_t *end)
 {
 	const struct slots *s = &a->space.free;
-	struct plan plan;
+	const uint64_t whole = *end - *start;
+	slot_id id = slots_at_or_before(s, *start);
+	uint64_t room = 0, moved = 0;
+	uint64_t at;
 
-	for (int i = 0; i < 16; i++) {
-		if (plan_stretch(s, a->tidy_hand, map_bytes(&a->map), TIDY_STEP, &plan) != 0) {
-			a->tidy_hand = DISK_DATA;
-			continue;
-		}
-		a->tidy_hand = plan.end;
-		/* More than the average of the file. */
-		if (plan.moved > 0 && plan.free * map_bytes(&a->map) > s->bytes * (plan.end - plan.start)) {
-			*start = plan.first_end;
-			*end = plan.end;
-			return true;
-		}
+	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= *start)
+		id = slots_at_or_after(s, *start);
+	if (id == SLOT_NONE || slots_start(s, id) >= *end)
+		return false;
+	at = *start = slots_start(s, id) + slots_size(s, id);
+	for (id = slots_next(s, id); id != SLOT_NONE && slots_start(s, id) < *end; id = slots_next(s, id)) {
+		moved += slots_start(s, id) - at;
+		if (moved > TIDY_STEP)
+			break;
+		at = slots_start(s, id) + slots_size(s, id);
+		room += slots_size(s, id);
 	}
+	if (moved > TIDY_STEP)
+		*end = at;
+	if (*start >= *end || (a->log.at.cursor >= *start && a->log.at.cursor < *end))
+		return false;
+	return room * SURVEY_GRADES >= least * (*end - *start) && room < whole;
+}
+
+static bool segment_plan(arena *a, unsigned least, uint64_t *start, uint64_t *end)
+{
+	/* What has become emptier since the survey was taken is worth a look. */
+	for (int i = 0; i < 16 && survey_next(&a->tidy.survey, least - least / 4, start, end); i++)
+		if (segment_look(a, least, start, end))
+			return true;
 	return false;
 }
 
-static void tidy_step(arena *a)
+static bool planner_plan(const arena *a, uint64_t *start, uint64_t *end)
 {
+	struct plan plan;
+
+	if (plan_run(&a->space.free, a->planner, UINT64_MAX, TIDY_STEP, &plan) != 0 || plan.moved == 0)
+		return false;
+	*start = plan.first_end;
+	*end = plan.end - plan.start > TIDY_CREDIT_MOST ? plan.start + TIDY_CREDIT_MOST : plan.end;
+	return *start < *end;
+}
+
+/* What is clean by the next checkpoint, beyond what is written until then and in the interval that follows. */
+static int64_t clean_left(const arena *a)
+{
+	const struct tidy *t = &a->tidy;
+	const uint64_t taken = a->log.bytes + a->space.copied_bytes;
+
+	return (int64_t)(t->survey.large + t->prepared) - (int64_t)(t->need + taken);
+}
+
+static unsigned short_grade(const arena *a)
+{
+	const uint64_t above = map_bytes(&a->map) - tidy_target(a);
+	const uint64_t grades = above / (tidy_live(a) / SHORT_GRADE_SHARE + 1);
+
+	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
+}
+
+static bool step_plan(arena *a, uint64_t *start, uint64_t *end)
+{
+	const int64_t left = clean_left(a);
 	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
+
+	/* Near a size limit a planner's runs may be far too long for the room that there is. */
+	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
+		return planner_plan(a, start, end);
+	if (left < 0)
+		return segment_plan(a, short_grade(a), start, end);
+	if (segment_plan(a, HALF_GRADE, start, end))
+		return true;
+	if (left < (int64_t)(a->tidy.need + TIDY_SLACK) || large == SLOT_NONE ||
+	    slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2 || !end_plan(a, start, end))
+		return false;
+	a->tidy.end = *start;
+	return true;
+}
+
+static bool tidy_step(arena *a)
+{
 	const uint64_t before = a->bytes_moved;
 	uint64_t start = 0;
 	uint64_t end = 0;
 	uint64_t moved;
 
-	if (large != SLOT_NONE && slots_start(&a->space.free, large) < map_bytes(&a->map) / 2 && end_plan(a, &start, &end))
-		a->tidy_end = start;
-	else if (!hand_plan(a, &start, &end))
-		return;
-	(void)evacuate(a, start, end);
+	if (!step_plan(a, &start, &end))
+		return false;
+	if (evacuate(a, start, end) == 0)
+		a->tidy.prepared += end - start;
 	moved = a->bytes_moved - before;
-	a->tidy_credit -= moved < a->tidy_credit ? moved : a->tidy_credit;
+	a->tidy.credit -= moved < a->tidy.credit ? moved : a->tidy.credit;
+	return true;
+}
+
+void tidy_begin(arena *a)
+{
+	a->tidy.need = a->log.bytes + a->space.copied_bytes;
+	a->tidy.prepared = a->tidy.end = 0;
+}
+
+void tidy_renew(arena *a, struct survey *survey)
+{
+	if (survey->next == NULL)
+		return;
+	survey_release(&a->tidy.survey, a->os);
+	a->tidy.survey = *survey;
+	*survey = (struct survey){0};
 }
 
 void tidy_poll(arena *a, uint64_t bytes)
 {
-	if (a->checkpoint.count != a->tidy_checkpoint) {
-		a->tidy_checkpoint = a->checkpoint.count;
-		a->tidy_end = 0;
-	}
-	if (!tidy_above_target(a) || held_up(a) || arena_failed(a)) {
-		a->tidy_credit = 0;
+	uint64_t stop;
+
+	/* Near a size limit what room there is belongs to the puts that ask for slots of their own. */
+	if (!tidy_above_target(a) || held_up(a) || arena_failed(a) || !space_allows(&a->space, TIDY_STEP)) {
+		a->tidy.credit = 0;
 		return;
 	}
-	a->tidy_credit += TIDY_RATIO * bytes;
-	if (a->tidy_credit > TIDY_CREDIT_MOST)
-		a->tidy_credit = TIDY_CREDIT_MOST;
-	if (a->tidy_credit >= TIDY_STEP)
-		tidy_step(a);
+	a->tidy.credit += TIDY_RATIO * bytes;
+	if (a->tidy.credit > TIDY_CREDIT_MOST)
+		a->tidy.credit = TIDY_CREDIT_MOST;
+	/* A large commit asks for more than one. */
+	stop = a->bytes_moved + (bytes < TIDY_STEP ? bytes : TIDY_STEP);
+	while (a->tidy.credit >= TIDY_STEP && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop)
+		;
 }
 
 void tidy_end(arena *a)

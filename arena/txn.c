@@ -84,6 +84,17 @@ static uint64_t space_reserve(const arena *a)
 	return 2 * a->table.bytes + list + 2 * SPACE_WINDOW + (share < ROOM_MOST ? share : ROOM_MOST);
 }
 
+/* In a full store the free space may be in pieces that hold no page of the table: a commit that has blobs in the chain could
+ * do nothing about that. Where this fails, the commit may succeed all the same. */
+static void room_make(arena *a)
+{
+	const uint64_t file = map_bytes(&a->map);
+
+	a->space.reserve = space_reserve(a);
+	if (file + SPACE_WINDOW > a->space.max_bytes && slots_first_fit(&a->space.free, SPACE_WINDOW) == SLOT_NONE)
+		(void)compact_make(a, SPACE_WINDOW, SPACE_RESERVED);
+}
+
 static int begin_write(arena *a, unsigned flags, arena_txn **out)
 {
 	int r;
@@ -100,9 +111,9 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 		writer_unlock(a);
 		return r;
 	}
-	if (a->space.max_bytes != UINT64_MAX)
-		a->space.reserve = space_reserve(a);
 	space_cluster_size(&a->space, a->table.bytes);
+	if (a->space.max_bytes != UINT64_MAX)
+		room_make(a);
 	writer_begin(a, flags, false);
 	a->writer.txn.slot.live = TXN_WRITE;
 	*out = &a->writer.txn;
@@ -171,10 +182,14 @@ static bool commit_durable(const arena *a)
 	return (flags & ARENA_DURABLE_COMMIT) != 0 || (!a->lazy && (flags & ARENA_LAZY_COMMIT) == 0);
 }
 
+#define DRAIN_STEP 256u
+
 static int commit_write(arena *a)
 {
 	const bool durable = commit_durable(a);
-	const uint64_t bytes = a->log.written + a->space.dead_bytes;
+	const uint64_t before = a->log.written + a->space.dead_bytes;
+	const uint64_t drained = DRAIN_STEP + 2 * (uint64_t)a->writer.ops.count;
+	uint64_t bytes;
 	uint64_t seq = 0;
 	int r, worked;
 
@@ -187,15 +202,17 @@ static int commit_write(arena *a)
 	/* A durable transaction that changed nothing promises what it was shown all the same. */
 	if (seq == 0)
 		seq = atomic_load(&a->readers.seq);
+	bytes = a->log.written + a->space.dead_bytes - before;
 	if (r == 0)
-		tidy_poll(a, a->log.written + a->space.dead_bytes - bytes);
+		tidy_poll(a, bytes);
 	checkpoint_poll(a);
-	(void)space_drain(&a->space, 256);
+	/* More than the commits add, whatever their size. */
+	(void)space_drain(&a->space, drained);
 	end_write(a);
 	if (r == 0 && durable)
 		r = flush_to(a, seq);
 	/* A lazy commit happened, whatever becomes of the checkpoint: its failure is told to the next one. */
-	worked = checkpoint_work(a);
+	worked = checkpoint_work(a, bytes);
 	(void)worked;
 	atomic_fetch_sub(&a->open_txns, 1);
 	return r;

@@ -349,6 +349,70 @@ START_TEST(never_full_of_fragments)
 }
 END_TEST
 
+#define CHURN_BLOBS 20000u
+
+/* Blobs of all sizes up to 16 KiB, of which some are there. */
+struct churn {
+	gravity *g;
+	struct rng rng;
+	uint64_t number;
+	uint64_t written; /* bytes */
+	struct {
+		gravity_pos pos;
+		uint64_t number;
+		size_t size; /* 0: it is not there */
+	} blob[CHURN_BLOBS];
+};
+
+static void churn_free(struct churn *c, uint64_t i)
+{
+	if (c->blob[i].size == 0)
+		return;
+	must_give(gravity_free(c->g, c->blob[i].pos), 0);
+	c->blob[i].size = 0;
+}
+
+static void churn_write(struct churn *c, uint64_t i)
+{
+	const size_t size = (size_t)16 << rng_below(&c->rng, 10);
+
+	churn_free(c, i);
+	c->blob[i].size = size + rng_below(&c->rng, size);
+	c->blob[i].number = c->number++;
+	must_give(write_number(c->g, c->blob[i].number, c->blob[i].size, &c->blob[i].pos), 0);
+	c->written += c->blob[i].size;
+}
+
+/* A store of which 85% are live takes replacing writes of mixed sizes for ever, whoever plans: what is free is in
+ * pieces, and some of it behind where writes may go, but none fails. */
+START_TEST(a_full_store_takes_replacing_writes)
+{
+	static struct churn c;
+	const uint64_t limit = 16 * MIB, hold = limit / 100 * 85;
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		const gravity_options o = {.durability = GRAVITY_LAZY,
+					   .max_bytes = limit,
+					   .planner = kind == 0 ? GRAVITY_CHEAPEST : GRAVITY_GRAVITY};
+		memset(&c, 0, sizeof c);
+		c.rng = rng_make(40 + kind);
+		c.g = open_with(NULL, o);
+		for (uint64_t i = 0; stat_of(c.g).live_bytes < hold; i++)
+			churn_write(&c, i);
+		for (c.written = 0; c.written < 4 * limit;) {
+			churn_write(&c, rng_below(&c.rng, CHURN_BLOBS));
+			while (stat_of(c.g).live_bytes > hold)
+				churn_free(&c, rng_below(&c.rng, CHURN_BLOBS));
+		}
+		must(stat_of(c.g).file_bytes <= limit);
+		for (uint64_t i = 0; i < CHURN_BLOBS; i++)
+			if (c.blob[i].size != 0)
+				expect(c.g, c.blob[i].pos, c.blob[i].number, c.blob[i].size);
+		close_must(c.g);
+	}
+}
+END_TEST
+
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
 /* A call that is wrong is GRAVITY_INVALID and does nothing; closing nothing is allowed. */
@@ -440,7 +504,8 @@ int main(void)
 	const TTest *const blobs[] = {written_is_read, short_buffer_is_told, freed_position_is_never_used_again,
 				      positions_survive};
 	const TTest *const slots[] = {free_slots_match_the_statistics, compaction_makes_the_slot,
-				      never_full_of_fragments};
+				      never_full_of_fragments,
+				      a_full_store_takes_replacing_writes};
 	const TTest *const calls[] = {wrong_calls_are_invalid, openings_are_refused_with_a_code, codes_have_sentences};
 	Suite *suite = suite_create("gravity");
 

@@ -208,17 +208,23 @@ static unsigned row_make(struct slots *s, struct rng *r)
 	return count;
 }
 
-/* The least that any run moves for `want`; UINT64_MAX: none is enough. */
-static uint64_t row_cheapest(unsigned count, uint64_t want)
+/* How much of a slot lies before the limit. */
+static uint64_t row_part(unsigned i, uint64_t limit)
+{
+	return row_start[i] + row_size[i] < limit ? row_size[i] : limit - row_start[i];
+}
+
+/* The least that any run before the limit moves for `want`; UINT64_MAX: none is enough. */
+static uint64_t row_cheapest(unsigned count, uint64_t limit, uint64_t want)
 {
 	uint64_t best = UINT64_MAX;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t sum = 0;
-		for (unsigned k = i; k < count; k++) {
+		for (unsigned k = i; k < count && row_start[k] < limit; k++) {
 			uint64_t moved;
-			sum += row_size[k];
-			moved = row_start[k] + row_size[k] - row_start[i] - sum;
+			sum += row_part(k, limit);
+			moved = row_start[k] + row_part(k, limit) - row_start[i] - sum;
 			if (sum >= want && moved < best)
 				best = moved;
 		}
@@ -226,21 +232,23 @@ static uint64_t row_cheapest(unsigned count, uint64_t want)
 	return best;
 }
 
-static void plan_expect(const struct slots *s, const struct plan *p, uint64_t want)
+static void plan_expect(const struct slots *s, const struct plan *p, uint64_t limit, uint64_t want)
 {
 	const slot_id first = slots_at_or_before(s, p->start);
 	uint64_t sum = 0;
 	slot_id id;
 
-	must(first != SLOT_NONE && slots_start(s, first) == p->start);
-	must(p->first_end == p->start + slots_size(s, first));
-	for (id = first; id != SLOT_NONE && slots_start(s, id) < p->end; id = slots_next(s, id))
-		sum += slots_size(s, id);
+	must(first != SLOT_NONE && slots_start(s, first) == p->start && p->end <= limit);
+	must(p->first_end == p->start + slots_size(s, first) || p->first_end == limit);
+	for (id = first; id != SLOT_NONE && slots_start(s, id) < p->end; id = slots_next(s, id)) {
+		const uint64_t end = slots_start(s, id) + slots_size(s, id);
+		sum += (end < limit ? end : limit) - slots_start(s, id);
+	}
 	must(sum == p->free && p->free >= want && p->moved == p->end - p->start - sum);
 }
 
 /* The cheapest planner moves no more than the best of all runs; the gravity planner finds a run whenever there is one,
- * and starts at the pair that attracts most. */
+ * and starts at the pair that attracts most, where that is before the limit. Neither counts what lies behind it. */
 START_TEST(plans_are_as_good_as_they_say)
 {
 	struct rng r = rng_make(3);
@@ -249,24 +257,26 @@ START_TEST(plans_are_as_good_as_they_say)
 		struct slots s;
 		struct plan p;
 		unsigned count;
-		uint64_t want, best;
+		uint64_t want, best, limit;
 		slot_id pair;
 		slots_init(&s, os_posix());
 		count = row_make(&s, &r);
 		want = 8 * (1 + rng_size(&r, s.bytes / 8));
-		best = row_cheapest(count, want);
-		must_give(plan_run(&s, GRAVITY_CHEAPEST, want, &p), best == UINT64_MAX ? GRAVITY_FULL : 0);
+		limit = turn % 2 == 0 ? UINT64_MAX : 8 * rng_below(&r, (row_start[count - 1] + row_size[count - 1]) / 8 + 2);
+		best = row_cheapest(count, limit, want);
+		must_give(plan_run(&s, GRAVITY_CHEAPEST, limit, want, &p), best == UINT64_MAX ? GRAVITY_FULL : 0);
 		if (best != UINT64_MAX) {
-			plan_expect(&s, &p, want);
+			plan_expect(&s, &p, limit, want);
 			must(p.moved == best);
 		}
 		pair = slots_most_attracted(&s);
-		must_give(plan_run(&s, GRAVITY_GRAVITY, want, &p),
+		must_give(plan_run(&s, GRAVITY_GRAVITY, limit, want, &p),
 			  best == UINT64_MAX || pair == SLOT_NONE ? GRAVITY_FULL : 0);
 		if (best != UINT64_MAX && pair != SLOT_NONE) {
-			plan_expect(&s, &p, want);
-			must(p.moved >= best || p.free >= want);
-			must(p.start <= slots_start(&s, pair) && p.end > slots_start(&s, pair));
+			plan_expect(&s, &p, limit, want);
+			must(p.moved >= best);
+			must(slots_start(&s, pair) >= limit ||
+			     (p.start <= slots_start(&s, pair) && p.end > slots_start(&s, pair)));
 		}
 		slots_release(&s);
 	}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* survey.c owns the picture of where free space lies.
+ *
+ * 1. Each segment that is partly free stands in the list of its grade once; one that is wholly free, or not at all, in none.
+ * 2. count segments cover the file up to its end; none is longer than it needs to be for there to be SEGMENTS_MOST.
+ *
+ * Cost: one pass over the list; 8 bytes a segment, 4 of which are kept. */
+#include "arena/survey.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define SEGMENTS_MOST (UINT64_C(1) << 18)
+
+void survey_release(struct survey *s, const struct os *os)
+{
+	os->free(os, s->next);
+	*s = (struct survey){0};
+}
+
+/* Adds an extent to what is free of each segment that it reaches into. */
+static void extent_spread(const struct survey *s, uint64_t *room, struct slot_range e)
+{
+	while (e.size > 0) {
+		const uint64_t i = e.start / s->segment;
+		const uint64_t end = (i + 1) * s->segment;
+		const uint64_t here = e.size < end - e.start ? e.size : end - e.start;
+		assert(i < s->count);
+		room[i] += here;
+		e.start += here;
+		e.size -= here;
+	}
+}
+
+static void segments_grade(struct survey *s, const uint64_t *room)
+{
+	for (unsigned g = 0; g < SURVEY_GRADES; g++)
+		s->first[g] = SURVEY_NONE;
+	/* From the last to the first, so that a list begins with the lowest. */
+	for (uint32_t i = s->count; i-- > 0;) {
+		const uint64_t grade = room[i] * SURVEY_GRADES / s->segment;
+		if (room[i] == 0 || grade >= SURVEY_GRADES)
+			continue;
+		s->next[i] = s->first[grade];
+		s->first[grade] = i;
+	}
+}
+
+int survey_take(struct survey *s, const struct os *os, const struct slot_range *list, uint64_t count,
+                uint64_t file_bytes)
+{
+	uint64_t *room;
+
+	*s = (struct survey){.segment = SURVEY_SEGMENT};
+	while (file_bytes / s->segment >= SEGMENTS_MOST)
+		s->segment *= 2;
+	s->count = (uint32_t)(file_bytes / s->segment) + 1;
+	room = os->alloc(os, NULL, s->count * sizeof *room);
+	s->next = os->alloc(os, NULL, s->count * sizeof *s->next);
+	if (room == NULL || s->next == NULL) {
+		os->free(os, room);
+		survey_release(s, os);
+		return ENOMEM;
+	}
+	memset(room, 0, s->count * sizeof *room);
+	for (uint64_t i = 0; i < count;) {
+		struct slot_range run = list[i++];
+		for (; i < count && list[i].start == run.start + run.size; i++)
+			run.size += list[i].size;
+		extent_spread(s, room, run);
+		s->large += run.size >= SURVEY_LARGE ? run.size : 0;
+	}
+	segments_grade(s, room);
+	os->free(os, room);
+	return 0;
+}
+
+bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end)
+{
+	for (unsigned g = SURVEY_GRADES; s->next != NULL && g-- > least;) {
+		const uint32_t i = s->first[g];
+		if (i == SURVEY_NONE)
+			continue;
+		s->first[g] = s->next[i];
+		*start = i * s->segment;
+		*end = *start + s->segment;
+		return true;
+	}
+	return false;
+}

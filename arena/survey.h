@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* survey.h: where a checkpoint finds the free space of the file: how much of each segment, and which have the most.
+ *
+ * It is taken from the sorted list of everything that is free or about to be, which every checkpoint makes anyway, and
+ * serves compaction until the next one: so choosing what to empty costs nothing, however many free slots there are.
+ *
+ * A picture grows old: what it says is looked at again before it is relied on. Not thread-safe: its owner's lock. */
+#ifndef GKV_ARENA_SURVEY_H
+#define GKV_ARENA_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/os.h"
+#include "arena/slots.h"
+
+#define SURVEY_SEGMENT (UINT64_C(256) << 10) /* bytes of a segment, more in a very long file      */
+#define SURVEY_LARGE (UINT64_C(64) << 10)    /* free extents of so much and more are worth a window */
+#define SURVEY_GRADES 32u                    /* of emptiness                                      */
+#define SURVEY_NONE UINT32_MAX
+
+struct survey {
+	uint64_t segment;  /* bytes */
+	uint32_t count;
+	uint64_t large;    /* bytes of the free extents that are large */
+	uint32_t *next;    /* next[i]: another segment of the same grade */
+	uint32_t first[SURVEY_GRADES]; /* grade g: free from g/32 of it on */
+};
+
+/* From `count` extents in order of start, which may touch, of a file that ends at file_bytes. 0 or ENOMEM. */
+int survey_take(struct survey *s, const struct os *os, const struct slot_range *list, uint64_t count,
+                uint64_t file_bytes);
+void survey_release(struct survey *s, const struct os *os);
+
+/* Takes the segment with the most free space out of the picture, if that is at least least/32 of it. */
+bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end);
+
+#endif
