@@ -106,6 +106,14 @@ static bool window_holds(const struct log_place *at, uint64_t offset, uint64_t s
 	return at->window_end - offset >= span + sizeof(struct jump_disk);
 }
 
+/* Whether a session may begin in the window that it has found. The session before may have given the rest of it back, and
+ * have punched it out, without a checkpoint that would say so. */
+static bool window_serves(struct log *l, uint64_t after, uint64_t span)
+{
+	return l->at.window_end > after && window_holds(&l->at, after, span) &&
+	       space_allocate(l->space, after, l->at.window_end - after) == 0;
+}
+
 /* Goes on in another window; or, at the start of a session, in this one behind a JUMP. */
 static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 {
@@ -120,7 +128,7 @@ static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 		r = l->map->os->random(l->map->os, &nonce, sizeof nonce);
 	if (r != 0)
 		return r;
-	if (!l->joined && l->at.window_end > after && window_holds(&l->at, after, span)) {
+	if (!l->joined && window_serves(l, after, span)) {
 		jump = (struct log_jump){.left_start = after, .start = after, .end = l->at.window_end, .inside = true};
 	} else {
 		r = space_window(l->space, span, claim, &jump.start, &jump.end);

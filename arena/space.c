@@ -169,13 +169,18 @@ static int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fi
 	return r;
 }
 
+int space_allocate(struct space *s, uint64_t start, uint64_t bytes)
+{
+	if (!s->holes || s->map->mode != OS_MAP_SHARED)
+		return 0;
+	return s->map->os->grow(s->map->os, s->map->file, start, bytes);
+}
+
 /* Cuts a piece out of a slot, with disk space under it. */
 static int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
 {
-	int r = 0;
+	const int r = space_allocate(s, start, bytes);
 
-	if (s->holes && s->map->mode == OS_MAP_SHARED)
-		r = s->map->os->grow(s->map->os, s->map->file, start, bytes);
 	return r != 0 ? r : slots_remove(&s->free, start, bytes);
 }
 

@@ -81,6 +81,9 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 /* Whether a slot is there for that many bytes in one piece. */
 bool space_fits(const struct space *s, uint64_t bytes, enum space_claim claim);
 
+/* Disk space under a range that may have been punched out: 0, or an errno value. */
+int space_allocate(struct space *s, uint64_t start, uint64_t bytes);
+
 /* Gives back at once what nothing has seen. Room was made by slots_reserve. */
 void space_return(struct space *s, uint64_t start, uint64_t end);
 
