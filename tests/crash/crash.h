@@ -31,19 +31,45 @@ enum stage {
 	STAGE_MAKE,
 	STAGE_CLOSE,
 	/* On top of these: */
-	STAGE_REPLAY,         /* an open that has a log to replay                   */
-	STAGE_PAGES_PUSHED,   /* checkpoint: pages and free list, before their flush */
-	STAGE_HEADER_WRITTEN, /* checkpoint: header in the map, before its flush     */
-	STAGE_HEADER_FLUSHED, /* checkpoint: the first call after that              */
-	STAGE_EVACUATE,       /* compaction: records or pages are being moved        */
-	STAGE_TRUNCATE,       /* the end of the file is cut off                      */
+	STAGE_REPLAY,         /* an open that has a log to replay                     */
+	STAGE_BEGUN,          /* checkpoint: the first call after its beginning       */
+	STAGE_SLICE,          /* checkpoint: pages are being pushed                   */
+	STAGE_FLUSH,          /* checkpoint: pages and free list, before their flush  */
+	STAGE_HEADER_WRITTEN, /* checkpoint: header in the map, before its flush      */
+	STAGE_HEADER_FLUSHED, /* checkpoint: the first call after that                */
+	STAGE_FREED,          /* checkpoint: the first call after its end             */
+	STAGE_CHEAPEST,       /* compaction: what the exact planner chose is moved    */
+	STAGE_GRAVITY,        /* compaction: what gravity chose is moved              */
+	STAGE_ZONE,           /* compaction: the zone at the limit is cleared         */
+	STAGE_SWEEP,          /* compaction: a stretch of the whole file is moved     */
+	STAGE_SWEEP_END,      /* compaction: the file gets shorter after that         */
+	STAGE_TIDY,           /* compaction: a step in the write path                 */
+	STAGE_TRUNCATE,       /* the end of the file is cut off                       */
+	STAGE_PUNCH,          /* free slots are handed back                           */
 	STAGE_GROW,
 	STAGES
 };
 
 extern const char *const stage_names[STAGES];
 
-#define BLOB_KINDS 8u
+/* What an image may have, lack, or have a part of. */
+enum piece {
+	PIECE_PUT,
+	PIECE_LARGE, /* a record in a window of its own */
+	PIECE_TOMB,
+	PIECE_MOVE,
+	PIECE_JUMP,
+	PIECE_HOP,    /* a JUMP that is a commit: the log moves down before a checkpoint */
+	PIECE_COMMIT, /* the last blob of a commit                                      */
+	PIECE_PAGE,
+	PIECE_NODE,
+	PIECE_CHUNK, /* of the free list */
+	PIECE_HEADER,
+	PIECE_MARK,
+	PIECES
+};
+
+extern const char *const piece_names[PIECES];
 
 struct tally {
 	uint64_t cuts, images, distinct, kills, absent;
@@ -57,9 +83,9 @@ struct tally {
 	uint64_t wanted;         /* operations that found no room                    */
 	uint64_t stage[STAGES];
 	uint64_t style[SIM_STYLES];
-	uint64_t last[BLOB_KINDS]; /* kind of the last blob of the chain that was there */
-	uint64_t lost[BLOB_KINDS]; /* kind of the first one that was not                */
-	uint64_t torn[BLOB_KINDS]; /* ... of which a part was there                     */
+	uint64_t there[PIECES]; /* a blob of the log: the last one that was there; others: written, and whole       */
+	uint64_t lost[PIECES];  /* ... the first one that was not there; others: written, and nothing of it          */
+	uint64_t torn[PIECES];  /* ... of which a part was there                                                       */
 };
 
 struct workload {
@@ -75,6 +101,7 @@ struct workload {
 	uint32_t syncs, checkpoints, compactions, makes, readers;
 	uint64_t checkpoint_bytes, max_bytes, capacity;
 	enum gravity_planner planner;
+	uint32_t share; /* of the images of other workloads: 1 of so many; 0: all */
 	bool hasty; /* every round ends early, by a power cut, and what was lost is tried again */
 };
 
@@ -93,6 +120,7 @@ struct crash {
 	struct set seen; /* images                              */
 	struct set done; /* images with what was asked of them  */
 	struct tally tally;
+	struct tally *total; /* of all workloads */
 	bool trace; /* prints each call      */
 	bool only;  /* repeats one image     */
 	uint32_t only_run, only_cut, only_image;
@@ -120,7 +148,10 @@ struct life {
 	uint64_t errors;      /* ... that was given                    */
 	enum stage stage;
 	bool session;
-	uint64_t header_seen; /* checkpoint number at the call before */
+	uint64_t header_seen; /* at the call before: checkpoint number, state, checkpoints that were finished */
+	uint32_t state_seen;
+	uint64_t count_seen;
+	enum gravity_planner planner;
 	jmp_buf end;
 };
 
@@ -154,6 +185,14 @@ void crash_run(struct crash *c);
 /* A run in which the n-th call fails with that code, and all after it too if `always`. False: there were fewer calls. */
 bool fault_run(struct crash *c, uint64_t n, int code, bool always);
 
+/* tally.c */
+/* At a call: what is being done there. */
+void tally_stage(struct life *l, enum sim_call call, uint64_t offset);
+/* Of an image that was opened: what is there of what its parent had written. */
+void tally_image(struct life *l, const arena *a);
+void tally_add(struct tally *to, const struct tally *t);
 void tally_print(const struct tally *t, const char *name);
+/* What was never met of everything that there is; NULL: nothing is missing. */
+const char *tally_never(const struct tally *t);
 
 #endif

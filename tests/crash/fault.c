@@ -26,6 +26,8 @@ static void leak_check(struct life *l)
 	for (unsigned i = 0; i < SIM_MAPS; i++)
 		if (s->map[i].base != NULL)
 			crash_fail(l, "%llu bytes are left mapped", (unsigned long long)s->map[i].bytes);
+	if (s->flushes_after != 0)
+		crash_fail(l, "%llu flushes after one that failed", (unsigned long long)s->flushes_after);
 	if (s->block_count != 0)
 		crash_fail(l, "%llu pieces of memory are left", (unsigned long long)s->block_count);
 }

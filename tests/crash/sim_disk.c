@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define VERSIONS_MOST 16384u /* more are written back, oldest first: the kernel does not wait for ever either */
 
@@ -58,6 +59,7 @@ void sim_file_init(struct sim_file *f, bool tracked)
 	f->newest = memory_map(SIM_SECTORS * sizeof *f->newest, PROT_READ | PROT_WRITE);
 	f->dirty = memory_map(SIM_SECTORS * sizeof *f->dirty, PROT_READ | PROT_WRITE);
 	f->lost = memory_map(SIM_PAGES_MOST, PROT_READ | PROT_WRITE);
+	f->hole = memory_map(SIM_PAGES_MOST, PROT_READ | PROT_WRITE);
 	f->next = files;
 	files = f;
 }
@@ -78,6 +80,7 @@ void sim_file_release(struct sim_file *f)
 	if (f->tracked) {
 		file_unlist(f);
 		(void)munmap(f->lost, SIM_PAGES_MOST);
+		(void)munmap(f->hole, SIM_PAGES_MOST);
 		(void)munmap(f->seen, SIM_RESERVE);
 		(void)munmap(f->disk, SIM_RESERVE);
 		(void)munmap(f->newest, SIM_SECTORS * sizeof *f->newest);
@@ -92,33 +95,17 @@ static uint64_t page_ceil(uint64_t bytes)
 	return (bytes + SIM_PAGE - 1) & ~(SIM_PAGE - 1);
 }
 
-static void lost_forget(struct sim_file *f)
+/* Every page may be stored to. */
+static void pages_free(struct sim_file *f)
 {
-	if (!f->tracked || f->lost_count == 0)
+	if (!f->tracked || f->lost_count + f->hole_count == 0)
 		return;
+	memset(f->hole, 0, SIM_PAGES_MOST);
+	f->hole_count = 0;
 	if (mprotect(f->cache, page_ceil(f->bytes), PROT_READ | PROT_WRITE) != 0)
 		abort();
 	memset(f->lost, SIM_PAGE_SOUND, SIM_PAGES_MOST);
 	f->lost_count = 0;
-}
-
-/* Lets the pages up to the new length be touched, and those beyond it no more. */
-static void cache_resize(struct sim_file *f, uint64_t bytes)
-{
-	const uint64_t old = page_ceil(f->bytes);
-	const uint64_t now = page_ceil(bytes);
-	int r = 0;
-
-	assert(bytes <= SIM_RESERVE && bytes % SIM_SECTOR == 0);
-	if (bytes < f->bytes)
-		memset(f->cache + bytes, 0, f->bytes - bytes);
-	if (now > old)
-		r = mprotect(f->cache + old, now - old, PROT_READ | PROT_WRITE);
-	else if (now < old)
-		r = mprotect(f->cache + now, old - now, PROT_NONE);
-	if (r != 0)
-		abort();
-	f->bytes = bytes;
 }
 
 /* A store to a lost page raises the signal once: from then on it is dirty. Any other fault is what it seems to be. */
@@ -132,6 +119,11 @@ static void lost_fault(int signal_number, siginfo_t *info, void *context)
 		if (at < f->cache || at >= f->cache + f->bytes)
 			continue;
 		page = (uint64_t)(at - f->cache) / SIM_PAGE;
+		if (f->hole[page] != 0) {
+			static const char text[] = "a store to a page that was punched out and not allocated again\n";
+			(void)!write(STDERR_FILENO, text, sizeof text - 1);
+			break;
+		}
 		if (f->lost[page] != SIM_PAGE_LOST)
 			break;
 		f->lost[page] = SIM_PAGE_TOUCHED;
@@ -142,7 +134,7 @@ static void lost_fault(int signal_number, siginfo_t *info, void *context)
 	(void)raise(signal_number);
 }
 
-static void lost_watch(void)
+static void fault_watch(void)
 {
 	struct sigaction action;
 
@@ -153,16 +145,86 @@ static void lost_watch(void)
 		abort();
 }
 
+static void page_protect(struct sim_file *f, uint64_t page)
+{
+	const bool closed = f->hole[page] != 0 || f->lost[page] == SIM_PAGE_LOST;
+
+	if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, closed ? PROT_READ : PROT_READ | PROT_WRITE) != 0)
+		abort();
+}
+
+void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	if (!f->tracked)
+		return;
+	assert(start % SIM_PAGE == 0 && end % SIM_PAGE == 0);
+	fault_watch();
+	for (uint64_t page = start / SIM_PAGE; page < end / SIM_PAGE && page * SIM_PAGE < f->bytes; page++) {
+		f->hole_count += f->hole[page] == 0;
+		f->hole[page] = 1;
+		page_protect(f, page);
+	}
+}
+
+void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	if (!f->tracked || f->hole_count == 0)
+		return;
+	for (uint64_t page = start / SIM_PAGE; page * SIM_PAGE < end && page * SIM_PAGE < f->bytes; page++) {
+		if (f->hole[page] == 0)
+			continue;
+		f->hole[page] = 0;
+		f->hole_count--;
+		page_protect(f, page);
+	}
+}
+
+uint64_t sim_file_space(const struct sim_file *f)
+{
+	return f->bytes - (uint64_t)f->hole_count * SIM_PAGE;
+}
+
+uint64_t sim_file_holes(const struct sim_file *f, uint64_t start, uint64_t end)
+{
+	uint64_t bytes = 0;
+
+	if (!f->tracked || f->hole_count == 0)
+		return 0;
+	for (uint64_t page = start / SIM_PAGE; page * SIM_PAGE < end && page * SIM_PAGE < f->bytes; page++)
+		bytes += f->hole[page] != 0 ? SIM_PAGE : 0;
+	return bytes;
+}
+
+/* Lets the pages up to the new length be touched, and those beyond it no more. */
+static void cache_resize(struct sim_file *f, uint64_t bytes)
+{
+	const uint64_t old = page_ceil(f->bytes);
+	const uint64_t now = page_ceil(bytes);
+	int r = 0;
+
+	assert(bytes <= SIM_RESERVE && bytes % SIM_SECTOR == 0);
+	if (bytes < f->bytes) {
+		sim_file_fill(f, page_ceil(bytes), old);
+		memset(f->cache + bytes, 0, f->bytes - bytes);
+	}
+	if (now > old)
+		r = mprotect(f->cache + old, now - old, PROT_READ | PROT_WRITE);
+	else if (now < old)
+		r = mprotect(f->cache + now, old - now, PROT_NONE);
+	if (r != 0)
+		abort();
+	f->bytes = bytes;
+}
+
 /* Of a range that is cut off: nothing of it is lost any more. */
 static void lost_touch(struct sim_file *f, uint64_t start, uint64_t end)
 {
 	for (uint64_t page = page_ceil(start) / SIM_PAGE; page * SIM_PAGE < end; page++) {
 		if (f->lost[page] == SIM_PAGE_SOUND)
 			continue;
-		if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, PROT_READ | PROT_WRITE) != 0)
-			abort();
 		f->lost[page] = SIM_PAGE_SOUND;
 		f->lost_count--;
+		page_protect(f, page);
 	}
 }
 
@@ -178,7 +240,7 @@ void sim_file_settle(struct sim_file *f)
 {
 	if (!f->tracked)
 		return;
-	lost_forget(f);
+	pages_free(f);
 	versions_forget(f);
 	if (f->disk_bytes > f->bytes)
 		memset(f->disk + f->bytes, 0, f->disk_bytes - f->bytes);
@@ -344,7 +406,7 @@ void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *r
 
 	if (!f->tracked)
 		return;
-	lost_watch();
+	fault_watch();
 	resizes_settle(f);
 	for (uint64_t page = start / SIM_PAGE; page * SIM_PAGE < to; page++) {
 		bool dirty = false;
@@ -354,14 +416,14 @@ void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *r
 			continue;
 		f->lost[page] = SIM_PAGE_LOST;
 		f->lost_count++;
-		if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, PROT_READ) != 0)
-			abort();
+		page_protect(f, page);
 	}
 	pages_clean(f, start, to);
 }
 
 void sim_file_copy(const struct sim_file *f, struct sim_file *to)
 {
+	pages_free(to);
 	cache_resize(to, f->bytes);
 	memcpy(to->cache, f->cache, f->bytes);
 }

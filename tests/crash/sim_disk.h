@@ -7,7 +7,10 @@
  * The disk is made of 512-byte sectors, each of which is written whole. A word of 8 bytes is the unit that a processor
  * stores: a page that is written back while it is being changed may hold any mixture of words, old and new, within a
  * sector. A change of the file's length is durable with the next flush of the file, and may be earlier; such changes
- * become durable in order. */
+ * become durable in order.
+ *
+ * A page that was punched out has no space on the disk until it is allocated again: a store to it ends the test, since on
+ * a full disk it would be SIGBUS. After a power cut every page has space. */
 #ifndef GKV_TESTS_CRASH_SIM_DISK_H
 #define GKV_TESTS_CRASH_SIM_DISK_H
 
@@ -17,7 +20,7 @@
 
 #define SIM_SECTOR     UINT64_C(512)
 #define SIM_PAGE       UINT64_C(4096)
-#define SIM_RESERVE    (UINT64_C(4) << 20) /* bytes of a file at most, and of its map */
+#define SIM_RESERVE    (UINT64_C(16) << 20) /* bytes of a file at most, and of its map */
 #define SIM_SECTORS    (SIM_RESERVE / SIM_SECTOR)
 #define SIM_PAGES_MOST (SIM_RESERVE / SIM_PAGE)
 #define SIM_RESIZES    16u
@@ -50,6 +53,9 @@ struct sim_file {
 	 * what it holds already. */
 	uint8_t *lost;
 	uint32_t lost_count;
+	/* By page: punched out. */
+	uint8_t *hole;
+	uint32_t hole_count;
 	struct sim_file *next; /* of all tracked files */
 };
 
@@ -62,6 +68,13 @@ void sim_file_clear(struct sim_file *f);
 
 /* Sets the length; what is cut off reads as zeroes if it comes back. */
 void sim_file_resize(struct sim_file *f, uint64_t bytes);
+/* Hands the space of whole pages back, or allocates it again; the caller has zeroed what is punched. */
+void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
+void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end);
+/* Space that it takes on the disk. */
+uint64_t sim_file_space(const struct sim_file *f);
+/* Bytes of holes in the range. */
+uint64_t sim_file_holes(const struct sim_file *f, uint64_t start, uint64_t end);
 /* Notes what was stored through the map since the last step. */
 void sim_file_step(struct sim_file *f, uint32_t moment);
 /* The range and the length are on the disk; sim_file_step came first. */

@@ -65,6 +65,7 @@ static int call_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64
 	if (s->fail_always)
 		s->fail_at = 1;
 	s->failed++;
+	s->failed_call = call;
 	return s->fail_code;
 }
 
@@ -257,7 +258,7 @@ static uint64_t used_bytes(const struct sim *s)
 
 	for (unsigned i = 0; i < SIM_FILES; i++)
 		if (entry_name(&s->entry[i])[0] != '\0')
-			used += s->entry[i].file.bytes;
+			used += sim_file_space(&s->entry[i].file);
 	return used;
 }
 
@@ -266,14 +267,17 @@ static int sim_grow(const struct os *os, os_file file, uint64_t offset, uint64_t
 	struct sim *s = sim_of(os);
 	struct sim_file *f = file_of(s, file);
 	const int r = call_enter(s, SIM_GROW, offset, bytes);
+	uint64_t holes, more;
 
 	if (r != 0)
 		return r;
-	if (offset + bytes <= f->bytes)
-		return 0;
-	if (offset + bytes > SIM_RESERVE || used_bytes(s) - f->bytes + offset + bytes > s->capacity)
-		return ENOSPC;
-	sim_file_resize(f, offset + bytes);
+	holes = sim_file_holes(f, offset, offset + bytes);
+	more = offset + bytes > f->bytes ? offset + bytes - f->bytes : 0;
+	if (offset + bytes > SIM_RESERVE || used_bytes(s) + holes + more > s->capacity)
+		return holes + more == 0 ? 0 : ENOSPC;
+	sim_file_fill(f, offset, offset + bytes);
+	if (more > 0)
+		sim_file_resize(f, offset + bytes);
 	return 0;
 }
 
@@ -293,17 +297,26 @@ static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_
 	struct sim_file *f = file_of(s, file);
 	const int r = call_enter(s, SIM_PUNCH, offset, bytes);
 
-	if (r == 0 && offset < f->bytes)
-		memset(f->cache + offset, 0, bytes < f->bytes - offset ? bytes : f->bytes - offset);
-	return r;
+	if (r != 0 || offset >= f->bytes)
+		return r;
+	sim_file_fill(f, offset, offset + bytes);
+	memset(f->cache + offset, 0, bytes < f->bytes - offset ? bytes : f->bytes - offset);
+	sim_see(s);
+	sim_file_punch(f, offset, offset + bytes);
+	s->punched += bytes;
+	return 0;
 }
 
 static int flush_do(struct sim *s, struct sim_file *f, uint64_t start, uint64_t end, int r)
 {
 	sim_see(s);
-	if (r == 0)
+	s->flushes_after += s->flush_failed;
+	if (r == 0) {
 		sim_file_flush(f, start, end);
-	else if (s->fail_loses)
+		return 0;
+	}
+	s->flush_failed = true;
+	if (s->fail_loses)
 		sim_file_lose(f, start, end, &s->random);
 	return r;
 }
@@ -526,6 +539,7 @@ void sim_kill(struct sim *s)
 	for (unsigned i = 0; i < SIM_MAPS; i++)
 		if (s->map[i].base != NULL)
 			(void)munmap(s->map[i].base, s->map[i].bytes);
+	s->flush_failed = false;
 	memset(s->map, 0, sizeof s->map);
 	memset(s->fd, 0, sizeof s->fd);
 }

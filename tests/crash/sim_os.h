@@ -15,7 +15,7 @@
 #include "arena/os.h"
 #include "tests/crash/sim_disk.h"
 
-#define SIM_FILES 4u
+#define SIM_FILES 8u
 #define SIM_FDS   8u
 #define SIM_MAPS  16u
 #define SIM_PATH  64u
@@ -83,6 +83,11 @@ struct sim {
 	bool fail_always; /* and all that follow */
 	bool fail_loses;  /* a flush that fails leaves pages that seem clean */
 	uint64_t failed;  /* how many did        */
+	enum sim_call failed_call; /* ... the last of them */
+	/* Flushes that were asked for after one had failed; its user says when a new handle begins. */
+	bool flush_failed;
+	uint64_t flushes_after;
+	uint64_t punched; /* bytes */
 	/* Of the process: gone with it. */
 	struct sim_fd fd[SIM_FDS];
 	struct {

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* test_crash_cases.c: power cuts and kills in situations that are made on purpose: recovery that is cut again and again,
+ * the creation of a store, a full disk with holes in the file, a damaged page. GKV_TEST_SEED sets the seed. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/crash/shop.h"
+#include "tests/testing.h"
+
+/* --- recovery ----------------------------------------------------------------------------------------------------- */
+
+/* A machine that dies at a certain call, with the power. */
+struct doomed {
+	struct sim *sim;
+	uint64_t calls_left;
+	jmp_buf end;
+};
+
+static void doomed_call(void *arg, enum sim_call call, uint64_t offset, uint64_t bytes)
+{
+	struct doomed *d = arg;
+
+	(void)call;
+	(void)offset;
+	(void)bytes;
+	if (d->calls_left > 0 && --d->calls_left == 0)
+		longjmp(d->end, 1);
+}
+
+/* Opens, and does what a session's first write does without writing: false when it died on the way. */
+static bool open_doomed(struct doomed *d, struct sim *sim, uint64_t calls)
+{
+	const struct arena_options o = shop_options(sim);
+	arena *a;
+
+	sim->hook = doomed_call;
+	sim->hook_arg = d;
+	d->calls_left = calls;
+	if (setjmp(d->end) != 0) {
+		sim->hook = NULL;
+		return false;
+	}
+	must_give(arena_open(SHOP_PATH, &o, &a), 0);
+	must_give(arena_sync(a), 0);
+	must_give(arena_checkpoint(a), 0);
+	sim->hook = NULL;
+	must_give(arena_close(a), 0);
+	return true;
+}
+
+/* Recovery, the flushes of the first write and the checkpoint after it are cut at their first call, what that leaves at the
+ * second one, what that leaves at the third, and so on to the last: the store stays at the commit that the first power
+ * cut left. */
+START_TEST(recovery_is_cut_again_and_again)
+{
+	static struct shop s;
+	static struct doomed d;
+	static struct sim here;
+	uint64_t cuts = 0;
+
+	for (unsigned round = 0; round < 12; round++) {
+		bool whole = false;
+		uint32_t at;
+		shop_init(&s, 200, 9000);
+		shop_open(&s);
+		shop_write(&s, s.a, 0, 1, true, true);
+		must_give(arena_checkpoint(s.a), 0);
+		for (uint32_t i = 0; i < 6; i++)
+			shop_write(&s, s.a, i, 7, i != 3, i == 1);
+		sim_step(&s.sim);
+		sim_init(&here, true, round);
+		shop_cut(&s, &s.sim, &here);
+		sim_copy(&here, &s.leaf);
+		at = shop_holds(&s, &s.leaf, 3);
+		for (uint64_t calls = 1; !whole; calls++) {
+			whole = open_doomed(&d, &here, calls);
+			sim_kill(&here);
+			if (calls % 3 == 0)
+				sim_copy(&here, &s.twig); /* killed this time */
+			else
+				shop_cut(&s, &here, &s.twig);
+			sim_copy(&s.twig, &here);
+			sim_copy(&s.twig, &s.leaf);
+			must(shop_holds(&s, &s.leaf, at) == at);
+			cuts++;
+			s.model.count = at + 1;
+		}
+		sim_release(&here);
+		shop_release(&s);
+	}
+	printf("recovery was cut %llu times\n", (unsigned long long)cuts);
+	must(cuts > 12 * 20);
+}
+END_TEST
+
+/* --- creation ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t absent, empty, leftovers, promised;
+
+static uint64_t leftovers_of(struct sim *sim)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < SIM_FILES; i++) {
+		const struct sim_entry *e = &sim->entry[i];
+		count += e->names > 0 && strstr(e->name[e->names - 1], ".new-") != NULL;
+	}
+	return count;
+}
+
+/* There is a store without a record or none, whatever else lies there; and one can be made, and used, which leaves that
+ * as it is. */
+static void image_of_creation(struct shop *s, bool killed)
+{
+	const struct arena_options o = shop_options(&s->leaf);
+	const uint64_t left = leftovers_of(&s->leaf);
+	struct state got;
+	arena *a;
+
+	(void)killed;
+	must(s->a == NULL || sim_find(&s->leaf, SHOP_PATH) != NULL);
+	promised += s->a != NULL;
+	leftovers += left;
+	if (sim_find(&s->leaf, SHOP_PATH) != NULL) {
+		empty++;
+		(void)shop_holds(s, &s->leaf, 0);
+	} else {
+		absent++;
+	}
+	s->leaf.random = sim_random(&s->random);
+	must_give(arena_open(SHOP_PATH, &o, &a), 0);
+	shop_read(s, a, &got);
+	must(shop_match(s, &got, 0) == 0);
+	must_give(arena_close(a), 0);
+	must(leftovers_of(&s->leaf) == left);
+}
+
+/* A store that is being made is there whole and empty or not at all, whenever the power fails or its maker is killed; what
+ * a maker leaves behind has another name and is in nobody's way. From the first open that returned on it is there. */
+START_TEST(creation_gives_a_whole_store_or_none)
+{
+	static struct shop s;
+
+	absent = empty = leftovers = promised = 0;
+	for (unsigned i = 0; i < 20; i++) {
+		shop_init(&s, 10, 100);
+		s.random += i;
+		s.cuts_at_call = 6;
+		shop_watch(&s, image_of_creation);
+		shop_open(&s);
+		sim_step(&s.sim);
+		shop_watch(&s, NULL);
+		shop_close(&s);
+		must(leftovers_of(&s.sim) == 0);
+		shop_release(&s);
+	}
+	printf("creation: %llu images without a store (%llu files left), %llu with one, %llu of them promised\n",
+	       (unsigned long long)absent, (unsigned long long)leftovers, (unsigned long long)empty,
+	       (unsigned long long)promised);
+	must(absent > 0 && empty > 0 && leftovers > 0 && promised > 0);
+}
+END_TEST
+
+/* Another maker is done between the building and the naming of this one's store. */
+static void race_call(void *arg, enum sim_call call, uint64_t offset, uint64_t bytes)
+{
+	struct shop *s = arg;
+	const struct arena_options o = shop_options(&s->sim);
+	arena *a;
+
+	(void)offset;
+	(void)bytes;
+	if (call != SIM_RENAME || s->calls++ != 0)
+		return;
+	must_give(arena_open(SHOP_PATH, &o, &a), 0);
+	shop_write(s, a, 0, 1, true, true);
+	must_give(arena_close(a), 0);
+}
+
+/* Of two that make one store at the same time, the one that is late opens the other's, and leaves nothing behind. */
+START_TEST(a_late_maker_opens_the_other_ones_store)
+{
+	static struct shop s;
+	struct state got;
+
+	shop_init(&s, 10, 100);
+	s.sim.hook = race_call;
+	s.sim.hook_arg = &s;
+	shop_open(&s);
+	s.sim.hook = NULL;
+	shop_read(&s, s.a, &got);
+	must(shop_match(&s, &got, 1) == 1);
+	must(leftovers_of(&s.sim) == 0);
+	shop_close(&s);
+	shop_release(&s);
+}
+END_TEST
+
+/* --- a full disk -------------------------------------------------------------------------------------------------- */
+
+/* Fills and empties the store, so that much of the file is holes. */
+static void make_holes(struct shop *s)
+{
+	shop_write(s, s->a, 0, 1, true, false);
+	shop_write(s, s->a, 0, 1, true, false);
+	shop_write(s, s->a, 1, 1, false, true);
+	must_give(arena_checkpoint(s->a), 0);
+	must_give(arena_checkpoint(s->a), 0);
+	/* The end of the file is needed. */
+	shop_write(s, s->a, 0, 1, true, true);
+	shop_write(s, s->a, 0, 2, false, true);
+	must_give(arena_checkpoint(s->a), 0);
+	must_give(arena_checkpoint(s->a), 0);
+}
+
+static uint64_t space_of(struct sim *sim)
+{
+	return sim_file_space(&sim_find(sim, SHOP_PATH)->file);
+}
+
+static vpos number_name(uint32_t number)
+{
+	return (vpos){UINT64_C(0x5000000000000000) + number * UINT64_C(0x9E3779B97F4A7C15)};
+}
+
+/* A transaction that puts one record, or with size 0 deletes it. */
+static int number_write(struct shop *s, uint32_t number, uint64_t size)
+{
+	arena_txn *t;
+	void *data;
+	int r;
+
+	must_give(arena_begin(s->a, ARENA_WRITE | ARENA_DURABLE_COMMIT, &t), 0);
+	r = size == 0 ? arena_del(t, number_name(number)) : arena_put(t, number_name(number), number, size, &data);
+	if (r != 0) {
+		arena_abort(t);
+		return r;
+	}
+	if (size > 0)
+		memset(data, 0x5a, size);
+	return arena_commit(t);
+}
+
+/* Puts until the disk is full, so often at most. Whether it was. */
+static bool fill_disk(struct shop *s, unsigned most)
+{
+	for (unsigned i = 0; i < most; i++) {
+		const int r = number_write(s, s->model.next_value, 4000);
+		if (r == ENOSPC)
+			return true;
+		must_give(r, 0);
+		s->model.next_value++;
+	}
+	return false;
+}
+
+/* Where the disk is full, puts are ENOSPC, and no store goes to a page that has no space, which would be a signal. When
+ * there is space again, the same handle goes on, and everything that it acknowledged outlasts a power cut. */
+START_TEST(a_full_disk_is_an_error_where_holes_are)
+{
+	static struct shop s;
+	struct arena_stats stats;
+
+	shop_init(&s, 120, 400000);
+	shop_open(&s);
+	make_holes(&s);
+	must(s.sim.punched > 0 && s.sim.entry[0].file.hole_count > 0);
+	s.sim.capacity = space_of(&s.sim) + 64 * 1024;
+	must(fill_disk(&s, 400));
+	must(s.sim.entry[0].file.hole_count > 0);
+	s.sim.capacity += 4 * 1024 * 1024;
+	must(!fill_disk(&s, 400));
+	must_give(arena_stat(s.a, &stats), 0);
+	must(stats.durable_seq == stats.commit_seq);
+	for (unsigned i = 0; i < 20; i++) {
+		struct arena_options o = shop_options(&s.leaf);
+		struct arena_stats then;
+		arena *a;
+		sim_step(&s.sim);
+		shop_cut(&s, &s.sim, &s.leaf);
+		must_give(arena_check(SHOP_PATH, &o, NULL, NULL, NULL, NULL), 0);
+		must_give(arena_open(SHOP_PATH, &o, &a), 0);
+		must_give(arena_stat(a, &then), 0);
+		must(then.commit_seq == stats.commit_seq && then.blobs == stats.blobs);
+		sim_kill(&s.leaf);
+	}
+	shop_close(&s);
+	shop_release(&s);
+}
+END_TEST
+
+/* The log's window was given back and punched out, and no checkpoint says so: the next session does not store there before
+ * it has space. */
+START_TEST(a_window_that_was_given_back_is_allocated_again)
+{
+	static struct shop s;
+	uint64_t after;
+
+	shop_init(&s, 10, 100);
+	shop_open(&s);
+	for (uint32_t i = 1; i <= 40; i++)
+		must_give(number_write(&s, i, 20000), 0);
+	/* All but the last one, which stands at the end of the file: a large slot. */
+	for (uint32_t i = 1; i < 40; i++)
+		must_give(number_write(&s, i, 0), 0);
+	must_give(arena_checkpoint(s.a), 0);
+	/* The log goes on in it, and the next checkpoint's header names that window. */
+	s.model.next_value = 100;
+	must(!fill_disk(&s, 25));
+	must_give(arena_checkpoint(s.a), 0);
+	/* There is not so much: the window's rest is given back in looking for it, and a checkpoint that would say so fails. */
+	s.sim.fail_code = ENOSPC;
+	s.sim.fail_always = true;
+	s.sim.fail_at = 1;
+	must(arena_compact(s.a, GRAVITY_CHEAPEST, UINT64_C(12) << 20, NULL, NULL) != 0);
+	must(s.sim.failed > 0 && !s.sim.flush_failed);
+	s.sim.fail_at = 0;
+	after = s.a->log.at.cursor + DISK_PAGE;
+	shop_close(&s);
+	must(s.sim.entry[0].file.hole[after / DISK_PAGE] != 0);
+	shop_open(&s);
+	must(!fill_disk(&s, 30));
+	must_give(arena_check_live(s.a, NULL, NULL), 0);
+	shop_close(&s);
+	shop_release(&s);
+}
+END_TEST
+
+/* --- damage ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t damaged_opens, damaged_names, sound_names, refused;
+
+/* All that can be read is of one state, one that is not too old; what cannot be read is said to be damaged. */
+static void image_with_damage(struct shop *s, bool killed)
+{
+	struct arena_options o = shop_options(&s->leaf);
+	const struct model *m = &s->model;
+	uint32_t first = killed ? m->count - 1 - m->inflight : m->first;
+	struct arena_blob blob[MODEL_NAMES];
+	int code[MODEL_NAMES];
+	bool fits = false;
+	arena_txn *t;
+	arena *a;
+	int r;
+
+	o.flags = GRAVITY_NOCREATE;
+	r = arena_open(SHOP_PATH, &o, &a);
+	must(r == 0 || r == GRAVITY_CORRUPT);
+	refused += r != 0;
+	if (r != 0)
+		return;
+	damaged_opens++;
+	must_give(arena_begin(a, ARENA_READ, &t), 0);
+	for (uint32_t k = 0; k < m->names; k++) {
+		code[k] = arena_find(t, model_name(k), &blob[k]);
+		must(code[k] == 0 || code[k] == GRAVITY_NOTFOUND || code[k] == GRAVITY_CORRUPT);
+		damaged_names += code[k] == GRAVITY_CORRUPT;
+		sound_names += code[k] == 0;
+	}
+	for (uint32_t i = first; i < m->count && !fits; i++) {
+		fits = true;
+		for (uint32_t k = 0; k < m->names; k++)
+			fits = fits && (code[k] == GRAVITY_CORRUPT ||
+					(code[k] == 0 ? blob[k].aux : 0) == m->state[i].value[k]);
+	}
+	must(fits);
+	arena_abort(t);
+}
+
+/* Where the n-th page of the table stands. */
+static uint64_t page_of(const struct shop *s, unsigned n)
+{
+	struct table_iter it;
+	struct blob_disk *b;
+
+	table_iter_begin(&it, &s->a->map, s->a->header.root, 0, s->a->header.seq);
+	do
+		must_give(table_iter_next(&it, &b), 0);
+	while (blob_kind(b) != BLOB_PAGE || b->aux == 0 || n-- != 0);
+	return blob_offset(&s->a->map, b);
+}
+
+/* Changes a byte, on the disk as well. */
+static void byte_damage(struct shop *s, uint64_t offset)
+{
+	struct sim_file *f = &sim_find(&s->sim, SHOP_PATH)->file;
+
+	f->cache[offset] ^= 0x40;
+	sim_file_settle(f);
+}
+
+/* Writes what can be written; a change of what is damaged is refused, and its transaction with it. */
+static uint64_t write_with_damage(struct shop *s)
+{
+	struct model *m = &s->model;
+	uint64_t done = 0;
+
+	for (uint32_t i = 0; i < 30; i++) {
+		const uint32_t k = (i * 7) % m->names;
+		const uint32_t number = m->next_value;
+		arena_txn *t;
+		void *data;
+		int r;
+		must_give(arena_begin(s->a, ARENA_WRITE | (i % 3 == 0 ? ARENA_DURABLE_COMMIT : ARENA_LAZY_COMMIT), &t), 0);
+		r = arena_put(t, model_name(k), number, model_size(m, number), &data);
+		if (r != 0) {
+			must_give(r, GRAVITY_CORRUPT);
+			arena_abort(t);
+			continue;
+		}
+		model_fill(data, model_size(m, number), k, number);
+		model_next(m)->value[k] = number;
+		m->next_value++;
+		m->inflight = true;
+		r = arena_commit(t);
+		m->inflight = false;
+		must(r == 0 || r == GRAVITY_CORRUPT);
+		if (r != 0)
+			model_drop(m);
+		else if (i % 3 == 0)
+			model_acknowledge(m, m->count - 1);
+		done += r == 0;
+		sim_step(&s->sim);
+	}
+	return done;
+}
+
+/* A page of the table is damaged on the disk, and the power fails while the store is being written: what can be read is
+ * right and of one commit, what cannot be is GKV_CORRUPT, and commits that do not need the page go on. */
+START_TEST(a_damaged_page_and_a_power_cut)
+{
+	static struct shop s;
+	uint64_t written = 0;
+
+	damaged_opens = damaged_names = sound_names = refused = 0;
+	for (unsigned n = 0; n < 4; n++) {
+		uint64_t page;
+		shop_init(&s, 240, 300);
+		s.cuts_at_call = 1;
+		shop_open(&s);
+		shop_write(&s, s.a, 0, 1, true, true);
+		must_give(arena_checkpoint(s.a), 0);
+		page = page_of(&s, n);
+		shop_close(&s);
+		s.model.first = s.model.count - 1;
+		byte_damage(&s, page + 200);
+		shop_open(&s);
+		shop_watch(&s, image_with_damage);
+		written += write_with_damage(&s);
+		shop_watch(&s, NULL);
+		(void)arena_close(s.a);
+		shop_release(&s);
+	}
+	printf("damage: %llu images opened, %llu refused; %llu records damaged, %llu sound; %llu commits beside it\n",
+	       (unsigned long long)damaged_opens, (unsigned long long)refused, (unsigned long long)damaged_names,
+	       (unsigned long long)sound_names, (unsigned long long)written);
+	must(damaged_opens > 0 && damaged_names > 0 && sound_names > damaged_names && written > 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		recovery_is_cut_again_and_again,
+		creation_gives_a_whole_store_or_none,
+		a_late_maker_opens_the_other_ones_store,
+		a_full_disk_is_an_error_where_holes_are,
+		a_window_that_was_given_back_is_allocated_again,
+		a_damaged_page_and_a_power_cut,
+	};
+	Suite *suite = suite_create("crash cases");
+
+	testing_add(suite, "cases", tests, sizeof tests / sizeof tests[0]);
+	return testing_main(suite);
+}
