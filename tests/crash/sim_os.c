@@ -307,15 +307,18 @@ static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_
 	return 0;
 }
 
-static int flush_do(struct sim *s, struct sim_file *f, uint64_t start, uint64_t end, int r)
+static int flush_do(struct sim *s, os_file file, uint64_t start, uint64_t end, int r)
 {
+	struct sim_file *f = file_of(s, file);
+	struct sim_fd *fd = &s->fd[file.fd - 100];
+
 	sim_see(s);
-	s->flushes_after += s->flush_failed;
+	s->flushes_after += fd->flush_failed;
 	if (r == 0) {
 		sim_file_flush(f, start, end);
 		return 0;
 	}
-	s->flush_failed = true;
+	s->flush_failed = fd->flush_failed = true;
 	if (s->fail_loses)
 		sim_file_lose(f, start, end, &s->random);
 	return r;
@@ -328,7 +331,7 @@ static int sim_sync_range(const struct os *os, os_file file, void *base, uint64_
 
 	assert(base == (void *)file_of(s, file)->cache);
 	(void)base;
-	return flush_do(s, file_of(s, file), offset, offset + bytes, r);
+	return flush_do(s, file, offset, offset + bytes, r);
 }
 
 static int sim_sync(const struct os *os, os_file file)
@@ -336,7 +339,7 @@ static int sim_sync(const struct os *os, os_file file)
 	struct sim *s = sim_of(os);
 	const int r = call_enter(s, SIM_SYNC, 0, 0);
 
-	return flush_do(s, file_of(s, file), 0, SIM_RESERVE, r);
+	return flush_do(s, file, 0, SIM_RESERVE, r);
 }
 
 static int sim_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)

@@ -65,6 +65,7 @@ struct sim_fd {
 	bool open;
 	uint32_t entry;
 	int lock; /* 0: none, 1: shared, 2: exclusive */
+	bool flush_failed;
 };
 
 struct sim_block; /* of allocated memory */
@@ -84,7 +85,7 @@ struct sim {
 	bool fail_loses;  /* a flush that fails leaves pages that seem clean */
 	uint64_t failed;  /* how many did        */
 	enum sim_call failed_call; /* ... the last of them */
-	/* Flushes that were asked for after one had failed; its user says when a new handle begins. */
+	/* A flush failed in this process; and how many were asked for through the same descriptor after that. */
 	bool flush_failed;
 	uint64_t flushes_after;
 	uint64_t punched; /* bytes */
