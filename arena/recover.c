@@ -34,7 +34,16 @@ void chain_begin(struct chain *c, const struct map *m, const struct header_disk 
 static bool jump_sound(const struct map *m, const struct jump_disk *j)
 {
 	return j->head.size == sizeof *j - sizeof j->head && j->start % DISK_UNIT == 0 && j->end % DISK_UNIT == 0 &&
-	       j->start <= j->end && j->end - j->start >= sizeof *j && map_holds(m, j->start, j->end - j->start);
+	       j->start <= j->end && j->end - j->start >= sizeof *j && j->end <= DISK_FILE_MAX &&
+	       map_holds(m, j->start, sizeof *j);
+}
+
+/* What a later JUMP left over of a window at the end of the file may have been cut off since. */
+static uint64_t jump_end(const struct map *m, const struct jump_disk *j)
+{
+	const uint64_t file_end = map_bytes(m) & ~(DISK_UNIT - 1);
+
+	return j->end < file_end ? j->end : file_end;
 }
 
 /* Whether the blob that stands at the cursor can be the next one, its check aside. */
@@ -74,7 +83,7 @@ const struct blob_disk *chain_next(struct chain *c)
 		if (!jump_sound(c->map, j))
 			return NULL;
 		c->at.cursor = j->start;
-		c->at.window_end = j->end;
+		c->at.window_end = jump_end(c->map, j);
 	}
 	c->open_seq = blob_seq(b);
 	if ((blob_flags(b) & BLOB_COMMIT) != 0) {
