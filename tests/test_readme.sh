@@ -140,7 +140,7 @@ done
 exists() {
 	[ -e "$srcdir/$1" ] || [ -e "$srcdir/arena/$1" ] || [ -e "$srcdir/kvstore/$1" ]
 }
-for document in README.md docs/architecture.md docs/format.md; do
+for document in README.md docs/architecture.md docs/crash-safety.md docs/format.md; do
 	for name in $(grep -oE '`[A-Za-z_./0-9-]+`' "$srcdir/$document" | tr -d '`' | sort -u |
 		grep -E '/|\.(h|c|md|sh|1|3)$|^[A-Z]{5,}$' | grep -vE '^/|^build/'); do
 		case $name in

@@ -192,6 +192,8 @@ void tally_stage(struct life *l, enum sim_call call, uint64_t offset);
 void tally_image(struct life *l, const arena *a);
 void tally_add(struct tally *to, const struct tally *t);
 void tally_print(const struct tally *t, const char *name);
+/* Whether it was there, lost, and torn where it can be. */
+bool tally_met(const struct tally *t, enum piece piece);
 /* What was never met of everything that there is; NULL: nothing is missing. */
 const char *tally_never(const struct tally *t);
 

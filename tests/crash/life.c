@@ -251,7 +251,7 @@ void life_txn(struct life *l, bool durable)
 {
 	const struct workload *w = work_of(l);
 	const uint32_t ops = 1 + below(l, below(l, 8) == 0 ? w->ops_most : w->ops_most / 8 + 1);
-	const bool purge = below(l, 40) == 0;
+	const bool purge = below(l, w->share != 0 ? 20 : 40) == 0;
 	const uint64_t random = l->random;
 	const uint32_t next_value = l->model.next_value;
 	arena_txn *t;

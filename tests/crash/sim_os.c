@@ -20,9 +20,6 @@
 
 #include "arena/gravity.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 const char *const sim_call_names[SIM_CALLS] = {
 	"step",   "open",   "close",    "size",     "lock",       "unlock", "map",   "unmap",
 	"advise", "grow",   "truncate", "punch",    "sync_range", "sync",   "push",  "read",
@@ -71,15 +68,10 @@ static int call_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64
 
 /* Files ---------------------------------------------------------------------------------------------------------- */
 
-static const char *entry_name(const struct sim_entry *e)
-{
-	return e->names == 0 ? "" : e->name[e->names - 1];
-}
-
 struct sim_entry *sim_find(struct sim *s, const char *path)
 {
 	for (unsigned i = 0; i < SIM_FILES; i++)
-		if (strcmp(entry_name(&s->entry[i]), path) == 0)
+		if (strcmp(sim_entry_name(&s->entry[i]), path) == 0)
 			return &s->entry[i];
 	return NULL;
 }
@@ -257,7 +249,7 @@ static uint64_t used_bytes(const struct sim *s)
 	uint64_t used = 0;
 
 	for (unsigned i = 0; i < SIM_FILES; i++)
-		if (entry_name(&s->entry[i])[0] != '\0')
+		if (sim_entry_name(&s->entry[i])[0] != '\0')
 			used += sim_file_space(&s->entry[i].file);
 	return used;
 }
@@ -557,60 +549,4 @@ void sim_release(struct sim *s)
 void sim_step(struct sim *s)
 {
 	hook_run(s, SIM_STEP, 0, 0);
-}
-
-/* The one name that the file has after a start. */
-static void entry_settle(struct sim_entry *e, const char *name)
-{
-	(void)snprintf(e->name[0], SIM_PATH, "%s", name);
-	e->names = name[0] != '\0';
-	if (e->names == 0)
-		sim_file_clear(&e->file);
-	else
-		sim_file_settle(&e->file);
-}
-
-void sim_cut(const struct sim *from, const struct sim_cut *cut, struct sim *to)
-{
-	uint64_t random = cut->random;
-
-	for (unsigned i = 0; i < SIM_FILES; i++) {
-		const struct sim_entry *e = &from->entry[i];
-		struct sim_cut own = *cut;
-		char name[SIM_PATH] = "";
-		own.random = sim_random(&random);
-		if (e->names > 0) {
-			const uint64_t pick = cut->style == SIM_NONE  ? 0
-					      : cut->style == SIM_ALL ? e->names - 1
-								      : own.random % e->names;
-			(void)snprintf(name, sizeof name, "%s", e->name[pick]);
-		}
-		if (name[0] != '\0')
-			sim_file_cut(&e->file, &own, &to->entry[i].file);
-		entry_settle(&to->entry[i], name);
-	}
-}
-
-void sim_copy(const struct sim *from, struct sim *to)
-{
-	for (unsigned i = 0; i < SIM_FILES; i++) {
-		const struct sim_entry *e = &from->entry[i];
-		if (entry_name(e)[0] != '\0')
-			sim_file_copy(&e->file, &to->entry[i].file);
-		entry_settle(&to->entry[i], entry_name(e));
-	}
-}
-
-uint64_t sim_hash(const struct sim *s)
-{
-	uint64_t hash = 0;
-
-	for (unsigned i = 0; i < SIM_FILES; i++) {
-		const struct sim_entry *e = &s->entry[i];
-		if (e->names == 0)
-			continue;
-		hash = XXH3_64bits_withSeed(entry_name(e), strlen(entry_name(e)), hash ^ e->file.bytes);
-		hash = XXH3_64bits_withSeed(e->file.cache, e->file.bytes, hash);
-	}
-	return hash;
 }

@@ -61,6 +61,12 @@ struct sim_entry {
 	uint32_t names; /* 0: there is no such file at all */
 };
 
+/* What processes see. */
+static inline const char *sim_entry_name(const struct sim_entry *e)
+{
+	return e->names == 0 ? "" : e->name[e->names - 1];
+}
+
 struct sim_fd {
 	bool open;
 	uint32_t entry;

@@ -137,10 +137,10 @@ static const struct workload workloads[] = {
 	 .lazy = 12,
 	 .aborted = 1,
 	 .deleted = 5,
-	 .syncs = 2,
+	 .syncs = 8,
 	 .checkpoints = 24,
 	 .compactions = 5,
-	 .makes = 4,
+	 .makes = 10,
 	 .checkpoint_bytes = 400000,
 	 .share = 12},
 	{.name = "again",
@@ -193,6 +193,8 @@ static bool stage_due(const struct workload *w, enum stage stage)
 
 static bool piece_due(const struct workload *w, enum piece piece)
 {
+	if (w->share != 0)
+		return piece == PIECE_PUT || piece == PIECE_LARGE || piece == PIECE_MOVE;
 	return piece == PIECE_PUT || piece == PIECE_TOMB || piece == PIECE_JUMP || piece == PIECE_COMMIT ||
 	       (piece == PIECE_MOVE && w->compactions > 4);
 }
@@ -206,7 +208,7 @@ static const char *tally_missing(const struct tally *t, const struct workload *w
 		if (stage_due(w, (enum stage)i) && t->stage[i] == 0)
 			return stage_names[i];
 	for (unsigned i = 0; i < PIECES; i++)
-		if (piece_due(w, (enum piece)i) && (t->lost[i] == 0 || t->torn[i] == 0 || t->there[i] == 0))
+		if (piece_due(w, (enum piece)i) && !tally_met(t, (enum piece)i))
 			return "a kind of blob that was lost, one that was torn, and one that was the last";
 	for (unsigned i = 0; i < SIM_STYLES; i++)
 		if (t->style[i] == 0)

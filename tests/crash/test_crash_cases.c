@@ -107,7 +107,7 @@ static uint64_t leftovers_of(struct sim *sim)
 
 	for (unsigned i = 0; i < SIM_FILES; i++) {
 		const struct sim_entry *e = &sim->entry[i];
-		count += e->names > 0 && strstr(e->name[e->names - 1], ".new-") != NULL;
+		count += strstr(sim_entry_name(e), ".new-") != NULL;
 	}
 	return count;
 }
@@ -330,6 +330,59 @@ START_TEST(a_window_that_was_given_back_is_allocated_again)
 }
 END_TEST
 
+/* --- the end of the file ------------------------------------------------------------------------------------------ */
+
+/* Beside a checkpoint, before what it frees is free: the record goes to the end of the file. */
+static void beside_call(void *arg, enum sim_call call, uint64_t offset, uint64_t bytes)
+{
+	struct shop *s = arg;
+
+	(void)offset;
+	(void)bytes;
+	if (call == SIM_PUSH && s->calls++ == 0)
+		must_give(number_write(s, 50, 30000), 0);
+}
+
+/* The log goes on at the end of the file and then, when a lower slot is free, there; the rest of the window at the end is
+ * cut off without a checkpoint. The log's JUMP names a window that is longer than the file, and all of the log is there. */
+START_TEST(a_window_may_be_cut_off_with_the_end_of_the_file)
+{
+	static struct shop s;
+	struct arena_stats stats;
+	uint64_t end;
+
+	shop_init(&s, 10, 100);
+	shop_open(&s);
+	for (uint32_t i = 1; i <= 8; i++)
+		must_give(number_write(&s, i, 20000), 0);
+	for (uint32_t i = 2; i <= 6; i++)
+		must_give(number_write(&s, i, 0), 0);
+	s.sim.hook = beside_call;
+	s.sim.hook_arg = &s;
+	must_give(arena_checkpoint(s.a), 0);
+	s.sim.hook = NULL;
+	must(s.calls > 0);
+	end = s.a->log.at.window_end;
+	must_give(number_write(&s, 51, 62000), 0);
+	must(s.a->log.at.cursor < end - 62000);
+	/* The close would make a checkpoint: it has no memory for it, and leaves the log to the next opening. */
+	s.sim.fail_code = ENOMEM;
+	s.sim.fail_at = 1;
+	shop_close(&s);
+	must(s.sim.failed == 1 && s.sim.failed_call == SIM_ALLOC);
+	must(sim_find(&s.sim, SHOP_PATH)->file.bytes < end);
+	for (uint32_t i = 60; i < 63; i++) {
+		shop_open(&s);
+		must_give(arena_stat(s.a, &stats), 0);
+		must(stats.blobs == 5 + i - 60);
+		must_give(number_write(&s, i, 9000), 0);
+		must_give(arena_check_live(s.a, NULL, NULL), 0);
+		shop_close(&s);
+	}
+	shop_release(&s);
+}
+END_TEST
+
 /* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t damaged_opens, damaged_names, sound_names, refused;
@@ -470,6 +523,7 @@ int main(void)
 		a_late_maker_opens_the_other_ones_store,
 		a_full_disk_is_an_error_where_holes_are,
 		a_window_that_was_given_back_is_allocated_again,
+		a_window_may_be_cut_off_with_the_end_of_the_file,
 		a_damaged_page_and_a_power_cut,
 	};
 	Suite *suite = suite_create("crash cases");
