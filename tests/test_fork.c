@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* test_fork.c: processes: what a killed one leaves, and what a forked one may do with a handle that it inherited. */
+/* test_fork.c: what a forked process may do with a handle that it inherited, and with stores of its own. (What a killed
+ * one leaves: test_kill.c.) */
 #define _GNU_SOURCE
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,171 +11,6 @@
 #include <unistd.h>
 
 #include "tests/testing.h"
-
-#define KEYS 120u
-
-/* What the n-th transaction does follows from n alone: a few keys get the value n, or are deleted. 0 is absent. */
-struct state {
-	uint64_t number[KEYS];
-};
-
-struct change {
-	unsigned key;
-	bool deletes;
-	size_t size;
-};
-
-static unsigned changes_of(uint64_t n, struct change out[8])
-{
-	struct rng rng = {n * 77};
-	const unsigned count = 1 + (unsigned)rng_below(&rng, 8);
-	unsigned i;
-
-	for (i = 0; i < count; i++) {
-		out[i].key = (unsigned)rng_below(&rng, KEYS);
-		out[i].deletes = rng_below(&rng, 4) == 0;
-		out[i].size = 8 + (size_t)rng_size(&rng, 3000);
-	}
-	return count;
-}
-
-static void state_advance(struct state *s, uint64_t n)
-{
-	struct change change[8];
-	const unsigned count = changes_of(n, change);
-	unsigned i;
-
-	for (i = 0; i < count; i++)
-		s->number[change[i].key] = change[i].deletes ? 0 : n;
-}
-
-static void store_advance(gkv *db, uint64_t n)
-{
-	gkv_txn *txn = store_begin(db, GKV_WRITE);
-	struct change change[8];
-	const unsigned count = changes_of(n, change);
-	unsigned char value[4000];
-	unsigned i;
-
-	for (i = 0; i < count; i++) {
-		const unsigned key = change[i].key;
-
-		if (change[i].deletes) {
-			const int rc = gkv_txn_del(txn, &key, sizeof(key));
-
-			must(rc == GKV_OK || rc == GKV_NOTFOUND);
-			continue;
-		}
-		bytes_make(value, change[i].size, n);
-		must_give(gkv_txn_put(txn, &key, sizeof(key), value, change[i].size), GKV_OK);
-	}
-	must_give(gkv_txn_put(txn, "n", 1, &n, sizeof(n)), GKV_OK);
-	store_commit(txn);
-	if (n % 97 == 0)
-		must_give(gkv_checkpoint(db), GKV_OK);
-	if (n % 331 == 0)
-		must_give(gkv_compact(db, NULL, NULL), GKV_OK);
-}
-
-/* The number of the last transaction that the store holds, 0: none. */
-static uint64_t store_number(gkv *db)
-{
-	uint64_t n;
-	size_t size;
-	const int rc = gkv_get(db, "n", 1, &n, sizeof(n), &size);
-
-	if (rc == GKV_NOTFOUND)
-		return 0;
-	must_give(rc, GKV_OK);
-	must(size == sizeof(n));
-	return n;
-}
-
-static void store_has_state(gkv *db, const struct state *s)
-{
-	gkv_txn *txn = store_begin(db, GKV_READ);
-	uint64_t records = 0;
-	gkv_bytes got;
-	unsigned i;
-
-	for (i = 0; i < KEYS; i++) {
-		const int rc = gkv_txn_get(txn, &i, sizeof(i), &got);
-
-		must_give(rc, s->number[i] == 0 ? GKV_NOTFOUND : GKV_OK);
-		must(bytes_fit(got.data, got.size, s->number[i]));
-		records += rc == GKV_OK;
-	}
-	must(txn_records(txn) == records + (store_number(db) != 0));
-	store_commit(txn);
-}
-
-/* Works until it is killed, and acknowledges each commit down the pipe. */
-static void child_works(int acks)
-{
-	gkv *db = store_lazy();
-	uint64_t n = store_number(db);
-
-	for (;;) {
-		n++;
-		store_advance(db, n);
-		must(write(acks, &n, sizeof(n)) == sizeof(n));
-	}
-}
-
-/* Kills a working child after about that many acknowledgements, and gives the last of all that it made. */
-static uint64_t child_killed(uint64_t acks_wanted)
-{
-	uint64_t n = 0, acked = 0, seen = 0;
-	int ends[2], status;
-	pid_t child;
-
-	must(pipe(ends) == 0);
-	(void)fflush(stdout);
-	child = fork();
-	must(child >= 0);
-	if (child == 0) {
-		(void)close(ends[0]);
-		child_works(ends[1]);
-	}
-	(void)close(ends[1]);
-	while (read(ends[0], &n, sizeof(n)) == sizeof(n)) {
-		acked = n;
-		if (++seen == acks_wanted)
-			must(kill(child, SIGKILL) == 0);
-	}
-	(void)close(ends[0]);
-	must(waitpid(child, &status, 0) == child);
-	must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	return acked;
-}
-
-/* A killed process loses no transaction that it acknowledged, lazy as they were, and leaves each whole or not at
- * all. */
-START_TEST(a_killed_process_loses_nothing)
-{
-	const uint64_t rounds = testing_count(20, 3);
-	struct rng rng = rng_make(3);
-	struct state state = {{0}};
-	uint64_t round, n = 0;
-
-	for (round = 0; round < rounds; round++) {
-		const uint64_t acked = child_killed(1 + rng_size(&rng, 2000));
-		uint64_t reached;
-		gkv *db;
-
-		if (round % 3 == 2)
-			store_check(testing_path);
-		db = store_lazy();
-		reached = store_number(db);
-		must(reached == acked || reached == acked + 1);
-		while (n < reached)
-			state_advance(&state, ++n);
-		store_has_state(db, &state);
-		store_close(db);
-	}
-	store_check(testing_path);
-}
-END_TEST
 
 struct inherited {
 	gkv *db;
@@ -340,12 +175,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const kills[] = {a_killed_process_loses_nothing};
 	const TTest *const forks[] = {a_child_cannot_use_what_it_inherited, a_child_may_open_its_own,
 				      a_child_does_not_keep_the_file};
-	Suite *suite = suite_create("processes");
+	Suite *suite = suite_create("forks");
 
-	testing_add_both(suite, "kills", kills, sizeof(kills) / sizeof(kills[0]));
 	testing_add(suite, "forks", forks, sizeof(forks) / sizeof(forks[0]));
 	return testing_main(suite);
 }
