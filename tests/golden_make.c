@@ -5,12 +5,12 @@
  *
  *     golden_make DIR
  *
- * writes DIR/vN-NAME.gkv, a store, and DIR/vN-NAME.txt, what it holds: for each record its key in hexadecimal, the size of
- * its value and the XXH3 of it. It never writes over a file. Identity, seed and nonces come from a generator of numbers in
- * the place of the system's random bytes, so the same build makes the same bytes again.
+ * writes DIR/vN-NAME.gkv, a store, and DIR/vN-NAME.txt, what it holds: for each record its key in hexadecimal, the size
+ * of its value and the XXH3 of it. It never writes over a file. Identity, seed and nonces come from a generator of
+ * numbers in the place of the system's random bytes, so the same build makes the same bytes again.
  *
- * It is run by hand, once for each version of the format: files of a version that was released stay as they are, and what
- * is read is what a former build wrote. "make check" builds this and does not run it. */
+ * It is run by hand, once for each version of the format: files of a version that was released stay as they are, and
+ * what is read is what a former build wrote. "make check" builds this and does not run it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,8 +240,8 @@ static void make_clean(void)
 	checkpoint();
 }
 
-/* Killed: behind the checkpoint a log with new records, replaced and deleted ones, a large value, a JUMP, and the tail of
- * a transaction that did not commit. */
+/* Killed: behind the checkpoint a log with new records, replaced and deleted ones, a large value, a JUMP, and the tail
+ * of a transaction that did not commit. */
 static void make_log(const char *path)
 {
 	begin(0);
@@ -267,7 +267,8 @@ static void make_log(const char *path)
 	gkv_abort(txn);
 }
 
-/* Killed in a compaction, before its checkpoint: the log holds records that were moved. The limit keeps the file short. */
+/* Killed in a compaction, before its checkpoint: the log holds records that were moved. The limit keeps the file
+ * short. */
 static void make_moved(const char *path)
 {
 	const gkv_options limited = {.max_bytes = FILE_MOST};
@@ -373,7 +374,8 @@ static void expected_write(const char *path)
 }
 
 /* Only what is killed writes its file itself: the others are copied when they were closed. */
-static void golden_write(const char *folder, const char *name, void (*make)(void), void (*make_killed)(const char *path))
+static void golden_write(const char *folder, const char *name, void (*make)(void),
+			 void (*make_killed)(const char *path))
 {
 	char path[512], text[512];
 

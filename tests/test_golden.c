@@ -3,8 +3,8 @@
 
 /* test_golden.c: stores that an earlier build wrote are read, written and salvaged by this one.
  *
- * tests/golden/vN-NAME.gkv is a store in version N of the format, made by tests/golden_make.c, and vN-NAME.txt is what it
- * holds. Files of a version that was released are never made again: they stand for the stores that are out there. */
+ * tests/golden/vN-NAME.gkv is a store in version N of the format, made by tests/golden_make.c, and vN-NAME.txt is what
+ * it holds. Files of a version that was released are never made again: they stand for the stores that are out there. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +160,7 @@ static int finding_print(void *arg, const char *finding)
 {
 	unsigned *count = arg;
 
-	printf("finding: %s\n", finding);
+	(void)fprintf(stderr, "finding: %s\n", finding);
 	(*count)++;
 	return 0;
 }
@@ -174,10 +174,11 @@ START_TEST(each_version_has_its_files)
 	unsigned of_newest = 0;
 
 	if (DISK_VERSION != VERSION_NEWEST)
-		printf("The format has version %u now. Leave the files of older versions in tests/golden as they are. Make those of "
-		       "this one beside them with tests/golden_make, name them in tests/test_golden.c, and say there and in "
-		       "docs/format.md what becomes of the older ones.\n",
-		       DISK_VERSION);
+		(void)fprintf(stderr,
+			      "The format has version %u now. Leave the files of older versions in tests/golden as they are. "
+			      "Make those of this one beside them with tests/golden_make, name them in tests/test_golden.c, and "
+			      "say there and in docs/format.md what becomes of the older ones.\n",
+			      DISK_VERSION);
 	must(DISK_VERSION == VERSION_NEWEST);
 	(void)snprintf(newest, sizeof(newest), "v%u-", VERSION_NEWEST);
 	for (size_t i = 0; i < GOLDENS; i++) {
@@ -237,7 +238,7 @@ START_TEST(each_file_is_read)
 }
 END_TEST
 
-/* The store of equal hashes is one: keys away from home, with a list of them and a marker; the large table is of pages. */
+/* The store of equal hashes has keys away from home, a list of them and a marker; the large table has several pages. */
 START_TEST(the_files_hold_what_they_are_for)
 {
 	struct header_disk *header;
@@ -351,8 +352,8 @@ static void version_write(uint32_t version)
 	free(data);
 }
 
-/* A file of another version, or of a machine of another byte order, is told apart from damage and from what is no store,
- * and stays as it is. */
+/* A file of another version, or of a machine of another byte order, is told apart from damage and from what is no
+ * store, and stays as it is. */
 START_TEST(another_version_is_refused)
 {
 	const uint32_t versions[] = {0, DISK_VERSION + 1, UINT32_MAX, __builtin_bswap32(DISK_VERSION)};
