@@ -21,6 +21,7 @@
 #define READ_BYTES (UINT64_C(1) << 20)
 
 struct check {
+	const struct os *os; /* for what can be done without an arena */
 	arena *a;
 	arena_txn *view;
 	arena_check_blob *each;
@@ -142,8 +143,8 @@ static void check_table(struct check *c)
 	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
 		const bool page = r == 0 && blob_kind(b) == BLOB_PAGE;
 		if (r != 0) {
-			finding(c, "the table is damaged at names from %016llx on, %u bits deep", ULL(it.name),
-			        NODE_BITS * it.level);
+			finding(c, "the table is damaged at %llu: names from %016llx on, %u bits deep",
+			        ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
 			continue;
 		}
@@ -188,7 +189,8 @@ static void check_space(struct check *c)
 		for (uint32_t i = 0; i < cp->chunk_count; i++)
 			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size), "chunk of the free list");
 	} else if (freelist_each(&a->map, &a->header, own_chunk, c) != 0) {
-		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
+		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged", ULL(a->header.checkpoint),
+		        ULL(a->header.free_first));
 	}
 }
 
@@ -244,7 +246,7 @@ static void check_header(struct check *c)
 		return;
 	memcpy(&found, c->a->map.base + index * DISK_PAGE, sizeof found);
 	if (!header_torn(&found, &c->a->header))
-		finding(c, "the header in page %u is damaged", index);
+		finding(c, "the header at %llu is damaged", ULL(index * DISK_PAGE));
 }
 
 /* Holds the writer's lock. */
@@ -257,7 +259,8 @@ static int check_state(struct check *c)
 	if (r == 0)
 		r = space_end_cluster(&a->space);
 	if (r == GRAVITY_CORRUPT) {
-		finding(c, "the free list of checkpoint %llu is damaged", ULL(a->header.checkpoint));
+		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged", ULL(a->header.checkpoint),
+		        ULL(a->header.free_first));
 		r = 0;
 	}
 	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;
@@ -304,16 +307,26 @@ static int read_through(struct check *c, const char *path)
 	return r;
 }
 
+/* What keeps it from being opened; how many findings that were. */
+static unsigned unopened_tell(const struct check *c, const char *path)
+{
+	const struct diagnose_options o = {
+		.os = c->os, .each = c->each, .each_arg = c->each_arg, .report = c->report, .arg = c->arg};
+
+	return diagnose(path, &o);
+}
+
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
                 arena_report *report, void *arg)
 {
-	struct check c = {.each = each, .each_arg = each_arg, .report = report, .arg = arg};
+	struct check c = {.os = options->os != NULL ? options->os : os_default(), .each = each, .each_arg = each_arg,
+	                  .report = report, .arg = arg};
 	struct arena_options o = *options;
 	int r, closed;
 
 	o.flags = GRAVITY_RDONLY | GRAVITY_NOCREATE;
 	r = arena_open(path, &o, &c.a);
-	if (r == GRAVITY_CORRUPT)
+	if (r == GRAVITY_CORRUPT && unopened_tell(&c, path) == 0)
 		finding(&c, "the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
 	if (r != 0)
 		return r;

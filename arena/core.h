@@ -306,6 +306,19 @@ void tidy_end(arena *a);
 /* Whether the file is longer than what lives in it asks for. */
 bool tidy_above_target(const arena *a);
 
+/* diagnose.c ------------------------------------------------------------------------------------------------------ */
+
+struct diagnose_options {
+	const struct os *os;
+	arena_check_blob *each; /* called with view NULL alone: see arena_check; may be NULL */
+	void *each_arg;
+	arena_report *report;   /* may be NULL */
+	void *arg;
+};
+/* Of a file whose opening was GRAVITY_CORRUPT: one sentence for each thing that is damaged, with its place. Returns how
+ * many there were. */
+unsigned diagnose(const char *path, const struct diagnose_options *options);
+
 /* recover.c ------------------------------------------------------------------------------------------------------ */
 
 /* From the chosen header and the log behind it to the state of the last commit. */

@@ -178,8 +178,8 @@ static int table_collect(struct salvage *s)
 	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
 		if (r != 0) {
 			s->damaged = true;
-			tell(s, "the table is damaged at positions from %016llx on, %u bits deep", ULL(it.name),
-			     NODE_BITS * it.level);
+			tell(s, "the table is damaged at %llu: names from %016llx on, %u bits deep",
+			     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
 		} else if (blob_kind(b) == BLOB_PAGE) {
 			r = page_collect(s, (const struct page_disk *)(const void *)b);

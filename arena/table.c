@@ -137,6 +137,19 @@ int table_iter_next(struct table_iter *it, struct blob_disk **out)
 	return GRAVITY_NOTFOUND;
 }
 
+uint64_t table_iter_offset(const struct table_iter *it)
+{
+	uint64_t ref = it->root;
+
+	for (unsigned level = 0; level < it->level; level++) {
+		const struct blob_disk *b = table_follow(it->map, ref, it->name, level);
+		if (!ref_is_node(ref) || b == NULL)
+			break;
+		ref = page_load(&((const struct node_disk *)(const void *)b)->ref[node_index(it->name, level)]);
+	}
+	return ref_offset(ref);
+}
+
 void table_iter_skip(struct table_iter *it)
 {
 	iter_advance(it, NODE_BITS * it->level);

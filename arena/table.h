@@ -118,6 +118,8 @@ struct table_iter {
 void table_iter_begin(struct table_iter *it, const struct map *m, uint64_t root, uint64_t born_after, uint64_t newest);
 /* 0 with *b set, GRAVITY_NOTFOUND at the end, GRAVITY_CORRUPT where it cannot go on. */
 int table_iter_next(struct table_iter *it, struct blob_disk **b);
+/* After GRAVITY_CORRUPT: the offset that a reference leads to, at which there is not what it is for. */
+uint64_t table_iter_offset(const struct table_iter *it);
 /* After GRAVITY_CORRUPT: goes on behind what is damaged. */
 void table_iter_skip(struct table_iter *it);
 

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "cli/message.h"
 #include "cli/options.h"
@@ -27,6 +28,23 @@ static int finding_say(void *arg, const char *finding)
 	return 0;
 }
 
+/* What was read, as a sentence's end; nothing where the store cannot be opened. A check holds these counts against what
+ * it has met, one by one. */
+static void read_counts(const char *path, const char *before, char *out, size_t size)
+{
+	const gkv_options options = {.flags = GKV_RDONLY};
+	gkv_stats stats;
+	gkv *db;
+
+	out[0] = 0;
+	if (gkv_open(path, &options, &db) != GKV_OK)
+		return;
+	if (gkv_stat(db, &stats) == GKV_OK)
+		(void)snprintf(out, size, "%s%" PRIu64 " records, %" PRIu64 " pages of the table, %" PRIu64 " bytes", before,
+			       stats.records, stats.table_pages, stats.file_bytes);
+	(void)gkv_close(db);
+}
+
 static enum status check_run(const struct verb *verb, int argc, char **argv)
 {
 	bool quiet = false;
@@ -35,6 +53,7 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 	struct operands operands;
 	struct progress progress;
 	enum status status;
+	char counts[160];
 	int code;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
@@ -43,14 +62,16 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 	progress_start(&progress, "check", quiet);
 	code = gkv_check(findings.path, finding_say, &findings);
 	progress_stop(&progress);
+	if (!quiet)
+		read_counts(findings.path, code == GKV_OK ? ": " : " in ", counts, sizeof(counts));
 	if (code == GKV_OK) {
 		if (!quiet)
-			say(findings.path, "sound");
+			say(findings.path, "sound%s", counts);
 		return STATUS_DONE;
 	}
 	status = say_code(findings.path, code);
 	if (findings.count > 0 && !quiet)
-		say(findings.path, "%" PRIu64 " findings", findings.count);
+		say(findings.path, "%" PRIu64 " findings%s", findings.count, counts);
 	return status;
 }
 
@@ -59,7 +80,8 @@ const struct verb verb_check = {
 	.synopsis = "FILE [--quiet]",
 	.summary = "read everything and say what does not verify",
 	.help = "Reads the whole store and verifies it, without changing it. What does not verify is\n"
-		"said on standard error, one sentence each, and gives exit status 3.\n"
+		"said on standard error, one sentence each, with its place in the file and its key, and\n"
+		"gives exit status 3. At the end it says how much it has read.\n"
 		"\n"
 		"Options:\n"
 		"  --quiet         no progress and no summary; findings are still said\n",

@@ -546,7 +546,8 @@ grep -q '>a&lt;b&amp;c: ' out
 count 'map --svg escapes the name' $?
 gives 'check of a sound store' 0 "$GKV" check b5
 prints 'check writes nothing to standard output' ''
-says 'check says that it is sound' '^gkv: b5: sound'
+says 'check says that it is sound, and what it has read' \
+	"^gkv: b5: sound: 3000 records, [1-9][0-9]* pages of the table, $(wc -c <b5) bytes\$"
 gives 'check --quiet of a sound store' 0 "$GKV" check b5 --quiet
 silent 'check --quiet says nothing'
 seq 1 2900 | sed 's/.*/del key&/' >in
