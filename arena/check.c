@@ -218,6 +218,18 @@ static void check_count(struct check *c, const char *what, uint64_t counted, uin
 		finding(c, "%llu %s were counted and %llu are noted", ULL(counted), what, ULL(noted));
 }
 
+static void check_counts(struct check *c)
+{
+	const arena *a = c->a;
+
+	if (c->findings > 0)
+		return; /* what is damaged was not counted */
+	check_count(c, "records", c->blobs, a->blobs);
+	check_count(c, "live bytes", c->live_bytes, a->live_bytes);
+	check_count(c, "table pages", c->pages, a->table.pages);
+	check_count(c, "bytes of the table", c->table_bytes, a->table.bytes);
+}
+
 /* Whether a header that does not verify may be one that was being written when the power went: a page may reach the disk
  * while it is being changed, and then each of its words is that of the header before or of the one after. What all
  * headers of a file share is then right, or zero where there was none before. */
@@ -273,10 +285,7 @@ static int check_state(struct check *c)
 		check_header(c);
 	check_table(c);
 	check_space(c);
-	check_count(c, "records", c->blobs, a->blobs);
-	check_count(c, "live bytes", c->live_bytes, a->live_bytes);
-	check_count(c, "table pages", c->pages, a->table.pages);
-	check_count(c, "bytes of the table", c->table_bytes, a->table.bytes);
+	check_counts(c);
 	check_owned(c);
 	(void)a->os->unmap(a->os, owned, c->owned_reserve);
 	return c->findings > 0 ? GRAVITY_CORRUPT : 0;
