@@ -86,4 +86,8 @@ static inline int kv_check_record(const void *key, size_t key_len, const void *v
 	return value == NULL && value_size != 0 ? GKV_INVALID : GKV_OK;
 }
 
+/* gkv_open with a choice of who picks what is compacted when a put finds no slot (plan.c of the arena). Not public: it is
+ * there so that planners can be compared. */
+int kv_open(const char *path, const gkv_options *opt, enum gravity_planner planner, gkv **db);
+
 #endif

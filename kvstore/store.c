@@ -38,9 +38,9 @@ static int options_check(const gkv_options *opt)
 	return GKV_OK;
 }
 
-int gkv_open(const char *path, const gkv_options *opt, gkv **db)
+int kv_open(const char *path, const gkv_options *opt, enum gravity_planner planner, gkv **db)
 {
-	struct arena_options options = {.kind = ARENA_KEYED};
+	struct arena_options options = {.kind = ARENA_KEYED, .planner = planner};
 	arena *a = NULL;
 	int rc;
 
@@ -61,6 +61,11 @@ int gkv_open(const char *path, const gkv_options *opt, gkv **db)
 	if (rc == GKV_OK)
 		*db = kv_handle(a);
 	return rc;
+}
+
+int gkv_open(const char *path, const gkv_options *opt, gkv **db)
+{
+	return kv_open(path, opt, GRAVITY_DEFAULT, db);
 }
 
 int gkv_close(gkv *db)
