@@ -18,7 +18,7 @@
 
 #define ROUNDS_MAX     99
 #define CONTENDERS_MAX 8
-#define WORKLOADS_MAX  64
+#define WORKLOADS_MAX  256
 #define THREADS_MAX    16
 #define LOAD_BATCH     1000 /* puts of one lazy transaction, gets of one snapshot */
 #define PATH_BYTES     4096
@@ -47,6 +47,7 @@ struct subject {
 	struct store *store;      /* NULL: closed                                            */
 	bool loaded;              /* the store holds records 0 .. bench->records - 1          */
 	bool durable, read_ahead; /* how it is open                                      */
+	uint64_t max_bytes;       /* of the file, 0: no limit; as it is open                     */
 	bool warm;                /* every record was read since it was opened or loaded      */
 	char path[PATH_BYTES];
 };
@@ -72,6 +73,8 @@ int subject_need_warm(struct subject *subject);
 /* The loaded store, closed. */
 int subject_need_closed(struct subject *subject);
 int subject_close(struct subject *subject);
+/* Closes the store, if it is open, and opens it as the subject says. */
+int subject_reopen(struct subject *subject);
 /* Bytes on disk of the store and what stands beside it. */
 int subject_disk_bytes(const struct subject *subject, uint64_t *bytes);
 

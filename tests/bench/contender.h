@@ -35,6 +35,7 @@ struct store_config {
 	uint64_t records;   /* how many are expected: only for stores that must be told a size  */
 	size_t value_bytes; /* likewise                                                         */
 	uint64_t log_bytes; /* log to be written before a checkpoint, 0: the store's own choice */
+	uint64_t max_bytes; /* the file must not grow past this, 0: no limit                    */
 	bool durable;       /* a commit returns when it is on stable storage                    */
 	bool verify;        /* check checksums on read, where the store has them                */
 	bool read_ahead;    /* the file will be read from one end to the other                  */
@@ -48,6 +49,8 @@ struct contender {
 	const char *promise; /* what a lazy and a durable commit mean here, one sentence     */
 	bool on_disk;        /* it has a file: durability, disk bytes and opening mean something */
 	bool has_log;        /* it honours log_bytes and replays a log when it opens         */
+	bool has_limit;      /* it honours max_bytes                                         */
+	int full;            /* the code that says so                                        */
 	const char *extra;   /* suffix of a second file beside the store's own, or NULL      */
 
 	int (*open)(const struct store_config *config, struct store **out);
@@ -74,11 +77,18 @@ struct contender {
 
 	/* NULL where a store does not count. */
 	int (*space)(struct store *store, struct store_space *out);
+	/* What was freed may be used again and given back to the file system; a store without checkpoints syncs. */
+	int (*checkpoint)(struct store *store);
+	/* Makes the file as short as it can be, in place; NULL where a store cannot. */
+	int (*compact)(struct store *store);
 
 	const char *(*message)(int code);
 };
 
 extern const struct contender contender_gkv;
+extern const struct contender contender_gkv_noverify;
+extern const struct contender contender_gkv_cheapest;
+extern const struct contender contender_gkv_gravity;
 extern const struct contender contender_lmdb;
 extern const struct contender contender_lmdb_writemap;
 extern const struct contender contender_memory;

@@ -2,11 +2,15 @@
  * SPDX-FileCopyrightText: the gkv authors */
 
 /* contender_gkv.c: gkv through its public interface, as a program that links the library uses it. It adds nothing:
- * each operation is the call of that name. */
+ * each operation is the call of that name.
+ *
+ * Beside `gkv`, which is what a program gets, stand `gkv-noverify` (GKV_NOVERIFY: no checksums on read) and one for each
+ * planner. The choice of a planner is not public: kv_open is the one internal function that is called. */
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "kvstore/kv.h"
 #include "tests/bench/contender.h"
 
 #define GKV_BATCH_MAX 64 /* keys of one get_many */
@@ -16,7 +20,8 @@ struct gkv_reader {
 	gkv_txn *txn;
 };
 
-static int gkv_store_open(const struct store_config *config, struct store **out)
+static int gkv_open_with(const struct store_config *config, bool verify, enum gravity_planner planner,
+			 struct store **out)
 {
 	gkv_options options = {0};
 	gkv *db = NULL;
@@ -24,12 +29,33 @@ static int gkv_store_open(const struct store_config *config, struct store **out)
 
 	*out = NULL;
 	options.durability = config->durable ? GKV_DURABLE : GKV_LAZY;
-	options.flags = config->verify ? 0 : GKV_NOVERIFY;
+	options.flags = verify ? 0 : GKV_NOVERIFY;
 	options.checkpoint_bytes = config->log_bytes;
-	rc = gkv_open(config->path, &options, &db);
+	options.max_bytes = config->max_bytes;
+	rc = kv_open(config->path, &options, planner, &db);
 	if (rc == GKV_OK)
 		*out = (struct store *)db;
 	return rc;
+}
+
+static int gkv_store_open(const struct store_config *config, struct store **out)
+{
+	return gkv_open_with(config, config->verify, GRAVITY_DEFAULT, out);
+}
+
+static int gkv_store_open_noverify(const struct store_config *config, struct store **out)
+{
+	return gkv_open_with(config, false, GRAVITY_DEFAULT, out);
+}
+
+static int gkv_store_open_cheapest(const struct store_config *config, struct store **out)
+{
+	return gkv_open_with(config, config->verify, GRAVITY_CHEAPEST, out);
+}
+
+static int gkv_store_open_gravity(const struct store_config *config, struct store **out)
+{
+	return gkv_open_with(config, config->verify, GRAVITY_GRAVITY, out);
 }
 
 static int gkv_store_close(struct store *store)
@@ -180,30 +206,50 @@ static int gkv_store_space(struct store *store, struct store_space *out)
 	return rc;
 }
 
+static int gkv_store_checkpoint(struct store *store)
+{
+	return gkv_checkpoint((gkv *)store);
+}
+
+static int gkv_store_compact(struct store *store)
+{
+	return gkv_compact((gkv *)store, NULL, NULL);
+}
+
+#define GKV_OPERATIONS                                                                                                 \
+	.on_disk = true, .has_log = true, .has_limit = true, .full = GKV_FULL, .extra = NULL, .close = gkv_store_close,\
+	.sync = gkv_store_sync, .put_one = gkv_store_put_one, .write_begin = gkv_writer_begin, .put = gkv_writer_put,  \
+	.del = gkv_writer_del, .commit = gkv_writer_commit, .abort = gkv_writer_abort, .reader_open = gkv_reader_open, \
+	.reader_close = gkv_reader_close, .snapshot_begin = gkv_snapshot_begin, .snapshot_end = gkv_snapshot_end,      \
+	.get = gkv_reader_get, .get_many = gkv_reader_get_many, .scan = gkv_reader_scan,                               \
+	.get_copy = gkv_reader_get_copy, .space = gkv_store_space, .checkpoint = gkv_store_checkpoint,                 \
+	.compact = gkv_store_compact, .message = gkv_strerror
+
 const struct contender contender_gkv = {
 	.name = CONTENDER_SUBJECT,
 	.promise = "lazy: survives a killed process, opens at a commit after a power cut; "
 		   "durable: one flush; checksums verified on read unless --no-verify",
-	.on_disk = true,
-	.has_log = true,
-	.extra = NULL,
 	.open = gkv_store_open,
-	.close = gkv_store_close,
-	.sync = gkv_store_sync,
-	.put_one = gkv_store_put_one,
-	.write_begin = gkv_writer_begin,
-	.put = gkv_writer_put,
-	.del = gkv_writer_del,
-	.commit = gkv_writer_commit,
-	.abort = gkv_writer_abort,
-	.reader_open = gkv_reader_open,
-	.reader_close = gkv_reader_close,
-	.snapshot_begin = gkv_snapshot_begin,
-	.snapshot_end = gkv_snapshot_end,
-	.get = gkv_reader_get,
-	.get_many = gkv_reader_get_many,
-	.scan = gkv_reader_scan,
-	.get_copy = gkv_reader_get_copy,
-	.space = gkv_store_space,
-	.message = gkv_strerror,
+	GKV_OPERATIONS,
+};
+
+const struct contender contender_gkv_noverify = {
+	.name = "gkv-noverify",
+	.promise = "as gkv, checksums not verified on read",
+	.open = gkv_store_open_noverify,
+	GKV_OPERATIONS,
+};
+
+const struct contender contender_gkv_cheapest = {
+	.name = "gkv-cheapest",
+	.promise = "as gkv, compacts the run of slots with the fewest bytes between them",
+	.open = gkv_store_open_cheapest,
+	GKV_OPERATIONS,
+};
+
+const struct contender contender_gkv_gravity = {
+	.name = "gkv-gravity",
+	.promise = "as gkv, compacts from the pair of slots that attract each other most",
+	.open = gkv_store_open_gravity,
+	GKV_OPERATIONS,
 };

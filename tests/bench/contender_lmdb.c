@@ -319,7 +319,8 @@ static const char *lmdb_message(int code)
 }
 
 #define LMDB_OPERATIONS                                                                                                \
-	.on_disk = true, .has_log = false, .extra = "-lock", .close = lmdb_store_close, .sync = lmdb_store_sync,       \
+	.on_disk = true, .has_log = false, .has_limit = false, .extra = "-lock", .close = lmdb_store_close,            \
+	.sync = lmdb_store_sync, .checkpoint = lmdb_store_sync, .compact = NULL,                                       \
 	.put_one = lmdb_store_put_one, .write_begin = lmdb_writer_begin, .put = lmdb_writer_put,                       \
 	.del = lmdb_writer_del, .commit = lmdb_writer_commit, .abort = lmdb_writer_abort,                              \
 	.reader_open = lmdb_reader_open, .reader_close = lmdb_reader_close, .snapshot_begin = lmdb_snapshot_begin,     \

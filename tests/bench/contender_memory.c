@@ -410,6 +410,7 @@ const struct contender contender_memory = {
 	.promise = "nothing survives: no file, no transactions, no locks (the limit for a get)",
 	.on_disk = false,
 	.has_log = false,
+	.has_limit = false,
 	.extra = NULL,
 	.open = memory_open,
 	.close = memory_close,

@@ -5,8 +5,11 @@
  * no path. */
 
 #define _GNU_SOURCE
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -52,6 +55,67 @@ static void file_system_name(const char *folder, char *out, size_t capacity)
 	}
 }
 
+/* The first line of a file of sysfs about the device of that folder; "" when it is not there. */
+static void device_line(const struct stat *st, const char *file, char *out, int capacity)
+{
+	char path[128];
+	FILE *sysfs;
+
+	out[0] = '\0';
+	snprintf(path, sizeof path, "/sys/dev/block/%u:%u/%s", major(st->st_dev), minor(st->st_dev), file);
+	sysfs = fopen(path, "r");
+	if (sysfs == NULL)
+		return;
+	if (fgets(out, capacity, sysfs) == NULL)
+		out[0] = '\0';
+	fclose(sysfs);
+}
+
+/* The name of a device that is no partition, or of the one that it is a part of, in a link's last or last but one
+ * component. */
+static void device_name(const struct stat *st, bool partition, char *out, size_t capacity)
+{
+	char path[128], target[512];
+	ssize_t length;
+
+	out[0] = '\0';
+	snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(st->st_dev), minor(st->st_dev));
+	length = readlink(path, target, sizeof target - 1);
+	if (length <= 0)
+		return;
+	target[length] = '\0';
+	for (int cut = partition ? 2 : 1; cut > 0; cut--) {
+		char *slash = strrchr(target, '/');
+
+		if (slash == NULL)
+			return;
+		snprintf(out, capacity, "%.*s", (int)capacity - 1, slash + 1);
+		*slash = '\0';
+	}
+}
+
+static void disk_kind(const char *folder, char *out, size_t capacity)
+{
+	static const struct {
+		const char *prefix, *name;
+	} known[] = {{"nvme", "NVMe"},       {"sd", "SCSI or SATA"},   {"vd", "virtio (a disk of a virtual machine)"},
+		     {"mmcblk", "MMC card"}, {"dm-", "device mapper"}, {"md", "software RAID"}};
+	struct stat st;
+	char partition[16], rotational[16], name[32];
+
+	snprintf(out, capacity, "unknown");
+	if (stat(folder, &st) != 0)
+		return;
+	device_line(&st, "partition", partition, sizeof partition);
+	device_line(&st, partition[0] != '\0' ? "../queue/rotational" : "queue/rotational", rotational,
+		    sizeof rotational);
+	device_name(&st, partition[0] != '\0', name, sizeof name);
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (strncmp(name, known[i].prefix, strlen(known[i].prefix)) == 0)
+			snprintf(out, capacity, "%s%s", known[i].name, rotational[0] == '1' ? ", rotating" : "");
+	}
+}
+
 void probe_machine(const char *folder, struct machine *out)
 {
 	struct utsname name;
@@ -60,6 +124,7 @@ void probe_machine(const char *folder, struct machine *out)
 	memset(out, 0, sizeof *out);
 	processor_name(out->processor, sizeof out->processor);
 	file_system_name(folder, out->file_system, sizeof out->file_system);
+	disk_kind(folder, out->disk, sizeof out->disk);
 	snprintf(out->kernel, sizeof out->kernel, "unknown");
 	if (uname(&name) == 0)
 		snprintf(out->kernel, sizeof out->kernel, "%.30s %.40s %.20s", name.sysname, name.release,

@@ -27,6 +27,7 @@ struct run {
 	struct subject subjects[CONTENDERS_MAX];
 	const char *workloads, *contenders; /* comma-separated, NULL: the default */
 	const char *series;                 /* where the series goes, NULL: nowhere */
+	const char *rows;                   /* likewise for the rows                */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -47,8 +48,10 @@ static const char usage_text[] =
 	"  --commits N         durable commits of a workload (1000)\n"
 	"  --turnover N        a churn writes its live bytes so many times (20)\n"
 	"  --series FILE       what a churn looks like over time, as CSV\n"
+	"  --rows FILE         every figure of the report as a line of CSV, beside the report\n"
 	"  --workload LIST     only these, separated by commas; a name ending in - takes all that begin so\n"
-	"  --contender LIST    of gkv, lmdb, lmdb-writemap, memory (all)\n"
+	"  --contender LIST    of gkv, gkv-noverify, gkv-cheapest, gkv-gravity, lmdb, lmdb-writemap, memory\n"
+	"                      (gkv,lmdb,lmdb-writemap,memory)\n"
 	"  --reference NAME    the contender that ratios are taken against (lmdb)\n"
 	"  --dir DIR           where the stores are made, and removed again (the current folder)\n"
 	"  --quick             under 60 seconds: 100000 records, 3 rounds, 100 commits, no lmdb-writemap\n"
@@ -99,6 +102,7 @@ static const struct option long_options[] = {
 	{"commits", required_argument, NULL, 'm'},
 	{"turnover", required_argument, NULL, 't'},
 	{"series", required_argument, NULL, 'S'},
+	{"rows", required_argument, NULL, 'W'},
 	{"workload", required_argument, NULL, 'w'},
 	{"contender", required_argument, NULL, 'c'},
 	{"dir", required_argument, NULL, 'd'},
@@ -136,6 +140,9 @@ static int parse_option(struct run *run, int option, const char *text)
 		return parse_u32(text, 1, 1000000, &bench->turnover);
 	case 'S':
 		run->series = text;
+		return 0;
+	case 'W':
+		run->rows = text;
 		return 0;
 	case 's':
 		return parse_number(text, 0, UINT64_MAX, &bench->seed);
@@ -198,15 +205,16 @@ static int parse_options(struct run *run, int argc, char **argv)
 	return 0;
 }
 
-/* True if the list names it, whole or by a prefix that ends in '-'. */
+/* True if the list names it, whole or by a prefix that ends in '-'; "a-" takes a, too. */
 static bool list_names(const char *list, const char *name)
 {
 	for (const char *at = list; *at != '\0';) {
 		size_t length = strcspn(at, ",");
 		bool whole = strlen(name) == length;
 		bool prefix = length > 0 && at[length - 1] == '-';
+		bool stem = prefix && strlen(name) == length - 1;
 
-		if ((whole || prefix) && strncmp(at, name, length) == 0)
+		if ((whole || prefix) && strncmp(at, name, length - stem) == 0)
 			return true;
 		at += length + (at[length] == ',');
 	}
@@ -275,7 +283,8 @@ static int prepare(struct run *run)
 		bench->series = fopen(run->series, "we");
 		if (bench->series == NULL)
 			return fail_errno(run->series, errno);
-		fputs("workload,contender,round,turnover,live,file,disk,own_live,written,moved,free_slots,put_ns\n",
+		fputs("workload,contender,round,turnover,live,file,disk,own_live,written,moved,free_slots,puts_per_second,"
+		      "p50_ns,p99_ns,p999_ns,max_ns,work_most_ns,wait_most_ns\n",
 		      bench->series);
 	}
 	probe_machine(bench->folder, &run->report.machine);
@@ -347,6 +356,19 @@ static int finish(struct run *run)
 	return rc;
 }
 
+static int write_rows(const struct run *run)
+{
+	FILE *file = fopen(run->rows, "we");
+	int rc;
+
+	if (file == NULL)
+		return fail_errno(run->rows, errno);
+	rc = report_rows(&run->report, file);
+	if (fclose(file) != 0)
+		rc = -1;
+	return rc != 0 ? fail_errno(run->rows, EIO) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct run run;
@@ -372,6 +394,8 @@ int main(int argc, char **argv)
 		report_json(&run.report);
 	else if (rc == 0)
 		report_table(&run.report);
+	if (rc == 0 && run.rows != NULL)
+		rc = write_rows(&run);
 	if (fflush(stdout) != 0)
 		rc = fail_errno("standard output", errno);
 	if (finish(&run) != 0)

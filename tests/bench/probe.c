@@ -44,6 +44,11 @@ uint64_t clock_processor_ns(void)
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+uint64_t clock_thread_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 struct stopwatch stopwatch_start(void)
 {
 	return (struct stopwatch){.processor_ns = clock_processor_ns(), .wall_ns = clock_wall_ns()};

@@ -14,6 +14,7 @@
 
 uint64_t clock_wall_ns(void);
 uint64_t clock_processor_ns(void); /* of all threads of this process */
+uint64_t clock_thread_ns(void);    /* processor time of this thread    */
 
 struct stopwatch {
 	uint64_t wall_ns, processor_ns;
@@ -44,7 +45,7 @@ int probe_drop_cache(const char *path, double *left_percent);
 int probe_bare_appends(const char *folder, size_t count, uint64_t *times_ns);
 
 struct machine {
-	char processor[96], kernel[96], compiler[96], file_system[32];
+	char processor[96], kernel[96], compiler[96], file_system[32], disk[64];
 	long processors;
 	double memory_gib;
 };

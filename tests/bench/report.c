@@ -9,7 +9,7 @@
 
 #include "tests/bench/report.h"
 
-#define NAME_WIDTH 20
+#define NAME_WIDTH 24
 
 int report_contender(const struct report *report, const char *name)
 {
@@ -73,9 +73,9 @@ static void print_head(const struct report *report)
 	const struct bench *bench = report->bench;
 
 	printf("gkv-bench, gkv %s, %s\n", gkv_version(), mdb_version(NULL, NULL, NULL));
-	printf("%s, %ld processors, %.0f GiB, %s, %s, %s\n", report->machine.processor, report->machine.processors,
+	printf("%s, %ld processors, %.0f GiB, %s, %s, disk: %s; %s\n", report->machine.processor, report->machine.processors,
 	       report->machine.memory_gib, report->machine.kernel, report->machine.file_system,
-	       report->machine.compiler);
+	       report->machine.disk, report->machine.compiler);
 	printf("%u records of 16 + %u bytes, %u operations, %u durable commits, %u rounds, seed %llu, "
 	       "verification %s\n",
 	       bench->records, bench->value_bytes, bench->operations, bench->commits, bench->rounds,
@@ -201,17 +201,26 @@ static const struct result *result_named(const struct report *report, const char
 	return NULL;
 }
 
+double report_scaling(const struct report *report, const struct result *result, size_t contender)
+{
+	const char *name = result->workload->one_thread;
+	const struct result *one = name != NULL ? result_named(report, name) : NULL;
+
+	if (one == NULL || one == result)
+		return 0;
+	return sample_ratio(one->samples[contender], result->samples[contender], report->bench->rounds, false);
+}
+
 /* A workload of several threads beside that of one. */
 static void print_scaling(const struct report *report, const struct result *result)
 {
 	const struct workload *w = result->workload;
-	const struct result *one = w->one_thread != NULL ? result_named(report, w->one_thread) : NULL;
 
-	if (one == NULL || one == result)
+	if (w->one_thread == NULL || strcmp(w->one_thread, w->name) == 0 || result_named(report, w->one_thread) == NULL)
 		return;
-	printf("%s: throughput over %s:", w->name, one->workload->name);
+	printf("%s: throughput over %s:", w->name, w->one_thread);
 	for (size_t c = 0; c < report->contender_count; c++) {
-		double ratio = sample_ratio(one->samples[c], result->samples[c], report->bench->rounds, false);
+		double ratio = report_scaling(report, result, c);
 
 		if (ratio > 0)
 			printf(" %s %.2f", report->contenders[c]->name, ratio);

@@ -32,10 +32,15 @@ double report_ratio(const struct report *report, const struct result *result, si
 /* The median (or least) of that contender's samples. */
 struct sample report_summary(const struct report *report, const struct result *result, size_t contender);
 
+/* How often that contender's throughput is that of the workload with one thread; zero where there is none. */
+double report_scaling(const struct report *report, const struct result *result, size_t contender);
+
 /* -1 when there is none of that name. */
 int report_contender(const struct report *report, const char *name);
 
 void report_table(const struct report *report);
 void report_json(const struct report *report);
+/* 0, or -1 when the file cannot be written. */
+int report_rows(const struct report *report, FILE *out);
 
 #endif

@@ -60,6 +60,9 @@ static void print_result(const struct report *report, const struct result *resul
 	print_field("title", w->title, ", ");
 	print_field("unit", w->unit, ", ");
 	print_field("mark", w->mark, ", ");
+	print_field("limit", w->limit, ", ");
+	if (w->scale_mark != NULL)
+		print_field("scaling_mark", w->scale_mark, ", ");
 	printf("\"cost\": %s,\n     \"contenders\": {", (w->flags & WORKLOAD_COST) != 0 ? "true" : "false");
 	for (size_t c = 0; c < report->contender_count; c++) {
 		if (!report_summary(report, result, c).present)
@@ -75,6 +78,16 @@ static void print_result(const struct report *report, const struct result *resul
 
 		if (ratio > 0) {
 			printf("%s\"%s\": %.4f", comma, report->contenders[c]->name, ratio);
+			comma = ", ";
+		}
+	}
+	printf("},\n     \"scaling\": {");
+	comma = "";
+	for (size_t c = 0; c < report->contender_count; c++) {
+		double scaling = report_scaling(report, result, c);
+
+		if (scaling > 0) {
+			printf("%s\"%s\": %.4f", comma, report->contenders[c]->name, scaling);
 			comma = ", ";
 		}
 	}
@@ -96,6 +109,7 @@ void report_json(const struct report *report)
 	print_field("processor", m->processor, ", ");
 	print_field("kernel", m->kernel, ", ");
 	print_field("file_system", m->file_system, ", ");
+	print_field("disk", m->disk, ", ");
 	print_field("compiler", m->compiler, ", ");
 	printf("\"processors\": %ld, \"memory_gib\": %.1f},\n", m->processors, m->memory_gib);
 	printf("  \"records\": %u, \"value_bytes\": %u, \"operations\": %u, \"commits\": %u, \"rounds\": %u, "

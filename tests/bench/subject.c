@@ -57,6 +57,7 @@ struct store_config subject_config(const struct subject *subject)
 	return (struct store_config){.path = subject->path,
 				     .records = bench->records,
 				     .value_bytes = bench->value_bytes,
+				     .max_bytes = subject->max_bytes,
 				     .durable = subject->durable,
 				     .verify = bench->verify,
 				     .read_ahead = subject->read_ahead};
@@ -93,6 +94,7 @@ int subject_remove(struct subject *subject)
 	subject->loaded = false;
 	subject->durable = false;
 	subject->read_ahead = false;
+	subject->max_bytes = 0;
 	if (!subject->contender->on_disk)
 		return rc;
 	extra_path(subject, extra, sizeof extra);
@@ -110,6 +112,11 @@ static int subject_open(struct subject *subject)
 
 	subject->warm = false;
 	return rc != 0 ? fail_code(subject, "open", rc) : 0;
+}
+
+int subject_reopen(struct subject *subject)
+{
+	return subject_close(subject) != 0 ? -1 : subject_open(subject);
 }
 
 int subject_open_empty(struct subject *subject)

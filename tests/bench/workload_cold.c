@@ -5,13 +5,16 @@
  * the drop; opening is not timed. Where the kernel keeps more than a hundredth of the file, the run says so and
  * gives no figure. */
 
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "tests/bench/probe.h"
 #include "tests/bench/workload.h"
 
 #define COLD_KEPT_PERCENT 1.0
+#define COLD_FAULTS       0x1u
 
 /* Opens the loaded store cold; *cold is false when the kernel kept it in memory. */
 static int open_cold(struct subject *subject, bool read_ahead, bool *cold)
@@ -66,16 +69,25 @@ static int cold_gets(struct subject *subject, struct reader *reader, uint64_t *t
 	return rc;
 }
 
+/* Pages of maps that this process had to wait for. */
+static uint64_t faults_waited(void)
+{
+	struct rusage usage = {.ru_majflt = 0};
+
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_majflt : 0;
+}
+
+/* Its figure is the time, or with COLD_FAULTS how often the disk was waited for. */
 static int run_cold_get(const struct workload *workload, struct subject *subject, struct sample *out)
 {
 	uint64_t times_ns[1000];
 	const uint32_t count = subject->bench->quick ? 300 : 1000;
 	struct reader *reader = NULL;
 	struct stopwatch watch;
+	uint64_t faults;
 	bool cold;
 	int rc;
 
-	(void)workload;
 	if (open_cold(subject, false, &cold) != 0)
 		return -1;
 	if (!cold)
@@ -83,10 +95,13 @@ static int run_cold_get(const struct workload *workload, struct subject *subject
 	rc = subject->contender->reader_open(subject->store, &reader);
 	if (rc != 0)
 		return fail_code(subject, "reader", rc);
+	faults = faults_waited();
 	watch = stopwatch_start();
 	rc = cold_gets(subject, reader, times_ns, count);
 	*out = stopwatch_sample(watch, count, 1000);
 	out->latency = percentiles_of(times_ns, count);
+	if ((workload->parameter & COLD_FAULTS) != 0)
+		*out = (struct sample){.present = true, .value = (double)(faults_waited() - faults) / count};
 	subject->contender->reader_close(reader);
 	return rc;
 }
@@ -115,6 +130,14 @@ const struct workload workload_cold[] = {
 	 .mark = "",
 	 .limit = "",
 	 .flags = WORKLOAD_ON_DISK,
+	 .run = run_cold_get},
+	{.name = "cold-get-reads",
+	 .title = "how often such a get waits for a page of the file (major faults)",
+	 .unit = "x",
+	 .mark = "",
+	 .limit = "<= 2",
+	 .flags = WORKLOAD_ON_DISK | WORKLOAD_COST,
+	 .parameter = COLD_FAULTS,
 	 .run = run_cold_get},
 	{.name = "cold-scan",
 	 .title = "every record once, the file dropped from the page cache before",

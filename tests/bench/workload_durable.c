@@ -15,6 +15,7 @@
 
 #define DEVICE_RUNS    5
 #define DEVICE_COMMITS 100
+#define THREADS_PUTS   256 /* parameter: puts * THREADS_PUTS + threads */
 
 struct commit_run {
 	struct subject *subject;
@@ -151,7 +152,10 @@ static int run_commits(const struct workload *workload, struct subject *subject,
 
 static int run_commit_threads(const struct workload *workload, struct subject *subject, struct sample *out)
 {
-	return commit_measure(subject, workload->parameter, subject->bench->commits, 1, out);
+	const uint32_t threads = workload->parameter % THREADS_PUTS, puts = workload->parameter / THREADS_PUTS;
+
+	return commit_measure(subject, threads, puts == 1 ? subject->bench->commits : subject->bench->commits / 4, puts,
+			      out);
 }
 
 static int run_bare(const struct workload *workload, const struct bench *bench, struct sample *out)
@@ -201,11 +205,13 @@ static int run_device_bytes(const struct workload *workload, struct subject *sub
 	return 0;
 }
 
-#define THREADED(threads_name, threads_count, threads_mark)                                                            \
+#define THREADED(threads_name, threads_puts, threads_count, threads_mark)                                              \
 	{                                                                                                              \
-		.name = threads_name, .title = "durable commits of one put by that many threads, time per commit",     \
-		.unit = "us", .mark = "", .limit = "", .flags = WORKLOAD_ON_DISK, .parameter = threads_count,          \
-		.run = run_commit_threads, .one_thread = "durable-threads-1", .scale_mark = threads_mark               \
+		.name = threads_name #threads_count,                                                                   \
+		.title = "durable commits of " #threads_puts " put(s) by that many threads, time per commit",          \
+		.unit = "us", .mark = "", .limit = "", .flags = WORKLOAD_ON_DISK,                                      \
+		.parameter = (threads_puts)*THREADS_PUTS + (threads_count), .run = run_commit_threads,                 \
+		.one_thread = threads_name "1", .scale_mark = threads_mark                                             \
 	}
 
 const struct workload workload_durable[] = {
@@ -227,11 +233,16 @@ const struct workload workload_durable[] = {
 	 .parameter = 100,
 	 .run = run_commits,
 	 .bare = run_bare},
-	THREADED("durable-threads-1", 1, NULL),
-	THREADED("durable-threads-2", 2, NULL),
-	THREADED("durable-threads-4", 4, NULL),
-	THREADED("durable-threads-8", 8, ">= 3"),
-	THREADED("durable-threads-16", 16, NULL),
+	THREADED("durable-threads-", 1, 1, NULL),
+	THREADED("durable-threads-", 1, 2, NULL),
+	THREADED("durable-threads-", 1, 4, NULL),
+	THREADED("durable-threads-", 1, 8, ">= 3"),
+	THREADED("durable-threads-", 1, 16, NULL),
+	THREADED("durable-100-threads-", 100, 1, NULL),
+	THREADED("durable-100-threads-", 100, 2, NULL),
+	THREADED("durable-100-threads-", 100, 4, NULL),
+	THREADED("durable-100-threads-", 100, 8, NULL),
+	THREADED("durable-100-threads-", 100, 16, NULL),
 	{.name = "device-bytes",
 	 .title = "bytes that the device writes for a durable commit of one put",
 	 .unit = "bytes",
