@@ -28,12 +28,12 @@ struct bench {
 	uint32_t operations; /* gets, and mixed operations, of one workload */
 	uint32_t commits;    /* durable commits of one workload             */
 	uint32_t value_bytes;
-	uint32_t turnover;   /* a churn writes the live bytes so many times */
+	uint32_t turnover; /* a churn writes the live bytes so many times */
 	unsigned rounds;
 	uint64_t seed;
 	bool verify, json, quick;
 	const char *folder;
-	FILE *series; /* takes the looks of a churn as lines, NULL: nobody wants them */
+	FILE *series;          /* takes the looks of a churn as lines, NULL: nobody wants them */
 	const char *reference; /* the contender that ratios are taken against */
 
 	unsigned round;     /* the one that is running, from 0  */

@@ -190,8 +190,7 @@ int churn_check(struct churn *churn)
 	if (rc != 0)
 		return fail_code(churn->subject, "reader", rc);
 	for (uint32_t i = 0; i < churn->keys && rc == 0; i += CHECK_SNAPSHOT)
-		rc = check_range(churn, reader, i,
-				 churn->keys - i < CHECK_SNAPSHOT ? churn->keys : i + CHECK_SNAPSHOT);
+		rc = check_range(churn, reader, i, churn->keys - i < CHECK_SNAPSHOT ? churn->keys : i + CHECK_SNAPSHOT);
 	c->reader_close(reader);
 	return rc;
 }

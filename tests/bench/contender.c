@@ -6,5 +6,5 @@
 #include "tests/bench/contender.h"
 
 const struct contender *const contender_all[] = {
-	&contender_gkv,	 &contender_gkv_noverify,   &contender_gkv_cheapest, &contender_gkv_gravity,
-	&contender_lmdb, &contender_lmdb_writemap, &contender_memory,	    NULL};
+	&contender_gkv,  &contender_gkv_noverify,  &contender_gkv_cheapest, &contender_gkv_gravity,
+	&contender_lmdb, &contender_lmdb_writemap, &contender_memory,       NULL};

@@ -217,13 +217,14 @@ static int gkv_store_compact(struct store *store)
 }
 
 #define GKV_OPERATIONS                                                                                                 \
-	.on_disk = true, .has_log = true, .has_limit = true, .full = GKV_FULL, .extra = NULL, .close = gkv_store_close,\
-	.sync = gkv_store_sync, .put_one = gkv_store_put_one, .write_begin = gkv_writer_begin, .put = gkv_writer_put,  \
-	.del = gkv_writer_del, .commit = gkv_writer_commit, .abort = gkv_writer_abort, .reader_open = gkv_reader_open, \
-	.reader_close = gkv_reader_close, .snapshot_begin = gkv_snapshot_begin, .snapshot_end = gkv_snapshot_end,      \
-	.get = gkv_reader_get, .get_many = gkv_reader_get_many, .scan = gkv_reader_scan,                               \
-	.get_copy = gkv_reader_get_copy, .space = gkv_store_space, .checkpoint = gkv_store_checkpoint,                 \
-	.compact = gkv_store_compact, .message = gkv_strerror
+	.on_disk = true, .has_log = true, .has_limit = true, .full = GKV_FULL, .extra = NULL,                          \
+	.close = gkv_store_close, .sync = gkv_store_sync, .put_one = gkv_store_put_one,                                \
+	.write_begin = gkv_writer_begin, .put = gkv_writer_put, .del = gkv_writer_del, .commit = gkv_writer_commit,    \
+	.abort = gkv_writer_abort, .reader_open = gkv_reader_open, .reader_close = gkv_reader_close,                   \
+	.snapshot_begin = gkv_snapshot_begin, .snapshot_end = gkv_snapshot_end, .get = gkv_reader_get,                 \
+	.get_many = gkv_reader_get_many, .scan = gkv_reader_scan, .get_copy = gkv_reader_get_copy,                     \
+	.space = gkv_store_space, .checkpoint = gkv_store_checkpoint, .compact = gkv_store_compact,                    \
+	.message = gkv_strerror
 
 const struct contender contender_gkv = {
 	.name = CONTENDER_SUBJECT,

@@ -308,8 +308,8 @@ static int lmdb_store_space(struct store *store, struct store_space *out)
 	rc = mdb_stat(txn, s->dbi, &stat);
 	mdb_txn_abort(txn);
 	if (rc == 0)
-		out->live_bytes = (uint64_t)stat.ms_psize *
-				  (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages);
+		out->live_bytes =
+			(uint64_t)stat.ms_psize * (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages);
 	return rc;
 }
 
@@ -320,12 +320,12 @@ static const char *lmdb_message(int code)
 
 #define LMDB_OPERATIONS                                                                                                \
 	.on_disk = true, .has_log = false, .has_limit = false, .extra = "-lock", .close = lmdb_store_close,            \
-	.sync = lmdb_store_sync, .checkpoint = lmdb_store_sync, .compact = NULL,                                       \
-	.put_one = lmdb_store_put_one, .write_begin = lmdb_writer_begin, .put = lmdb_writer_put,                       \
-	.del = lmdb_writer_del, .commit = lmdb_writer_commit, .abort = lmdb_writer_abort,                              \
-	.reader_open = lmdb_reader_open, .reader_close = lmdb_reader_close, .snapshot_begin = lmdb_snapshot_begin,     \
-	.snapshot_end = lmdb_snapshot_end, .get = lmdb_reader_get, .get_many = lmdb_reader_get_many,                   \
-	.scan = lmdb_reader_scan, .get_copy = lmdb_reader_get_copy, .space = lmdb_store_space, .message = lmdb_message
+	.sync = lmdb_store_sync, .checkpoint = lmdb_store_sync, .compact = NULL, .put_one = lmdb_store_put_one,        \
+	.write_begin = lmdb_writer_begin, .put = lmdb_writer_put, .del = lmdb_writer_del,                              \
+	.commit = lmdb_writer_commit, .abort = lmdb_writer_abort, .reader_open = lmdb_reader_open,                     \
+	.reader_close = lmdb_reader_close, .snapshot_begin = lmdb_snapshot_begin, .snapshot_end = lmdb_snapshot_end,   \
+	.get = lmdb_reader_get, .get_many = lmdb_reader_get_many, .scan = lmdb_reader_scan,                            \
+	.get_copy = lmdb_reader_get_copy, .space = lmdb_store_space, .message = lmdb_message
 
 const struct contender contender_lmdb = {
 	.name = CONTENDER_REFERENCE,

@@ -98,8 +98,13 @@ static void disk_kind(const char *folder, char *out, size_t capacity)
 {
 	static const struct {
 		const char *prefix, *name;
-	} known[] = {{"nvme", "NVMe"},       {"sd", "SCSI or SATA"},   {"vd", "virtio (a disk of a virtual machine)"},
-		     {"mmcblk", "MMC card"}, {"dm-", "device mapper"}, {"md", "software RAID"}};
+		bool turns; /* what the kernel says of that is worth something */
+	} known[] = {{"nvme", "NVMe", false},
+		     {"sd", "SCSI or SATA", true},
+		     {"vd", "virtio (the disk of a virtual machine)", false},
+		     {"mmcblk", "MMC card", false},
+		     {"dm-", "device mapper", true},
+		     {"md", "software RAID", true}};
 	struct stat st;
 	char partition[16], rotational[16], name[32];
 
@@ -112,7 +117,8 @@ static void disk_kind(const char *folder, char *out, size_t capacity)
 	device_name(&st, partition[0] != '\0', name, sizeof name);
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		if (strncmp(name, known[i].prefix, strlen(known[i].prefix)) == 0)
-			snprintf(out, capacity, "%s%s", known[i].name, rotational[0] == '1' ? ", rotating" : "");
+			snprintf(out, capacity, "%s%s", known[i].name,
+				 known[i].turns && rotational[0] == '1' ? ", rotating" : "");
 	}
 }
 

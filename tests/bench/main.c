@@ -283,7 +283,8 @@ static int prepare(struct run *run)
 		bench->series = fopen(run->series, "we");
 		if (bench->series == NULL)
 			return fail_errno(run->series, errno);
-		fputs("workload,contender,round,turnover,live,file,disk,own_live,written,moved,free_slots,puts_per_second,"
+		fputs("workload,contender,round,turnover,live,file,disk,own_live,written,moved,free_slots,puts_per_"
+		      "second,"
 		      "p50_ns,p99_ns,p999_ns,max_ns,work_most_ns,wait_most_ns\n",
 		      bench->series);
 	}

@@ -73,9 +73,9 @@ static void print_head(const struct report *report)
 	const struct bench *bench = report->bench;
 
 	printf("gkv-bench, gkv %s, %s\n", gkv_version(), mdb_version(NULL, NULL, NULL));
-	printf("%s, %ld processors, %.0f GiB, %s, %s, disk: %s; %s\n", report->machine.processor, report->machine.processors,
-	       report->machine.memory_gib, report->machine.kernel, report->machine.file_system,
-	       report->machine.disk, report->machine.compiler);
+	printf("%s, %ld processors, %.0f GiB, %s, %s, disk: %s; %s\n", report->machine.processor,
+	       report->machine.processors, report->machine.memory_gib, report->machine.kernel,
+	       report->machine.file_system, report->machine.disk, report->machine.compiler);
 	printf("%u records of 16 + %u bytes, %u operations, %u durable commits, %u rounds, seed %llu, "
 	       "verification %s\n",
 	       bench->records, bench->value_bytes, bench->operations, bench->commits, bench->rounds,

@@ -63,19 +63,18 @@ static void write_run(FILE *out, const struct report *report)
 	char memory[32];
 	const struct {
 		const char *name, *text;
-	} texts[] = {{"gkv", gkv_version()},
-		     {"processor", m->processor},
-		     {"memory", memory},
-		     {"kernel", m->kernel},
-		     {"file system", m->file_system},
-		     {"disk", m->disk},
-		     {"compiler", m->compiler},
-		     {"flags", BENCH_CFLAGS}};
+	} texts[] = {{"gkv", gkv_version()},    {"processor", m->processor},     {"memory", memory},
+		     {"kernel", m->kernel},     {"file system", m->file_system}, {"disk", m->disk},
+		     {"compiler", m->compiler}, {"flags", BENCH_CFLAGS}};
 	const struct {
 		const char *name;
 		unsigned long long number;
-	} numbers[] = {{"records", b->records}, {"value_bytes", b->value_bytes}, {"operations", b->operations},
-		       {"commits", b->commits}, {"rounds", b->rounds},           {"turnover", b->turnover},
+	} numbers[] = {{"records", b->records},
+		       {"value_bytes", b->value_bytes},
+		       {"operations", b->operations},
+		       {"commits", b->commits},
+		       {"rounds", b->rounds},
+		       {"turnover", b->turnover},
 		       {"seconds", report->seconds},
 		       {"processors", (unsigned long long)(m->processors > 0 ? m->processors : 0)}};
 	int major, minor, patch;

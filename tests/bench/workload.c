@@ -6,9 +6,9 @@
 #include "tests/bench/workload.h"
 
 static const struct workload *const groups[] = {
-	workload_load,    workload_space, workload_get,  workload_threads, workload_scan,   workload_mixed,
-	workload_durable, workload_open,  workload_cold, workload_delete,  workload_memory, workload_replay,
-	workload_churn,   workload_shrink,
+	workload_load,   workload_space,   workload_get,   workload_threads, workload_scan,
+	workload_mixed,  workload_durable, workload_open,  workload_cold,    workload_delete,
+	workload_memory, workload_replay,  workload_churn, workload_shrink,
 };
 
 const struct workload *workload_at(size_t index)

@@ -16,7 +16,7 @@ enum workload_flags {
 	WORKLOAD_COST = 0x4u,    /* a cost, not a speed: the ratio is gkv / lmdb, and less is better     */
 	WORKLOAD_LEAST = 0x8u,   /* other programs add to it: the least of the rounds, not the median    */
 	WORKLOAD_NO_RATIO = 0x10u,
-	WORKLOAD_APART = 0x20u,  /* takes long: runs only where it is named                              */
+	WORKLOAD_APART = 0x20u,    /* takes long: runs only where it is named                              */
 	WORKLOAD_HAS_LIMIT = 0x40u /* only for contenders that hold to a size limit                        */
 };
 

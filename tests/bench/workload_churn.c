@@ -63,9 +63,12 @@ enum {
 };
 
 static const struct churn_variant variants[VARIANTS] = {
-	[VARIANT_MIXED] = {"churn", {16, 16384}, 0},      [VARIANT_SMALL] = {"churn-small", {100, 100}, 0},
-	[VARIANT_LARGE] = {"churn-large", {16, 1048576}, 0}, [VARIANT_MIXED_80] = {"churn80", {16, 16384}, 80},
-	[VARIANT_MIXED_90] = {"churn90", {16, 16384}, 90}, [VARIANT_SMALL_80] = {"churn80-small", {100, 100}, 80},
+	[VARIANT_MIXED] = {"churn", {16, 16384}, 0},
+	[VARIANT_SMALL] = {"churn-small", {100, 100}, 0},
+	[VARIANT_LARGE] = {"churn-large", {16, 1048576}, 0},
+	[VARIANT_MIXED_80] = {"churn80", {16, 16384}, 80},
+	[VARIANT_MIXED_90] = {"churn90", {16, 16384}, 90},
+	[VARIANT_SMALL_80] = {"churn80-small", {100, 100}, 80},
 	[VARIANT_SMALL_90] = {"churn90-small", {100, 100}, 90},
 };
 
@@ -88,6 +91,7 @@ struct churn_run {
 	struct churn_times times;  /* up to the last look                     */
 	struct store_space before; /* when the fill was done                  */
 	uint64_t hold;             /* live bytes to stay at, 0: let them be   */
+	uint64_t filled;           /* live bytes when the fill was done       */
 };
 
 static void result_set(struct churn_result *result, enum churn_metric metric, double value)
@@ -126,7 +130,7 @@ static void series_write(const struct churn_run *run, uint64_t file, uint64_t di
 	if (bench->series == NULL)
 		return;
 	fprintf(bench->series, "%s,%s,%u,%.4f,%llu,%llu,%llu,%llu,%llu,%llu,%llu,", run->variant->name,
-		churn->subject->contender->name, bench->round, (double)churn->written / (double)churn->live,
+		churn->subject->contender->name, bench->round, (double)churn->written / (double)run->filled,
 		(unsigned long long)churn->live, (unsigned long long)file, (unsigned long long)disk,
 		(unsigned long long)space->live_bytes,
 		(unsigned long long)(space->bytes_written - run->before.bytes_written),
@@ -210,6 +214,7 @@ static int churn_begin(struct churn_run *run)
 		return -1;
 	run->churn.times = (struct churn_times){.put_ns = 0};
 	run->churn.written = 0;
+	run->filled = run->churn.live;
 	return look_inside(run, &run->before) != 0 ? -1 : churn_look(run);
 }
 
@@ -223,13 +228,13 @@ static int churn_change(struct churn_run *run)
 		delete = true;
 	else if (run->hold != 0 && churn->live < run->hold - run->hold / FILL_SLACK)
 		delete = false;
-	return delete && churn->version[index] != 0 ? churn_delete(churn, index) : churn_put(churn, index);
+	return delete &&churn->version[index] != 0 ? churn_delete(churn, index) : churn_put(churn, index);
 }
 
 static int churn_turn(struct churn_run *run)
 {
 	struct churn *churn = &run->churn;
-	const uint64_t total = churn->subject->bench->turnover * churn->live;
+	const uint64_t total = churn->subject->bench->turnover * run->filled;
 	const uint64_t step = total / CHURN_LOOKS + 1;
 	int rc = 0;
 
@@ -263,7 +268,7 @@ static void churn_finish(struct churn_run *run)
 static void churn_was_full(struct churn_run *run)
 {
 	const struct subject *subject = run->churn.subject;
-	const double held = (double)run->churn.written / (double)run->churn.live;
+	const double held = (double)run->churn.written / (double)run->filled;
 
 	memset(run->result->known, 0, sizeof run->result->known);
 	fprintf(stderr, "gkv-bench: %s: %s: refused for want of room after %.2f turnovers\n", run->variant->name,

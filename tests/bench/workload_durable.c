@@ -205,10 +205,10 @@ static int run_device_bytes(const struct workload *workload, struct subject *sub
 	return 0;
 }
 
-#define THREADED(threads_name, threads_puts, threads_count, threads_mark)                                              \
+#define THREADED(threads_name, threads_puts, threads_plural, threads_count, threads_mark)                              \
 	{                                                                                                              \
 		.name = threads_name #threads_count,                                                                   \
-		.title = "durable commits of " #threads_puts " put(s) by that many threads, time per commit",          \
+		.title = "durable commits of " #threads_puts " put" threads_plural " by N threads, time per commit",   \
 		.unit = "us", .mark = "", .limit = "", .flags = WORKLOAD_ON_DISK,                                      \
 		.parameter = (threads_puts)*THREADS_PUTS + (threads_count), .run = run_commit_threads,                 \
 		.one_thread = threads_name "1", .scale_mark = threads_mark                                             \
@@ -233,16 +233,16 @@ const struct workload workload_durable[] = {
 	 .parameter = 100,
 	 .run = run_commits,
 	 .bare = run_bare},
-	THREADED("durable-threads-", 1, 1, NULL),
-	THREADED("durable-threads-", 1, 2, NULL),
-	THREADED("durable-threads-", 1, 4, NULL),
-	THREADED("durable-threads-", 1, 8, ">= 3"),
-	THREADED("durable-threads-", 1, 16, NULL),
-	THREADED("durable-100-threads-", 100, 1, NULL),
-	THREADED("durable-100-threads-", 100, 2, NULL),
-	THREADED("durable-100-threads-", 100, 4, NULL),
-	THREADED("durable-100-threads-", 100, 8, NULL),
-	THREADED("durable-100-threads-", 100, 16, NULL),
+	THREADED("durable-threads-", 1, "", 1, NULL),
+	THREADED("durable-threads-", 1, "", 2, NULL),
+	THREADED("durable-threads-", 1, "", 4, NULL),
+	THREADED("durable-threads-", 1, "", 8, ">= 3"),
+	THREADED("durable-threads-", 1, "", 16, NULL),
+	THREADED("durable-100-threads-", 100, "s", 1, NULL),
+	THREADED("durable-100-threads-", 100, "s", 2, NULL),
+	THREADED("durable-100-threads-", 100, "s", 4, NULL),
+	THREADED("durable-100-threads-", 100, "s", 8, NULL),
+	THREADED("durable-100-threads-", 100, "s", 16, NULL),
 	{.name = "device-bytes",
 	 .title = "bytes that the device writes for a durable commit of one put",
 	 .unit = "bytes",
