@@ -49,7 +49,7 @@ struct contender {
 	const char *promise; /* what a lazy and a durable commit mean here, one sentence     */
 	bool on_disk;        /* it has a file: durability, disk bytes and opening mean something */
 	bool has_log;        /* it honours log_bytes and replays a log when it opens         */
-	bool has_limit;      /* it honours max_bytes                                         */
+	bool has_limit;      /* it honours max_bytes, and has compact and space              */
 	int full;            /* the code that says so                                        */
 	const char *extra;   /* suffix of a second file beside the store's own, or NULL      */
 
