@@ -424,6 +424,9 @@ void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *r
 void sim_file_copy(const struct sim_file *f, struct sim_file *to)
 {
 	pages_free(to);
+	/* What is cut off is not what was seen when the file grows again: the same bytes would not count as stored. */
+	if (to->tracked && f->bytes < to->bytes)
+		memset(to->seen + f->bytes, 0, to->bytes - f->bytes);
 	cache_resize(to, f->bytes);
 	memcpy(to->cache, f->cache, f->bytes);
 }
