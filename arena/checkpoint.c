@@ -162,7 +162,8 @@ static int slice_seal(arena *a, uint64_t *budget)
 		cp->sealed = r == GRAVITY_NOTFOUND;
 		if (r != 0)
 			return cp->sealed ? 0 : r;
-		blob_seal(&a->map, b);
+		if (!broken(BROKEN_PAGE_CHECK))
+			blob_seal(&a->map, b);
 		budget_take(budget, blob_span(b->size));
 		/* What the array has no room for is left to the flush. */
 		if (cp->pages.count < cp->pages.capacity)
@@ -197,7 +198,7 @@ static bool slice_push(arena *a, uint64_t *budget)
 static int header_flush(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	const unsigned index = 1 - a->header_index;
+	const unsigned index = broken(BROKEN_HEADER_OVER) ? a->header_index : 1 - a->header_index;
 	int r;
 
 	flush_enter(&a->flush);
@@ -230,8 +231,11 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 	if (!slice_push(a, budget))
 		return 0;
 	ranges_release(&cp->pages, a->os);
-	r = flush_all(a);
+	if (broken(BROKEN_HEADER_FIRST))
+		r = header_flush(a);
 	if (r == 0)
+		r = flush_all(a);
+	if (r == 0 && !broken(BROKEN_HEADER_FIRST))
 		r = header_flush(a);
 	if (r == 0)
 		cp->state = CHECKPOINT_WRITTEN;

@@ -138,6 +138,18 @@ static void record_die(arena *a, uint64_t offset)
 	a->blobs--;
 }
 
+/* Never: all that the stores need was had before. */
+static bool store_fails(const arena *a)
+{
+	void *memory;
+
+	if (!broken(BROKEN_APPLY_FAILS))
+		return false;
+	memory = a->os->alloc(a->os, NULL, 1);
+	a->os->free(a->os, memory);
+	return memory == NULL;
+}
+
 static void commit_store(arena *a)
 {
 	struct ops *ops = &a->writer.ops;
@@ -146,6 +158,8 @@ static void commit_store(arena *a)
 	for (uint32_t i = 0; i < ops->count; i++) {
 		const struct op *op = op_at(ops, i);
 		struct page_disk *page;
+		if (store_fails(a))
+			return;
 		if (op->place == 0)
 			continue;
 		page = place_page(&a->map, op->place);
@@ -183,9 +197,12 @@ int commit_apply(arena *a, uint64_t *seq)
 	snapshot = readers_apply_begin(&a->readers);
 	t->seq = a->log.seq;
 	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
+	if (broken(BROKEN_SEAL_FIRST))
+		log_seal_commit(&a->log);
 	r = commit_prepare(a);
 	if (r == 0) {
-		log_seal_commit(&a->log);
+		if (!broken(BROKEN_SEAL_FIRST))
+			log_seal_commit(&a->log);
 		commit_store(a);
 		flush_add(a, t->seq);
 		log_commit(&a->log);
@@ -245,7 +262,7 @@ static void replay_name(arena *a, uint64_t name)
 {
 	const uint64_t counter = unmix64(name);
 
-	if (a->kind == ARENA_PLAIN && counter > a->next_name)
+	if (a->kind == ARENA_PLAIN && counter > a->next_name && !broken(BROKEN_NAMES))
 		a->next_name = counter;
 }
 
@@ -257,7 +274,8 @@ static int replay_record(arena *a, const struct blob_disk *b)
 	struct op *op;
 	int r = ops_reserve(ops, 1);
 
-	if (r == 0 && (blob_flags(b) & BLOB_REPLACES) != 0) {
+	if (r == 0 && (blob_flags(b) & BLOB_REPLACES) != 0 &&
+	    !(broken(BROKEN_MOVE_BLIND) && blob_kind(b) == BLOB_MOVE)) {
 		r = table_find(&a->map, a->table.root, b->name, &old);
 		if (r == GRAVITY_NOTFOUND)
 			r = GRAVITY_CORRUPT;
@@ -286,6 +304,8 @@ int commit_replay(arena *a, const struct blob_disk *b)
 
 	a->table.seq = blob_seq(b);
 	a->table.frozen = a->space.started_seq;
+	if (broken(BROKEN_TOMB) && blob_kind(b) == BLOB_TOMB)
+		return 0;
 	if (blob_kind(b) != BLOB_JUMP)
 		return replay_record(a, b);
 	r = pending_reserve(&a->space.pending, 1);

@@ -19,6 +19,7 @@
 
 #include "arena/arena.h"
 #include "arena/blob.h"
+#include "arena/broken.h"
 #include "arena/disk.h"
 #include "arena/header.h"
 #include "arena/log.h"

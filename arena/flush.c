@@ -83,9 +83,9 @@ void flush_add(arena *a, uint64_t seq)
 
 static int flush_result(arena *a, int r)
 {
-	if (r != 0)
+	if (r != 0 && !broken(BROKEN_FLUSH_AGAIN))
 		atomic_store(&a->flush.failed, true);
-	return r;
+	return broken(BROKEN_FLUSH_CLAIM) ? 0 : r;
 }
 
 /* Takes what waits. */
@@ -120,8 +120,8 @@ static int flush_now(arena *a, bool everything)
 	seq = flush_take(f, stretch, &count, &whole);
 	if (a->map.mode == OS_MAP_SHARED && (everything || whole)) {
 		r = a->os->sync(a->os, a->map.file);
-	} else if (a->map.mode == OS_MAP_SHARED) {
-		for (uint32_t i = 0; r == 0 && i < count; i++)
+	} else if (a->map.mode == OS_MAP_SHARED && !broken(BROKEN_FLUSH)) {
+		for (uint32_t i = broken(BROKEN_FLUSH_WINDOWS) ? count - 1 : 0; r == 0 && i < count; i++)
 			r = a->os->sync_range(a->os, a->map.file, a->map.base, stretch[i].start,
 			                      stretch[i].end - stretch[i].start);
 	}

@@ -172,7 +172,8 @@ static void extents_collect(arena *a)
 	struct free_list *l = &a->checkpoint.list;
 
 	l->ranges.count = slots_copy(&a->space.free, l->ranges.list);
-	(void)pending_each(&a->space.pending, extent_collect, l);
+	if (!broken(BROKEN_LIST_FORGETS))
+		(void)pending_each(&a->space.pending, extent_collect, l);
 }
 
 int freelist_begin(arena *a, struct header_disk *h)
@@ -199,7 +200,7 @@ int freelist_begin(arena *a, struct header_disk *h)
 		chunks_return(a);
 		return r;
 	}
-	r = freelist_each(&a->map, &a->header, chunk_free, a);
+	r = broken(BROKEN_LIST_CHUNKS) ? 0 : freelist_each(&a->map, &a->header, chunk_free, a);
 	assert(r == 0);
 	extents_collect(a);
 	return 0;
@@ -290,7 +291,8 @@ static bool list_sort(arena *a, struct free_list *l)
 	ranges_sort_pass(&l->ranges);
 	if (!ranges_sorted(&l->ranges, l->file_bytes))
 		return false;
-	list_cut(l);
+	if (!broken(BROKEN_HEADER_BYTES))
+		list_cut(l);
 	survey_release(&a->checkpoint.survey, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
 	(void)survey_take(&a->checkpoint.survey, a->os, l->ranges.list, l->ranges.count, l->file_bytes);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "arena/blob.h"
+#include "arena/broken.h"
 #include "arena/gravity.h"
 
 #define XXH_INLINE_ALL
@@ -66,7 +67,7 @@ int header_read(const struct map *m, unsigned index, struct header_disk *out)
 	memcpy(&h, m->base + index * DISK_PAGE, sizeof h);
 	if (memcmp(h.magic, HEADER_MAGIC, sizeof h.magic) != 0)
 		return GRAVITY_NOTASTORE;
-	if (h.check != header_check(&h, index))
+	if (h.check != header_check(&h, index) && !broken(BROKEN_HEADER_CHECK))
 		return h.version != DISK_VERSION ? GRAVITY_BADVERSION : GRAVITY_CORRUPT;
 	if (h.version != DISK_VERSION)
 		return GRAVITY_BADVERSION;
@@ -89,7 +90,7 @@ int header_choose(const struct map *m, struct header_disk *out, unsigned *index)
 			return GRAVITY_BADVERSION;
 		return r[0] == GRAVITY_CORRUPT || r[1] == GRAVITY_CORRUPT ? GRAVITY_CORRUPT : GRAVITY_NOTASTORE;
 	}
-	*index = r[0] != 0 || (r[1] == 0 && h[1].checkpoint > h[0].checkpoint);
+	*index = r[0] != 0 || (r[1] == 0 && (h[1].checkpoint > h[0].checkpoint) != broken(BROKEN_HEADER_OLDER));
 	*out = h[*index];
 	return 0;
 }

@@ -125,9 +125,9 @@ static int store_build(const struct os *os, os_file file, const struct arena_opt
 	if (r != 0)
 		return r;
 	r = store_format(&m, o);
-	if (r == 0)
+	if (r == 0 && !broken(BROKEN_NEW))
 		r = os->sync_range(os, file, m.base, 0, NEW_BYTES);
-	if (r == 0)
+	if (r == 0 && !broken(BROKEN_NEW))
 		r = os->sync(os, file);
 	map_close(&m);
 	return r;
@@ -153,7 +153,7 @@ int path_publish(const struct os *os, const char *from, const char *to)
 
 	if (r != 0)
 		(void)os->unlink(os, from);
-	return r != 0 ? r : os->sync_dir(os, to);
+	return r != 0 || broken(BROKEN_NAME) ? r : os->sync_dir(os, to);
 }
 
 /* A new store at path; EEXIST where something is there. */
@@ -299,7 +299,7 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 		r = arena_start(a, options);
 	/* Whoever made a young store may have been killed before its name was durable. A store that has seen a checkpoint was
 	 * written by a handle that has passed here. */
-	if (r == 0 && path != NULL && !a->read_only && a->header.checkpoint == 1)
+	if (r == 0 && path != NULL && !a->read_only && a->header.checkpoint == 1 && !broken(BROKEN_NAME))
 		r = os->sync_dir(os, path);
 	if (r != 0) {
 		arena_free(a);

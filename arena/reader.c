@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "arena/broken.h"
 #include "arena/gravity.h"
 #include "arena/os_thread.h"
 
@@ -197,7 +198,7 @@ void readers_look(const struct readers *r, struct readers_view *view)
 		const uint64_t state = atomic_load(&r->slots[i].state);
 		const uint64_t what = state & READER_WHAT;
 		const uint64_t seq = state & ~READER_WHAT;
-		if (what == READER_PIN && seq < view->pin)
+		if (what == READER_PIN && seq < view->pin && !broken(BROKEN_REUSE_PIN))
 			view->pin = seq;
 		else if (what == READER_SNAP || what == READER_WAIT)
 			view->seq[view->count++] = what == READER_WAIT ? now : seq;
@@ -223,7 +224,7 @@ uint64_t readers_holder(const struct readers_view *view, uint64_t born, uint64_t
 		else
 			high = middle;
 	}
-	if (low == 0 || view->seq[low - 1] < born)
+	if (low == 0 || view->seq[low - 1] < born || broken(BROKEN_REUSE_SNAPSHOT))
 		return 0;
 	return view->seq[low - 1];
 }

@@ -53,9 +53,9 @@ static bool chain_follows(const struct chain *c, const struct blob_disk *b)
 	const unsigned kind = blob_kind(b);
 	const uint64_t seq = blob_seq(b);
 
-	if (b->link != c->at.link || (blob_flags(b) & ~(BLOB_COMMIT | BLOB_REPLACES)) != 0)
+	if ((b->link != c->at.link && !broken(BROKEN_LINK)) || (blob_flags(b) & ~(BLOB_COMMIT | BLOB_REPLACES)) != 0)
 		return false;
-	if (c->open_seq != 0 ? seq != c->open_seq : seq <= c->seq)
+	if ((c->open_seq != 0 ? seq != c->open_seq : seq <= c->seq) && !broken(BROKEN_CHAIN_NUMBER))
 		return false;
 	if (kind == BLOB_JUMP)
 		return blob_span(b->size) <= room;
@@ -71,7 +71,7 @@ const struct blob_disk *chain_next(struct chain *c)
 	if (!blob_fits(c->map, c->at.cursor) || c->at.window_end - c->at.cursor < sizeof(struct jump_disk))
 		return NULL;
 	b = blob_at(c->map, c->at.cursor);
-	if (!chain_follows(c, b) || !blob_verify(c->map, c->at.cursor))
+	if (!chain_follows(c, b) || (!blob_verify(c->map, c->at.cursor) && !broken(BROKEN_CHAIN_CHECK)))
 		return NULL;
 	c->travelled += blob_span(b->size);
 	if (c->travelled > c->limit)
@@ -133,7 +133,9 @@ static int chain_walk(arena *a, uint64_t *blobs)
 		const uint64_t offset = blob_offset(&a->map, b);
 		walked++;
 		r = replayed_add(a, offset, offset + blob_span(b->size), &capacity);
-		if (r != 0 || c.open_seq != 0)
+		if (broken(BROKEN_TAIL))
+			place = c.at;
+		if (r != 0 || (c.open_seq != 0 && !broken(BROKEN_COMMIT_FLAG)))
 			continue;
 		*blobs = walked;
 		place = c.at;
@@ -178,7 +180,7 @@ int recover_space(arena *a)
 		r = slots_give(a, h->log_start, h->window_end);
 	if (r == 0)
 		r = slots_give(a, h->file_bytes, map_bytes(&a->map) & ~(DISK_UNIT - 1));
-	for (uint32_t i = 0; r == 0 && i < a->replayed_count; i++)
+	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_SPACE); i++)
 		r = slots_take_away(a, a->replayed[i].start, a->replayed[i].end);
 	if (r == 0)
 		r = slots_take_away(a, a->log.at.cursor, a->log.at.window_end);
@@ -212,7 +214,8 @@ static int header_settle(arena *a)
 
 	if (a->map.mode != OS_MAP_SHARED)
 		return 0;
-	map_touch(&a->map, start, start + DISK_PAGE);
+	if (!broken(BROKEN_HEADER_REPLAY))
+		map_touch(&a->map, start, start + DISK_PAGE);
 	return flush_range(a, start, start + DISK_PAGE);
 }
 
@@ -236,7 +239,7 @@ int recover(arena *a)
 		r = chain_walk(a, &blobs);
 	if (r != 0)
 		return r;
-	if (marked > atomic_load(&a->readers.seq))
+	if (marked > atomic_load(&a->readers.seq) && !broken(BROKEN_WATERMARK))
 		return GRAVITY_CORRUPT;
 	if (blobs > 0) {
 		r = header_settle(a);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arena/broken.h"
 #include "arena/gravity.h"
 
 #define GROW_LEAST (UINT64_C(64) << 10)
@@ -171,7 +172,7 @@ static int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fi
 
 int space_allocate(struct space *s, uint64_t start, uint64_t bytes)
 {
-	if (!s->holes || s->map->mode != OS_MAP_SHARED)
+	if (!s->holes || s->map->mode != OS_MAP_SHARED || broken(BROKEN_PUNCHED))
 		return 0;
 	return s->map->os->grow(s->map->os, s->map->file, start, bytes);
 }
@@ -341,12 +342,14 @@ void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
 
 	s->dead_bytes += bytes;
-	pending_add(&s->pending, e, true);
+	pending_add(&s->pending, e, !broken(BROKEN_REUSE_LOG) || born <= s->started_seq);
 }
 
 uint64_t space_drain(struct space *s, uint64_t budget)
 {
-	return pending_drain(&s->pending, &s->free, s->readers, s->durable_seq, budget);
+	const uint64_t checkpoint = broken(BROKEN_REUSE) ? UINT64_MAX : s->durable_seq;
+
+	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
 }
 
 void space_punch(struct space *s)
@@ -373,7 +376,7 @@ void space_trim(struct space *s, uint64_t least)
 	const uint64_t old = map_bytes(s->map);
 	uint64_t end = page_round(old - tail_bytes(s));
 
-	if (end < page_round(least))
+	if (end < page_round(least) && !broken(BROKEN_HEADER_BYTES))
 		end = page_round(least);
 	if (end >= old || slots_reserve(&s->free, 1) != 0)
 		return;

@@ -67,10 +67,12 @@ static int session_flush(arena *a)
 
 	if (a->map.mode != OS_MAP_SHARED)
 		return 0;
-	map_touch(&a->map, header, header + DISK_PAGE);
-	for (uint32_t i = 0; i < a->replayed_count; i++)
+	if (!broken(BROKEN_HEADER_TRUST))
+		map_touch(&a->map, header, header + DISK_PAGE);
+	for (uint32_t i = 0; i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
 		map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
-	tail_behead(a);
+	if (!broken(BROKEN_BEHEAD))
+		tail_behead(a);
 	return flush_all(a);
 }
 
@@ -113,7 +115,7 @@ void writer_abort(arena *a)
 	log_abort(&a->log);
 	ops_clear(&w->ops);
 	w->memo = false;
-	if (!used)
+	if (!used || broken(BROKEN_NUMBER))
 		return;
 	/* The commit number is used up: no later commit's blobs can be taken for these. */
 	(void)readers_apply_begin(&a->readers);
@@ -192,7 +194,7 @@ static void op_overwrite(arena *a, struct op *op, uint64_t now)
 
 static enum space_claim put_claim(const struct writer *w)
 {
-	return w->use_reserve ? SPACE_RESERVED : SPACE_PUT;
+	return w->use_reserve || broken(BROKEN_RESERVE) ? SPACE_RESERVED : SPACE_PUT;
 }
 
 int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, void **data)
@@ -246,7 +248,9 @@ static int writer_del(arena *a, uint64_t name)
 /* Once more after compaction has made room, where the transaction has nothing in the chain that would be in its way. */
 static bool worth_compacting(const arena *a, int r)
 {
-	return (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && !log_has_blobs(&a->log) && a->writer.ops.count == 0 &&
+	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
+
+	return (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && (!begun || broken(BROKEN_STEP_INSIDE)) &&
 	       !a->writer.internal;
 }
 

@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: the gkv authors
 
 # The shared library shows the functions of gkv.h and gravity.h that it defines, under the version of the symbol map,
-# and no other name; and it needs no library but those of the C system.
+# and no other name; it needs no library but those of the C system; and it has none of the faults that tests build in.
 set -euo pipefail
 export LC_ALL=C
 srcdir=${abs_top_srcdir:-.}
@@ -37,10 +37,25 @@ nm "$builddir/.libs/libgkv_internal.a" | awk '$2 == "T" { print $3 }' | sort -u 
 comm -12 "$work/declared" "$work/defined" >"$work/public"
 same 'functions of the headers that are defined (<) and symbol map (>)' "$work/public" "$work/map"
 
+# The faults of arena/broken.h: a name and a variable of the environment give them away, where there are any.
+broken_in() {
+	{
+		nm "$1" | awk 'NF > 1 && $NF ~ /^broken/ { print $NF }'
+		grep -ao 'GKV_BROKEN' "$1" || true
+	} | sort -u
+}
+: >"$work/nothing"
+for file in "$library" "$builddir/.libs/libgkv_internal.a"; do
+	broken_in "$file" >"$work/broken"
+	same "nothing (<) and signs of faults in ${file##*/} (>)" "$work/nothing" "$work/broken"
+done
+printf '%s\n' GKV_BROKEN broken_choose broken_fault | sort >"$work/signs"
+broken_in "$builddir/tests/libgkv_broken.a" >"$work/broken"
+same 'signs of faults (<) and those in the broken build (>)' "$work/signs" "$work/broken"
+
 if [ -z "${GKV_INSTRUMENT_FLAGS:-}" ]; then
 	objdump -p "$library" | awk '$1 == "NEEDED" { print $2 }' |
 		grep -vE '^(libc|libpthread|ld-linux[-a-z0-9_]*)\.so' >"$work/needed" || true
-	: >"$work/nothing"
 	same 'nothing (<) and libraries that it needs beside libc (>)' "$work/nothing" "$work/needed"
 fi
 

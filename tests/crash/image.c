@@ -49,6 +49,7 @@ void crash_fail(struct life *l, const char *format, ...)
 		      "\n  the last image's log: from checkpoint %" PRIu64 " (commit %" PRIu64 ") to commit %" PRIu64
 		      ", its chain ends at %" PRIu64,
 		      c->headers[0], c->headers[1], c->chain_seq, c->chain_end);
+	(void)fprintf(stderr, "\n  after %" PRIu64 " images", c->tally.images);
 	(void)fprintf(stderr, "\n  again: GKV_TEST_SEED=%" PRIu64 " GKV_CRASH_ONLY='%s:%u:%u:%u'\n", c->seed,
 		      c->workload->name, c->run, c->cut, c->image);
 	_Exit(EXIT_FAILURE);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* broken.h: the check of the check. Each of these faults can be built into the arena, one at a time, and each of them
+ * must be caught by a suite: tests/test_broken.sh sees to it.
+ *
+ * Only a build with GRAVITY_BROKEN has them, and tests/broken.c, which belongs to no library, then says which one is
+ * there. In every other build broken() is the constant false, and the compiler leaves nothing of it.
+ *
+ * In the arena a fault is one condition at the place that it would break. */
+#ifndef GKV_ARENA_BROKEN_H
+#define GKV_ARENA_BROKEN_H
+
+#include <stdbool.h>
+
+enum broken {
+	BROKEN_NOTHING,
+	/* What is promised to be on stable storage. */
+	BROKEN_FLUSH,          /* a durable commit does not flush the log                              */
+	BROKEN_FLUSH_WINDOWS,  /* it flushes the window that it ended in, and no earlier one            */
+	BROKEN_FLUSH_CLAIM,    /* it is acknowledged although its flush failed                         */
+	BROKEN_FLUSH_AGAIN,    /* after a flush that failed, the next one is believed                  */
+	BROKEN_NEW,            /* a new store gets its name before it is flushed                       */
+	BROKEN_NAME,           /* a new store's directory entry is not flushed                         */
+	/* Checkpoints. */
+	BROKEN_HEADER_FIRST,   /* the header is written and flushed before the pages that it names     */
+	BROKEN_HEADER_OVER,    /* it is written over the header that is in force                       */
+	BROKEN_HEADER_BYTES,   /* it says a size of the file that the end of the checkpoint cuts       */
+	BROKEN_PAGE_CHECK,     /* pages are pushed out without their checks                            */
+	BROKEN_PAGE_IN_PLACE,  /* a page that a checkpoint or a snapshot sees is changed where it stands */
+	BROKEN_LIST_FORGETS,   /* the free list leaves out what the checkpoint itself frees            */
+	BROKEN_LIST_CHUNKS,    /* ... and the chunks of the list before it                             */
+	/* Reuse. */
+	BROKEN_REUSE,          /* what died is used again before the checkpoint is durable             */
+	BROKEN_REUSE_LOG,      /* so is what was born and died in the log, which replay needs          */
+	BROKEN_REUSE_SNAPSHOT, /* so is what a snapshot sees                                           */
+	BROKEN_REUSE_PIN,      /* so is what a pin holds                                               */
+	BROKEN_RESERVE,        /* puts use up what deletes and checkpoints need                        */
+	BROKEN_PUNCHED,        /* punched space is written to without allocating it first              */
+	/* Commits. */
+	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */
+	BROKEN_SEAL_FIRST,     /* a commit is sealed before what may fail                              */
+	BROKEN_STEP_INSIDE,    /* a compaction step runs inside a transaction that has blobs in the chain:
+	                          asserts forbid it, in builds that have them                          */
+	BROKEN_NUMBER,         /* the number of an aborted commit is used again: no cut is known that the
+	                          links would not tell all the same                                    */
+	BROKEN_NONCE,          /* a session's first JUMP has no random bytes                           */
+	BROKEN_BEHEAD,         /* what stands where a session goes on keeps its head                   */
+	/* Recovery. */
+	BROKEN_LINK,           /* a blob need not name the one before it                               */
+	BROKEN_CHAIN_NUMBER,   /* nor carry its commit's number: only a made file tells the difference */
+	BROKEN_CHAIN_CHECK,    /* nor verify                                                           */
+	BROKEN_COMMIT_FLAG,    /* a commit need not be whole                                           */
+	BROKEN_TAIL,           /* blobs without a commit are left in the chain for the next session    */
+	BROKEN_LOG_SPACE,      /* the blobs of the log are not taken out of the free slots             */
+	BROKEN_MOVE_BLIND,     /* a MOVE is replayed without looking at the entry that it replaces     */
+	BROKEN_TOMB,           /* a tombstone is not replayed                                          */
+	BROKEN_NAMES,          /* the counter of names is not taken along by the replay                */
+	BROKEN_HEADER_REPLAY,  /* the header is not made sure of before pages are written in the replay */
+	BROKEN_HEADER_TRUST,   /* nor before a session builds on it                                    */
+	BROKEN_LOG_TRUST,      /* nor are the pages of the log that was replayed                       */
+	BROKEN_WATERMARK,      /* a log that ends before the mark is taken for a torn tail             */
+	BROKEN_HEADER_OLDER,   /* the older of two headers is taken                                    */
+	/* Trust. */
+	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */
+	BROKEN_CHECK_PLACE,    /* the check of a blob does not cover its place                         */
+	BROKEN_CHECK_IDENTITY, /* nor the identity of its store                                        */
+	BROKEN_READ_CHECK,     /* a record is read without looking at its check                        */
+	BROKEN_PAGE_TRUST,     /* a damaged page is copied without being verified                      */
+	BROKEN_MOVE_TRUST,     /* so is a damaged record                                               */
+	BROKEN_SPLIT_TRUST,    /* a split believes a damaged record                                    */
+	BROKEN_BIRTH,          /* the birth in a reference is not compared with the page's             */
+	BROKEN_FAULTS
+};
+
+#ifdef GRAVITY_BROKEN
+extern enum broken broken_fault;
+__attribute__((always_inline)) static inline bool broken(enum broken fault)
+{
+	return broken_fault == fault;
+}
+#else
+__attribute__((always_inline)) static inline bool broken(enum broken fault)
+{
+	(void)fault;
+	return false;
+}
+#endif
+
+#endif

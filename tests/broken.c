@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* broken.c owns which fault a deliberately broken build has: the one that GKV_BROKEN names, none where it is not set. A
+ * name that is no fault's ends the program, so that a misspelt one is not taken for a fault that nothing catches. */
+#include "arena/broken.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef GRAVITY_BROKEN
+#error "this file belongs to the broken build alone"
+#endif
+
+enum broken broken_fault;
+
+static const char *const names[] = {
+	[BROKEN_NOTHING] = "nothing",
+	[BROKEN_FLUSH] = "flush",
+	[BROKEN_FLUSH_WINDOWS] = "flush-windows",
+	[BROKEN_FLUSH_CLAIM] = "flush-claim",
+	[BROKEN_FLUSH_AGAIN] = "flush-again",
+	[BROKEN_NEW] = "new",
+	[BROKEN_NAME] = "name",
+	[BROKEN_HEADER_FIRST] = "header-first",
+	[BROKEN_HEADER_OVER] = "header-over",
+	[BROKEN_HEADER_BYTES] = "header-bytes",
+	[BROKEN_PAGE_CHECK] = "page-check",
+	[BROKEN_PAGE_IN_PLACE] = "page-in-place",
+	[BROKEN_LIST_FORGETS] = "list-forgets",
+	[BROKEN_LIST_CHUNKS] = "list-chunks",
+	[BROKEN_REUSE] = "reuse",
+	[BROKEN_REUSE_LOG] = "reuse-log",
+	[BROKEN_REUSE_SNAPSHOT] = "reuse-snapshot",
+	[BROKEN_REUSE_PIN] = "reuse-pin",
+	[BROKEN_RESERVE] = "reserve",
+	[BROKEN_PUNCHED] = "punched",
+	[BROKEN_APPLY_FAILS] = "apply-fails",
+	[BROKEN_SEAL_FIRST] = "seal-first",
+	[BROKEN_STEP_INSIDE] = "step-inside",
+	[BROKEN_NUMBER] = "number",
+	[BROKEN_NONCE] = "nonce",
+	[BROKEN_BEHEAD] = "behead",
+	[BROKEN_LINK] = "link",
+	[BROKEN_CHAIN_NUMBER] = "chain-number",
+	[BROKEN_CHAIN_CHECK] = "chain-check",
+	[BROKEN_COMMIT_FLAG] = "commit-flag",
+	[BROKEN_TAIL] = "tail",
+	[BROKEN_LOG_SPACE] = "log-space",
+	[BROKEN_MOVE_BLIND] = "move-blind",
+	[BROKEN_TOMB] = "tomb",
+	[BROKEN_NAMES] = "names",
+	[BROKEN_HEADER_REPLAY] = "header-replay",
+	[BROKEN_HEADER_TRUST] = "header-trust",
+	[BROKEN_LOG_TRUST] = "log-trust",
+	[BROKEN_WATERMARK] = "watermark",
+	[BROKEN_HEADER_OLDER] = "header-older",
+	[BROKEN_HEADER_CHECK] = "header-check",
+	[BROKEN_CHECK_PLACE] = "check-place",
+	[BROKEN_CHECK_IDENTITY] = "check-identity",
+	[BROKEN_READ_CHECK] = "read-check",
+	[BROKEN_PAGE_TRUST] = "page-trust",
+	[BROKEN_MOVE_TRUST] = "move-trust",
+	[BROKEN_SPLIT_TRUST] = "split-trust",
+	[BROKEN_BIRTH] = "birth",
+};
+_Static_assert(sizeof names / sizeof names[0] == BROKEN_FAULTS, "each fault has a name");
+
+__attribute__((constructor)) static void broken_choose(void)
+{
+	const char *wanted = getenv("GKV_BROKEN");
+
+	if (wanted == NULL)
+		return;
+	for (int i = 0; i < BROKEN_FAULTS; i++) {
+		if (strcmp(names[i], wanted) != 0)
+			continue;
+		broken_fault = (enum broken)i;
+		return;
+	}
+	(void)fprintf(stderr, "GKV_BROKEN=%s: there is no such fault\n", wanted);
+	_Exit(99);
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: the gkv authors
+
+# The check of the check: each fault of arena/broken.h, built in alone, makes the suites fail that are there for it, by
+# an assertion of theirs; and the same build without a fault passes them. One line tells for each fault who caught it,
+# and how soon; the last line counts. The seed is 1 where GKV_TEST_SEED names no other.
+set -euo pipefail
+export LC_ALL=C
+srcdir=${abs_top_srcdir:-.}
+builddir=${abs_top_builddir:-.}
+
+# Fault, suite, and the suite's case; of the crash suite the workload.
+wanted='
+	flush           crash    durable
+	flush-windows   crash    durable
+	flush-claim     faults   systems
+	flush-again     faults   systems
+	new             crash    durable
+	name            crash    durable
+	header-first    crash    durable
+	header-over     crash    durable
+	header-bytes    crash    durable
+	page-check      crash    durable
+	page-in-place   crash    durable
+	page-in-place   table    table
+	list-forgets    crash    durable
+	list-chunks     crash    durable
+	reuse           crash    durable
+	reuse-log       crash    durable
+	reuse-snapshot  crash    durable
+	reuse-snapshot  reader   slots
+	reuse-pin       reader   slots
+	reserve         kv_open  damage and limits
+	punched         session  holes
+	apply-fails     faults   systems
+	seal-first      faults   systems
+	step-inside     crash    limit
+	number          session  left
+	nonce           session  left
+	behead          session  left
+	link            session  left
+	chain-number    damage   damage
+	chain-check     crash    durable
+	chain-check     session  left
+	commit-flag     crash    durable
+	commit-flag     session  left
+	tail            crash    durable
+	tail            session  left
+	log-space       crash    durable
+	move-blind      crash    compact
+	tomb            crash    durable
+	names           gravity  blobs
+	header-replay   session  failed
+	header-trust    session  failed
+	log-trust       session  failed
+	watermark       recover  damage
+	header-older    crash    durable
+	header-check    blob     headers
+	check-place     blob     blobs
+	check-identity  blob     blobs
+	read-check      recover  damage
+	page-trust      damage   damage
+	move-trust      damage   damage
+	split-trust     table    table
+	birth           table    table
+'
+images=$(awk -v scale="${GKV_TEST_SCALE:-1}" 'BEGIN { n = int(300 * scale); print n < 10 ? 10 : n }')
+export GKV_TEST_SEED="${GKV_TEST_SEED:-1}" GKV_CRASH_IMAGES=$images
+unset GKV_BROKEN GKV_CRASH_ONLY CK_FORK CK_RUN_CASE CK_RUN_SUITE
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-broken.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+checks=0 failures=0
+
+# run FAULT SUITE CASE: the suite's output is in out; sets status and ms. The crash suite stops at its first failure.
+run() {
+	local start=$(date +%s%N)
+	local -a environment=(GKV_BROKEN="$1" CK_RUN_CASE="$3")
+	[ "$2" != crash ] || environment=(GKV_BROKEN="$1" CK_FORK=no CK_RUN_CASE=cuts GKV_CRASH_ONLY="$3:")
+	status=0
+	env "${environment[@]}" timeout 300 "$builddir/tests/broken/test_$2" >"$work/out" 2>&1 || status=$?
+	ms=$((($(date +%s%N) - start) / 1000000))
+}
+
+# What an assertion of the suite that ran last has said, on one line; nothing where none has.
+assertion() {
+	sed -nE '/^crash test, |: never met: |\.c:[0-9]+: (does not hold:|gives) |\.c:[0-9]+:F:/{s/^.*tests\///;p;q;}' "$work/out"
+}
+
+# Which test that was; the crash suite ends at once, without a word from Check.
+test_name() {
+	if [ "$1" = crash ]; then
+		echo opens_at_a_commit_wherever_it_is_cut
+	else
+		sed -nE '/\.c:[0-9]+:[EF]:/{s/^.*:[EF]:[^:]*:([^:]*):.*$/\1/p;q;}' "$work/out"
+	fi
+}
+
+fail() {
+	failures=$((failures + 1))
+	printf '%s\n' "$1"
+	tail -n 5 "$work/out" | sed 's/^/    /; s/Checks:/checks:/' # one line is to be counted
+}
+
+# Without a fault: nothing is wrong with the build, the seed or the suites.
+while read -r suite case; do
+	checks=$((checks + 1))
+	run nothing "$suite" "$case"
+	if [ "$status" = 0 ] && ! grep -qE 'Checks: 0,' "$work/out"; then
+		echo "nothing: $suite, $case: passes in $ms ms"
+	else
+		fail "nothing: $suite, $case: fails without a fault, status $status"
+	fi
+done < <(awk 'NF { $1 = ""; print }' <<<"$wanted" | sort -u)
+
+# With one.
+while read -r fault suite case; do
+	checks=$((checks + 1))
+	run "$fault" "$suite" "$case"
+	said=$(assertion)
+	if [ "$status" = 1 ] && [ -n "$said" ]; then
+		after=$(sed -n 's/^  after \([0-9]*\) images$/\1 images, /p' "$work/out")
+		echo "$fault: caught by $suite: $(test_name "$suite") after $after$ms ms: $said"
+	else
+		fail "$fault: not caught by $suite, $case: status $status after $ms ms"
+	fi
+done < <(awk 'NF' <<<"$wanted")
+
+# Every fault that there is.
+while read -r fault; do
+	checks=$((checks + 1))
+	awk -v fault="$fault" '$1 == fault { found = 1 } END { exit !found }' <<<"$wanted" ||
+		fail "$fault: no suite is said to catch it"
+done < <(sed -nE 's/^	BROKEN_([A-Z_]+),.*/\1/p' "$srcdir/arena/broken.h" | grep -v '^NOTHING$' | tr 'A-Z_' 'a-z-')
+
+echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
+[ "$failures" = 0 ]
