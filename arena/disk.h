@@ -104,8 +104,10 @@ struct header_disk {
 	uint64_t reserved[43];
 };
 
-/* In the page of the older header: the newest commit known to be on stable storage, see header.c. */
+/* In the page of the older header: the newest commit known to be on stable storage, see header.c. It stands in two
+ * sectors, so that what befalls one of them, and another sector of the file at the same time, does not take it away. */
 #define HEADER_MARK_OFFSET UINT64_C(2048)
+#define HEADER_MARK_COPY   UINT64_C(2560)
 
 _Static_assert(sizeof(struct blob_disk) == 32, "blob head");
 _Static_assert(offsetof(struct blob_disk, size) == 4, "blob head");

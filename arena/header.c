@@ -5,9 +5,10 @@
  *
  * 1. A header stands in one 512-byte sector: it is there whole or not at all.
  * 2. A checkpoint writes the page of the older header; the newer one is never touched.
- * 3. The mark is written, and not flushed, after each successful flush, into the page of the older header, in a sector
- *    of its own. It tells damage from a torn tail: what it names was on stable storage, so a chain or a header that does
- *    not reach it was damaged. A mark that does not check says nothing.
+ * 3. The mark is written, and not flushed, after each successful flush, into the page of the older header, in two
+ *    sectors of its own: one that is lost, or changes places with a sector of the log, does not take the mark away.
+ *    It tells damage from a torn tail: what it names was on stable storage, so a chain or a header that does not reach
+ *    it was damaged. A mark that does not check says nothing.
  *
  * The mark: bits 63..24 commit number (low 40 bits), 23..20 checkpoint (low 4 bits), 19..0 check. */
 #include "arena/header.h"
@@ -110,17 +111,32 @@ static uint64_t mark_check(const struct map *m, uint64_t word)
 	return mix64(mix64(word | MARK_CHECK_MASK) ^ m->identity) & MARK_CHECK_MASK;
 }
 
-static _Atomic uint64_t *mark_at(const struct map *m, unsigned index)
+#define MARKS 4u /* two in each page */
+
+static _Atomic uint64_t *mark_at(const struct map *m, unsigned i)
 {
-	return (_Atomic uint64_t *)(void *)(m->base + index * DISK_PAGE + HEADER_MARK_OFFSET);
+	const uint64_t offset = i % 2 == 0 ? HEADER_MARK_OFFSET : HEADER_MARK_COPY;
+
+	assert(i < MARKS);
+	return (_Atomic uint64_t *)(void *)(m->base + i / 2 * DISK_PAGE + offset);
+}
+
+/* The i-th mark; 0 where there is none that checks. */
+static uint64_t mark_read(const struct map *m, unsigned i)
+{
+	const uint64_t word = atomic_load_explicit(mark_at(m, i), memory_order_relaxed);
+
+	return (word & MARK_CHECK_MASK) == mark_check(m, word & ~MARK_CHECK_MASK) ? word : 0;
 }
 
 void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint)
 {
 	uint64_t word = seq << (64 - MARK_SEQ_BITS) | (checkpoint & 15) << 20;
 
+	assert(index < 2);
 	word |= mark_check(m, word);
-	atomic_store_explicit(mark_at(m, index), word, memory_order_relaxed);
+	atomic_store_explicit(mark_at(m, 2 * index), word, memory_order_relaxed);
+	atomic_store_explicit(mark_at(m, 2 * index + 1), word, memory_order_relaxed);
 }
 
 /* The commit number nearest to `near` with these low bits. */
@@ -134,10 +150,8 @@ static uint64_t mark_seq(uint64_t word, uint64_t near)
 
 bool header_mark_there(const struct map *m, unsigned index)
 {
-	const uint64_t word = atomic_load_explicit(mark_at(m, index), memory_order_relaxed);
-
 	assert(index < 2);
-	return word != 0 && (word & MARK_CHECK_MASK) == mark_check(m, word & ~MARK_CHECK_MASK);
+	return mark_read(m, 2 * index) != 0 || mark_read(m, 2 * index + 1) != 0;
 }
 
 int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq)
@@ -145,10 +159,10 @@ int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t
 	uint64_t checkpoint = 0;
 
 	*seq = 0;
-	for (unsigned i = 0; i < 2; i++) {
-		const uint64_t word = atomic_load_explicit(mark_at(m, i), memory_order_relaxed);
+	for (unsigned i = 0; i < MARKS; i++) {
+		const uint64_t word = mark_read(m, i);
 		uint64_t named;
-		if (!header_mark_there(m, i))
+		if (word == 0)
 			continue;
 		named = mark_seq(word, h->seq);
 		if (named > DISK_SEQ_MASK || named < *seq || named == 0)

@@ -31,7 +31,7 @@ int header_choose(const struct map *m, struct header_disk *out, unsigned *index)
 /* Writes a sealed header into its page through the map; durable only when that page is flushed. */
 void header_write(const struct map *m, const struct header_disk *h, unsigned index);
 
-/* The mark: commit `seq` is on stable storage, the newest checkpoint being `checkpoint`. One 8-byte store. */
+/* The mark: commit `seq` is on stable storage, the newest checkpoint being `checkpoint`. Two 8-byte stores. */
 void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint);
 
 /* Whether the page holds a mark that checks. Since the second checkpoint the page of the older header has one. */
