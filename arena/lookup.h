@@ -57,6 +57,9 @@ static inline int lookup_in(const struct map *m, const struct page_disk *page, u
 			*blob = b;
 			return 0;
 		}
+		/* A whole record, but not the one that this entry was made for: a write to its place was lost. */
+		if (page_tag(b->name) != page_tag(name))
+			return GRAVITY_CORRUPT;
 	}
 	return GRAVITY_NOTFOUND;
 }

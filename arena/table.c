@@ -5,8 +5,8 @@
  *
  * 1. Nothing is followed before it lies inside the file and was verified: kind, prefix, depth, birth and check.
  * 2. A level has only references that stand for its own bits, so every walk ends after at most TABLE_LEVELS nodes.
- * 3. An entry that names another blob of the same tag is passed over only if that blob verifies: damage never makes a
- *    record seem absent.
+ * 3. An entry that names another blob is passed over only if that blob verifies and has the same tag: damage never makes
+ *    a record seem absent.
  *
  * Cost: one directory entry a level (in cache), one or two lines of entries, the blob. */
 #include "arena/table.h"

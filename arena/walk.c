@@ -10,7 +10,8 @@
  * changed when the walk was opened; then those names, as they are when they are met. So a record that is changed
  * meanwhile is seen old or new, and none twice.
  *
- * 1. batch[at..count) are offsets of records not yet shown, in rising order.
+ * 1. batch[at..count) are entries of records not yet shown, by rising position. What stands there must be a record of
+ *    the entry's tag.
  * 2. An op with an index below ops_seen belongs to the second part, any other to the first.
  *
  * Cost: WALK_BATCH * 8 bytes of memory; one verified blob a step. */
@@ -20,7 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define WALK_BATCH 32768u /* offsets: 256 KiB */
+#define WALK_BATCH 32768u /* entries: 256 KiB */
 #define WALK_AHEAD 8u
 
 struct arena_walk {
@@ -79,18 +80,18 @@ static void page_collect(arena_walk *w, const struct page_disk *page)
 		for (unsigned i = 0; i < PAGE_WAYS; i++) {
 			const uint64_t entry = page_load(&page->group[g][i]);
 			if (entry != 0)
-				w->batch[w->count++] = page_entry_offset(entry);
+				w->batch[w->count++] = entry;
 		}
 	}
 }
 
-/* Radix sort, 11 bits a pass, of the bits that differ. */
+/* Radix sort, 11 bits a pass, of the bits of the position that differ. */
 static void batch_sort(arena_walk *w)
 {
 	uint64_t differ = 0;
 
 	for (uint32_t i = 1; i < w->count; i++)
-		differ |= w->batch[i] ^ w->batch[0];
+		differ |= (w->batch[i] ^ w->batch[0]) & PAGE_POSITION_MASK;
 	for (unsigned shift = 0; shift < 64 && differ >> shift != 0; shift += 11) {
 		uint32_t start[2049] = {0};
 		uint64_t *swap = w->batch;
@@ -128,7 +129,7 @@ static void blob_ahead(const arena_walk *w)
 
 	if (w->at + WALK_AHEAD >= w->count)
 		return;
-	offset = w->batch[w->at + WALK_AHEAD];
+	offset = page_entry_offset(w->batch[w->at + WALK_AHEAD]);
 	if (!map_holds(&w->a->map, offset, 3 * DISK_LINE))
 		return;
 	for (unsigned line = 0; line < 3; line++)
@@ -157,7 +158,7 @@ static int table_step(arena_walk *w, const struct blob_disk **blob)
 {
 	for (;;) {
 		const struct blob_disk *b;
-		uint64_t offset;
+		uint64_t entry, offset;
 		if (w->at == w->count) {
 			const int r = w->pages_done ? GRAVITY_NOTFOUND : batch_fill(w);
 			if (r != 0)
@@ -165,11 +166,13 @@ static int table_step(arena_walk *w, const struct blob_disk **blob)
 			continue;
 		}
 		blob_ahead(w);
-		offset = w->batch[w->at++];
+		entry = w->batch[w->at++];
+		offset = page_entry_offset(entry);
 		if (!blob_fits(&w->a->map, offset))
 			return GRAVITY_CORRUPT;
 		b = blob_at(&w->a->map, offset);
-		if (!blob_is_record(b) || (w->a->map.verify && b->check != blob_check(&w->a->map, b, offset)))
+		if (!blob_is_record(b) || (w->a->map.verify && b->check != blob_check(&w->a->map, b, offset)) ||
+		    page_tag(b->name) != page_entry_tag(entry))
 			return GRAVITY_CORRUPT;
 		if (changed_before(w, b->name))
 			continue;
