@@ -196,12 +196,14 @@ int freelist_begin(arena *a, struct header_disk *h)
 		r = chunks_take(a, pairs_most(count, map_bytes(&a->map) + GROWTH_MOST), h->seq);
 	if (r == 0)
 		r = extents_reserve(a, old_chunks);
+	/* They were verified; but a hostile list names them as free, and one of the new ones was put there. */
+	if (r == 0 && !broken(BROKEN_LIST_CHUNKS))
+		r = freelist_each(&a->map, &a->header, chunk_free, a);
 	if (r != 0) {
 		chunks_return(a);
+		freelist_drop(a);
 		return r;
 	}
-	r = broken(BROKEN_LIST_CHUNKS) ? 0 : freelist_each(&a->map, &a->header, chunk_free, a);
-	assert(r == 0);
 	extents_collect(a);
 	return 0;
 }
@@ -232,7 +234,10 @@ static int pair_write(arena *a, struct free_list *l, struct slot_range e)
 	struct free_disk *chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
 	unsigned n;
 
-	assert(e.size > 0 && e.start % DISK_UNIT == 0 && e.size % DISK_UNIT == 0 && gap >= 0);
+	assert(e.size > 0 && e.start % DISK_UNIT == 0 && e.size % DISK_UNIT == 0);
+	/* Freed twice: two entries of a hostile file led to it. */
+	if (gap < 0)
+		return GRAVITY_CORRUPT;
 	n = varint_put(pair, (uint64_t)gap << 1);
 	n += varint_put(pair + n, e.size / DISK_UNIT);
 	if (chunk->used + n > chunk_room(chunk)) {

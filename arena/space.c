@@ -329,9 +329,15 @@ void space_return(struct space *s, uint64_t start, uint64_t end)
 	(void)r;
 }
 
+/* A hostile file may claim a birth that is yet to come. */
+static struct extent extent_dead(uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
+{
+	return (struct extent){.start = offset, .size = bytes, .born = born < died ? born : died, .died = died};
+}
+
 void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
 {
-	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
+	const struct extent e = extent_dead(offset, bytes, born, died);
 
 	s->copied_bytes += born <= s->started_seq ? bytes : 0;
 	pending_add(&s->pending, e, born <= s->started_seq);
@@ -339,7 +345,7 @@ void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 
 void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
 {
-	const struct extent e = {.start = offset, .size = bytes, .born = born, .died = died};
+	const struct extent e = extent_dead(offset, bytes, born, died);
 
 	s->dead_bytes += bytes;
 	pending_add(&s->pending, e, !broken(BROKEN_REUSE_LOG) || born <= s->started_seq);
