@@ -22,6 +22,8 @@
 #define DISK_DATA (2 * DISK_PAGE)         /* where blobs begin                */
 #define DISK_FILE_MAX (UINT64_C(1) << 43) /* 40 bits of units                 */
 #define DISK_SEQ_MASK ((UINT64_C(1) << 48) - 1)
+/* The last numbers are for what is under way when a writer comes too late. */
+#define DISK_SEQ_LAST (DISK_SEQ_MASK - (UINT64_C(1) << 40))
 #define DISK_VERSION 1u
 
 /* The head of every blob. Its bytes follow; the next blob begins at the next multiple of 8. */

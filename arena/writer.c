@@ -80,6 +80,9 @@ int writer_session(arena *a)
 {
 	int r;
 
+	/* All numbers of commits are used up. */
+	if (atomic_load_explicit(&a->readers.seq, memory_order_relaxed) >= DISK_SEQ_LAST)
+		return GRAVITY_FULL;
 	if (a->session)
 		return 0;
 	r = recover_space(a);
