@@ -76,7 +76,7 @@ static void stat_space(arena *a, struct arena_stats *out)
 static int stat_private(const arena *a, struct arena_stats *out)
 {
 	const int r = a->os->size(a->os, a->map.file, &out->file_bytes);
-	const uint64_t beyond = r == 0 ? map_bytes(&a->map) - out->file_bytes : 0;
+	const uint64_t beyond = r == 0 && map_bytes(&a->map) > out->file_bytes ? map_bytes(&a->map) - out->file_bytes : 0;
 
 	out->free_bytes = out->free_bytes > beyond ? out->free_bytes - beyond : 0;
 	if (out->largest_free > out->free_bytes)

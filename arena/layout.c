@@ -123,7 +123,7 @@ static int layout_next(struct layout *l, uint64_t offset, uint64_t *span)
 
 static int layout_walk(struct layout *l)
 {
-	const uint64_t whole = map_bytes(&l->a->map) & ~(DISK_UNIT - 1);
+	const uint64_t whole = map_bytes(&l->a->map);
 	uint64_t span;
 	int r = 0;
 
@@ -133,9 +133,6 @@ static int layout_walk(struct layout *l)
 	l->held_next = l->held.first;
 	for (uint64_t at = DISK_DATA; r == 0 && at < whole && at < l->end; at += span)
 		r = layout_next(l, at, &span);
-	/* A few bytes that another program has added: no blob fits there. */
-	if (r == 0 && whole < l->end)
-		r = layout_add(l, l->end - whole, ARENA_LAYOUT_LIST, 0);
 	return r == 0 ? layout_flush(l) : r;
 }
 
@@ -150,6 +147,7 @@ static int layout_state(struct layout *l)
 		r = space_end_cluster(&a->space);
 	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
 		r = a->os->size(a->os, a->map.file, &l->end);
+	l->end &= ~(DISK_UNIT - 1); /* see arena_map */
 	if (r == 0)
 		r = pending_each(&a->space.pending, held_add, l);
 	return r == 0 ? layout_walk(l) : r;

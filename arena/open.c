@@ -232,6 +232,8 @@ static int arena_map(arena *a, const struct arena_options *o)
 		return r;
 	if (bytes < DISK_DATA)
 		return short_file(a->os, a->map.file);
+	/* A file may have any length. What is left of a last unit is nobody's, and is never looked at. */
+	bytes &= ~(DISK_UNIT - 1);
 	return map_open(&a->map, a->os, a->map.file, a->read_only ? OS_MAP_PRIVATE : OS_MAP_SHARED, bytes);
 }
 

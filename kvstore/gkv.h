@@ -277,8 +277,8 @@ enum gkv_layout_kind {
  * answer ends the walk. */
 typedef int gkv_layout_visit(void *arg, uint64_t start, uint64_t size, int what, double gravity);
 
-/* Tells what stands where in the file, from its first byte to its last: stretches by rising start, without gaps, and
- * neighbours of one kind as one. What lives is read and verified for it. Writers wait until it is over. Returns what visit
+/* Tells what stands where in the file, from its first byte to its last whole 8: stretches by rising start, without gaps,
+ * and neighbours of one kind as one. What lives is read and verified for it. Writers wait until it is over. Returns what visit
  * returned when that ended it. Not within this thread's own write transaction (GKV_INVALID). GKV_CORRUPT: something does
  * not verify, and nothing is told of what follows it. */
 int gkv_layout(gkv *db, gkv_layout_visit *visit, void *arg);
