@@ -88,6 +88,16 @@ static const char *damaged_told(const struct check *c, uint64_t offset)
 	return c->each(c->each_arg, NULL, (vpos){b->name}, &shown);
 }
 
+/* What the table holds was written by a commit that has been. */
+static void check_seq(struct check *c, const struct blob_disk *b, const char *what)
+{
+	const uint64_t newest = atomic_load(&c->a->readers.seq);
+
+	if (blob_seq(b) > newest)
+		finding(c, "%s at %llu is of commit %llu, and the newest is %llu", what, ULL(blob_offset(&c->a->map, b)),
+		        ULL(blob_seq(b)), ULL(newest));
+}
+
 static void check_entry(struct check *c, const struct page_disk *page, unsigned group, uint64_t entry)
 {
 	const struct map *m = &c->a->map;
@@ -109,6 +119,7 @@ static void check_entry(struct check *c, const struct page_disk *page, unsigned 
 	    page_prefix(b->name, page_depth(page)) != page->head.name)
 		finding(c, "record at %llu stands under a wrong entry of the page at %llu", ULL(offset),
 		        ULL(blob_offset(m, page)));
+	check_seq(c, b, "record");
 	own(c, offset, blob_span(b->size), "record");
 	c->blobs++;
 	c->live_bytes += blob_span(b->size);
@@ -149,6 +160,7 @@ static void check_table(struct check *c)
 			continue;
 		}
 		own(c, blob_offset(&c->a->map, b), blob_span(b->size), page ? "table page" : "directory node");
+		check_seq(c, b, page ? "table page" : "directory node");
 		c->table_bytes += blob_span(b->size);
 		c->pages += page;
 		if (page)

@@ -339,8 +339,8 @@ void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 {
 	const struct extent e = extent_dead(offset, bytes, born, died);
 
-	s->copied_bytes += born <= s->started_seq ? bytes : 0;
-	pending_add(&s->pending, e, born <= s->started_seq);
+	s->copied_bytes += e.born <= s->started_seq ? bytes : 0;
+	pending_add(&s->pending, e, e.born <= s->started_seq);
 }
 
 void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
