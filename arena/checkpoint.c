@@ -112,6 +112,14 @@ static void checkpoint_anonymous(arena *a)
 	(void)space_drain(&a->space, DRAIN_STEP);
 }
 
+/* Pages and nodes, of which there are few beside the pages. The count comes from the file: it need not be true. */
+static uint64_t pages_most(const arena *a)
+{
+	const uint64_t file = map_bytes(&a->map) / DISK_PAGE;
+
+	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
+}
+
 /* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
 static int checkpoint_begin(arena *a)
 {
@@ -131,8 +139,8 @@ static int checkpoint_begin(arena *a)
 	cp->sealed = false;
 	cp->pushed = 0;
 	ranges_release(&cp->pages, a->os);
-	/* The nodes are few beside the pages. Without memory the flush writes them all. */
-	(void)ranges_init(&cp->pages, a->os, a->table.pages + a->table.pages / 4 + 64);
+	/* Without memory the flush writes them all. */
+	(void)ranges_init(&cp->pages, a->os, pages_most(a));
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
 	a->space.started_seq = cp->header.seq;
 	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */

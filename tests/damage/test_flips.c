@@ -160,10 +160,11 @@ static void answers_must_fit(const struct flips *f, const struct answers *a, con
 static void finding_must_name(const struct flips *f, const struct answers *a, const struct part *p, uint64_t offset)
 {
 	const struct blob_disk *b = (const struct blob_disk *)(const void *)(f->specimen.image + p->start);
-	char text[64];
+	char text[96];
 
 	if (p->kind == PART_NODE || p->kind == PART_PAGE) {
-		(void)snprintf(text, sizeof text, "the table is damaged at names from %016llx on", (unsigned long long)p->name);
+		(void)snprintf(text, sizeof text, "the table is damaged at %llu: names from %016llx on",
+			       (unsigned long long)p->start, (unsigned long long)p->name);
 		if (strstr(a->told, text) == NULL)
 			trial_fail("no finding says that %s: %s", text, a->told);
 	}
