@@ -273,8 +273,10 @@ static int window_fit(struct space *s, uint64_t need, enum space_claim claim, st
 	int r = 0;
 
 	*f = (struct fit){0};
+	if (s->window_least > wish)
+		*f = fit_outside(s, s->window_least);
 	/* What is moved to make large slots does not go into small ones while there is a large one. */
-	if (s->evict_end > s->evict_start)
+	if (f->size == 0 && s->evict_end > s->evict_start)
 		*f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
 	if (f->size == 0)
 		r = fit_obtain(s, wish, claim == SPACE_PUT ? space_zone(s) : s->max_bytes, f);

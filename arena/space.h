@@ -19,6 +19,8 @@
  * while there is a choice, since each costs a JUMP. */
 #define SPACE_WINDOW (UINT64_C(64) << 10)
 #define SPACE_WINDOW_LEAST (UINT64_C(1) << 10)
+/* A commit that is to be durable flushes each window that it wrote into: fewer and larger ones serve it better. */
+#define SPACE_WINDOW_DURABLE (UINT64_C(16) << 10)
 
 struct space {
 	struct map *map;
@@ -31,6 +33,7 @@ struct space {
 	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
 	uint64_t cluster, cluster_end; /* pages and nodes are taken from here, side by side; 0, 0: none      */
 	uint64_t cluster_bytes;        /* how much to take for it at a time                                  */
+	uint64_t window_least; /* bytes of a slot that is taken for a window while there is a choice          */
 	bool holes;    /* the file may have holes where slots are: what is taken is allocated first          */
 	bool no_punch; /* the file system cannot punch                                                       */
 	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */

@@ -84,6 +84,11 @@ static uint64_t space_reserve(const arena *a)
 	return 2 * a->table.bytes + list + 2 * SPACE_WINDOW + (share < ROOM_MOST ? share : ROOM_MOST);
 }
 
+static bool flags_durable(const arena *a, unsigned flags)
+{
+	return (flags & ARENA_DURABLE_COMMIT) != 0 || (!a->lazy && (flags & ARENA_LAZY_COMMIT) == 0);
+}
+
 /* In a full store the free space may be in pieces that hold no page of the table: a commit that has blobs in the chain could
  * do nothing about that. Where this fails, the commit may succeed all the same. */
 static void room_make(arena *a)
@@ -112,6 +117,7 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 		return r;
 	}
 	space_cluster_size(&a->space, a->table.bytes);
+	a->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
 	if (a->space.max_bytes != UINT64_MAX)
 		room_make(a);
 	writer_begin(a, flags, false);
@@ -175,18 +181,11 @@ static void end_write(arena *a)
 	writer_unlock(a);
 }
 
-static bool commit_durable(const arena *a)
-{
-	const unsigned flags = a->writer.flags;
-
-	return (flags & ARENA_DURABLE_COMMIT) != 0 || (!a->lazy && (flags & ARENA_LAZY_COMMIT) == 0);
-}
-
 #define DRAIN_STEP 256u
 
 static int commit_write(arena *a)
 {
-	const bool durable = commit_durable(a);
+	const bool durable = flags_durable(a, a->writer.flags);
 	const uint64_t before = a->log.written + a->space.dead_bytes;
 	const uint64_t drained = DRAIN_STEP + 2 * (uint64_t)a->writer.ops.count;
 	uint64_t bytes;
