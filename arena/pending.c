@@ -5,7 +5,11 @@
  *
  * 1. `logged` and `loose` are in order of died.
  * 2. `bytes` is the sum of all sizes, `logged_bytes` of those in `logged`.
- * 3. An extent in a held list is out of every other condition but its snapshot's.
+ * 3. What is in the batch waits for nothing: nobody who could see it is there, or can come any more.
+ * 4. An extent in a held list is out of every other condition but its snapshot's.
+ *
+ * Large numbers of extents are sorted by place, in batches, before they are inserted: those that touch are one insert,
+ * and the others come to neighbours in the tree one after the other.
  *
  * Cost: an extent is looked at once for each condition that it waits for, and once more for each snapshot that holds
  * it in turn. */
@@ -14,6 +18,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+/* Fewer are inserted as they come; more are sorted in turns, each a millisecond or so. */
+#define BATCH_LEAST 256u
+#define BATCH_MOST 32768u
 
 void pending_init(struct pending *p, const struct os *os)
 {
@@ -33,6 +41,8 @@ void pending_release(struct pending *p)
 		return;
 	queue_release(p->os, &p->logged);
 	queue_release(p->os, &p->loose);
+	ranges_release(&p->batch, p->os);
+	p->batch_at = 0;
 	for (uint32_t i = 0; i < p->held_count; i++)
 		queue_release(p->os, &p->held[i].extents);
 	p->os->free(p->os, p->held);
@@ -154,57 +164,106 @@ static int extent_settle(struct pending *p, struct slots *free_slots, const stru
 	return r;
 }
 
-/* Of the next extents in the queue. */
-static void queue_ask(const struct extent_queue *q, const struct slots *free_slots)
-{
-	uint64_t starts[SLOTS_ASK];
-	unsigned count = 0;
-
-	for (; count < SLOTS_ASK && q->head + count < q->tail; count++)
-		starts[count] = queue_at(q, q->head + count)->start;
-	slots_ask(free_slots, starts, count);
-}
-
-/* The extents at the head that touch, as one, where no snapshot can hold some of them alone: what compaction moves away
- * dies in the order of its places. */
-static struct extent queue_run(const struct pending *p, const struct extent_queue *q, uint64_t died_max, uint64_t *count)
-{
-	struct extent e = *queue_at(q, q->head);
-
-	*count = 1;
-	for (uint64_t i = q->head + 1; p->view.count == 0 && i < q->tail; i++) {
-		const struct extent *next = queue_at(q, i);
-		if (next->start != e.start + e.size || next->died > died_max)
-			break;
-		e.size += next->size;
-		++*count;
-	}
-	return e;
-}
-
 static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct extent_queue *q, uint64_t died_max,
                             uint64_t budget)
 {
-	uint64_t asked = q->head;
 	uint64_t done = 0;
 
-	while (done < budget && queue_count(q) > 0) {
-		struct extent e;
-		uint64_t count;
-		if (q->head >= asked) {
-			queue_ask(q, free_slots);
-			asked = q->head + SLOTS_ASK;
-		}
+	for (; done < budget && queue_count(q) > 0; done++) {
 		/* A copy: settling may move the rings of the held lists, never q's own. */
-		e = queue_run(p, q, died_max, &count);
+		const struct extent e = *queue_at(q, q->head);
 		if (e.died > died_max || extent_settle(p, free_slots, &e) != 0)
 			break;
-		q->head += count;
-		done += count;
+		q->head++;
 		if (q == &p->logged)
 			p->logged_bytes -= e.size;
 	}
 	queue_shrink(p->os, q);
+	return done;
+}
+
+/* Takes what waits for nothing off the queue, if that is much and no snapshot is open, and sorts it. Without memory the
+ * queue is drained as it is. */
+static void batch_take(struct pending *p, uint64_t died_max)
+{
+	struct extent_queue *q = &p->logged;
+	uint64_t last = 0;
+	uint64_t count = 0;
+
+	if (p->view.count > 0 || queue_count(q) < BATCH_LEAST || queue_at(q, q->head + BATCH_LEAST - 1)->died > died_max)
+		return;
+	while (count < BATCH_MOST && q->head + count < q->tail && queue_at(q, q->head + count)->died <= died_max)
+		count++;
+	if (ranges_init(&p->batch, p->os, count) != 0)
+		return;
+	for (; count > 0; count--) {
+		const struct extent *e = queue_at(q, q->head);
+		ranges_add(&p->batch, e->start, e->size);
+		last = e->start > last ? e->start : last;
+		p->logged_bytes -= e->size;
+		q->head++;
+	}
+	while (!ranges_sorted(&p->batch, last + 1))
+		ranges_sort_pass(&p->batch);
+	p->batch_at = 0;
+	queue_shrink(p->os, q);
+}
+
+/* Of the next ranges. */
+static void batch_ask(const struct pending *p, const struct slots *free_slots)
+{
+	uint64_t starts[SLOTS_ASK];
+	unsigned count = 0;
+
+	for (; count < SLOTS_ASK && p->batch_at + count < p->batch.count; count++)
+		starts[count] = p->batch.list[p->batch_at + count].start;
+	slots_ask(free_slots, starts, count);
+}
+
+static uint64_t batch_drain(struct pending *p, struct slots *free_slots, uint64_t budget)
+{
+	const struct ranges *b = &p->batch;
+	uint64_t asked = 0;
+	uint64_t done = 0;
+
+	while (done < budget && p->batch_at < b->count) {
+		struct slot_range run = b->list[p->batch_at];
+		uint64_t count = 1;
+		if (p->batch_at >= asked) {
+			batch_ask(p, free_slots);
+			asked = p->batch_at + SLOTS_ASK;
+		}
+		for (; p->batch_at + count < b->count && b->list[p->batch_at + count].start == run.start + run.size; count++)
+			run.size += b->list[p->batch_at + count].size;
+		/* What is free already, since two entries of a hostile file led to it, is not free twice. */
+		if (slots_insert(free_slots, run.start, run.size) == ENOMEM)
+			return done;
+		p->bytes -= run.size;
+		p->batch_at += count;
+		done += count;
+	}
+	if (p->batch_at == b->count) {
+		ranges_release(&p->batch, p->os);
+		p->batch_at = 0;
+	}
+	return done;
+}
+
+static uint64_t logged_drain(struct pending *p, struct slots *free_slots, uint64_t died_max, uint64_t budget)
+{
+	uint64_t done = 0;
+
+	while (done < budget) {
+		const uint64_t before = done;
+		if (p->batch.count == 0)
+			batch_take(p, died_max);
+		if (p->batch.count > 0)
+			done += batch_drain(p, free_slots, budget - done);
+		else
+			done += queue_drain(p, free_slots, &p->logged, died_max, budget - done);
+		if (done == before)
+			break;
+	}
 	return done;
 }
 
@@ -245,7 +304,7 @@ uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct
 
 	if (p->bytes == 0)
 		return 0;
-	if (p->held_count == 0 && queue_count(&p->loose) == 0 &&
+	if (p->held_count == 0 && p->batch.count == 0 && queue_count(&p->loose) == 0 &&
 	    (queue_count(&p->logged) == 0 || queue_at(&p->logged, p->logged.head)->died > checkpoint))
 		return 0;
 	readers_look(readers, &p->view);
@@ -253,13 +312,13 @@ uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct
 	if (p->held_count > 0)
 		done += held_drain(p, free_slots, budget);
 	done += queue_drain(p, free_slots, &p->loose, died_max, budget - done);
-	done += queue_drain(p, free_slots, &p->logged, died_max < checkpoint ? died_max : checkpoint, budget - done);
+	done += logged_drain(p, free_slots, died_max < checkpoint ? died_max : checkpoint, budget - done);
 	return done;
 }
 
 uint64_t pending_count(const struct pending *p)
 {
-	uint64_t count = queue_count(&p->logged) + queue_count(&p->loose);
+	uint64_t count = queue_count(&p->logged) + queue_count(&p->loose) + p->batch.count - p->batch_at;
 
 	for (uint32_t i = 0; i < p->held_count; i++)
 		count += queue_count(&p->held[i].extents);
@@ -281,6 +340,10 @@ int pending_each(const struct pending *p, pending_visit *visit, void *arg)
 
 	if (r == 0)
 		r = queue_each(&p->loose, visit, arg);
+	for (uint64_t i = p->batch_at; r == 0 && i < p->batch.count; i++) {
+		const struct extent e = {.start = p->batch.list[i].start, .size = p->batch.list[i].size};
+		r = visit(arg, &e);
+	}
 	for (uint32_t i = 0; r == 0 && i < p->held_count; i++)
 		r = queue_each(&p->held[i].extents, visit, arg);
 	return r;

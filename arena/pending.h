@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "arena/os.h"
+#include "arena/ranges.h"
 #include "arena/reader.h"
 #include "arena/slots.h"
 
@@ -41,10 +42,12 @@ struct pending {
 	const struct os *os;
 	struct extent_queue logged; /* waits for a checkpoint  */
 	struct extent_queue loose;  /* waits for readers alone */
+	struct ranges batch;        /* taken off `logged`: free as soon as it is inserted, in the order of the file */
+	uint64_t batch_at;          /* how much of it is              */
 	struct held_list *held;     /* one for each snapshot that holds something */
 	uint32_t held_count, held_capacity;
 	uint64_t bytes;        /* in all of them                */
-	uint64_t logged_bytes; /* waiting for a checkpoint      */
+	uint64_t logged_bytes; /* in `logged`                   */
 	struct readers_view view; /* scratch of pending_drain */
 };
 
