@@ -47,7 +47,7 @@ int arena_checkpoint(arena *a)
 		return r;
 	r = writer_session(a);
 	writer_unlock(a);
-	return r != 0 ? r : checkpoint_twice(a, false);
+	return r != 0 ? r : checkpoint_thorough(a);
 }
 
 /* Slots and pending extents belong to the writer: its lock is taken unless this thread has it. */

@@ -36,6 +36,7 @@
 #define PUNCH_SHARE 8 /* of the live bytes */
 #define TWICE_LEAST (UINT64_C(1) << 20)
 #define DRAIN_STEP 4096u
+#define ROUNDS_MOST 64 /* of giving space back, when asked for a checkpoint */
 
 /* Deletions and copies of pages live on the reserve, and only a checkpoint gives back what they take. Slots that are too
  * small for pages are no reserve. */
@@ -356,13 +357,12 @@ int checkpoint_run(arena *a, bool locked)
 	return r;
 }
 
-int checkpoint_twice(arena *a, bool locked)
+/* Once more where what the one before has freed can make the file shorter. */
+static int checkpoint_shorten(arena *a, bool locked)
 {
 	bool again;
-	int r = checkpoint_run(a, locked);
+	int r = locked ? 0 : writer_lock(a, false);
 
-	if (r == 0 && !locked)
-		r = writer_lock(a, false);
 	if (r != 0)
 		return r;
 	(void)space_drain(&a->space, UINT64_MAX);
@@ -375,4 +375,29 @@ int checkpoint_twice(arena *a, bool locked)
 	if (!locked)
 		writer_unlock(a);
 	return again ? checkpoint_run(a, locked) : 0;
+}
+
+int checkpoint_twice(arena *a, bool locked)
+{
+	const int r = checkpoint_run(a, locked);
+
+	return r != 0 ? r : checkpoint_shorten(a, locked);
+}
+
+int checkpoint_thorough(arena *a)
+{
+	bool moved = true;
+	int r = checkpoint_run(a, false);
+
+	for (int round = 0; r == 0 && moved && round < ROUNDS_MOST; round++) {
+		r = writer_lock(a, false);
+		if (r != 0)
+			return r;
+		(void)space_drain(&a->space, UINT64_MAX);
+		moved = tidy_halves(a);
+		writer_unlock(a);
+		if (moved)
+			r = checkpoint_run(a, false);
+	}
+	return r != 0 ? r : checkpoint_shorten(a, false);
 }

@@ -237,6 +237,9 @@ int checkpoint_work(arena *a, uint64_t bytes);
 int checkpoint_run(arena *a, bool locked);
 /* A whole one, and a second one where what the first has freed can make the file shorter. */
 int checkpoint_twice(arena *a, bool locked);
+/* The same, after moving what stands in segments that are nearly half empty: when a user asks for one. Writers come in
+ * between. */
+int checkpoint_thorough(arena *a);
 bool checkpoint_due(const arena *a);
 
 /* freelist_write.c ----------------------------------------------------------------------------------------------- */
@@ -298,6 +301,9 @@ int compact_make(arena *a, uint64_t want, enum space_claim claim);
 
 /* After a commit that wrote and freed so many bytes, with the writer's lock: perhaps a step of compaction. */
 void tidy_poll(arena *a, uint64_t bytes);
+/* Empties segments that are nearly half empty, up to a share of the file at a time; whether there were any. For the
+ * writer, as below. */
+bool tidy_halves(arena *a);
 /* A checkpoint begins; and, where it was taken from, its survey serves from now on. */
 void tidy_begin(arena *a);
 void tidy_renew(arena *a, struct survey *survey);

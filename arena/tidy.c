@@ -29,9 +29,11 @@
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define TIDY_TARGET_SHARE 4 /* the file may be live + live / 4 long ...  */
 #define TIDY_SLACK (UINT64_C(1) << 20) /* ... and so much more            */
-/* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives; and for want of clean space, near the
- * target and ever less the further the file is above it. */
+#define HALVES_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
+/* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
+ * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
 #define HALF_GRADE 14u
+#define ASKED_GRADE 12u
 #define SHORT_GRADE 10u
 #define SHORT_GRADE_LEAST 4u
 #define SHORT_GRADE_SHARE 80 /* of the live bytes above the target: a grade less */
@@ -180,6 +182,21 @@ static bool tidy_step(arena *a)
 	moved = a->bytes_moved - before;
 	a->tidy.credit -= moved < a->tidy.credit ? moved : a->tidy.credit;
 	return true;
+}
+
+bool tidy_halves(arena *a)
+{
+	const uint64_t share = map_bytes(&a->map) / HALVES_SHARE;
+	const uint64_t before = a->bytes_moved;
+	uint64_t start, end;
+
+	/* Under a limit space is wanted inside the file. */
+	if (!tidy_above_target(a) || held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX)
+		return false;
+	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
+		if (!segment_plan(a, ASKED_GRADE, &start, &end) || evacuate(a, start, end) != 0)
+			break;
+	return a->bytes_moved > before;
 }
 
 void tidy_begin(arena *a)
