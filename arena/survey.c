@@ -21,14 +21,15 @@ void survey_release(struct survey *s, const struct os *os)
 	*s = (struct survey){0};
 }
 
-/* Adds an extent to what is free of each segment that it reaches into. */
+/* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
+ * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
 static void extent_spread(const struct survey *s, uint64_t *room, struct slot_range e)
 {
-	while (e.size > 0) {
+	while (e.size > 0 && e.start / s->segment < s->count) {
 		const uint64_t i = e.start / s->segment;
 		const uint64_t end = (i + 1) * s->segment;
 		const uint64_t here = e.size < end - e.start ? e.size : end - e.start;
-		assert(i < s->count);
+		assert(here > 0);
 		room[i] += here;
 		e.start += here;
 		e.size -= here;

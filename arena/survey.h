@@ -29,7 +29,8 @@ struct survey {
 	uint32_t first[SURVEY_GRADES]; /* grade g: free from g/32 of it on */
 };
 
-/* From `count` extents in order of start, which may touch, of a file that ends at file_bytes. 0 or ENOMEM. */
+/* From `count` extents in order of start, which may touch, of a file that ends at file_bytes. Those of a hostile file may
+ * overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
 int survey_take(struct survey *s, const struct os *os, const struct slot_range *list, uint64_t count,
                 uint64_t file_bytes);
 void survey_release(struct survey *s, const struct os *os);

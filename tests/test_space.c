@@ -410,6 +410,25 @@ START_TEST(hostile_free_list_is_refused)
 }
 END_TEST
 
+/* Free extents that overlap and reach past the end, as a hostile file makes them, are surveyed up to the end. */
+START_TEST(survey_ends_with_the_file)
+{
+	const uint64_t file_bytes = 3 * SURVEY_SEGMENT / 2;
+	const struct slot_range list[] = {{.start = SURVEY_SEGMENT / 2, .size = SURVEY_SEGMENT / 4},
+					  {.start = SURVEY_SEGMENT, .size = SURVEY_SEGMENT * 4},
+					  {.start = SURVEY_SEGMENT + 64, .size = 64},
+					  {.start = SURVEY_SEGMENT * 9, .size = 64}};
+	struct survey survey;
+	uint64_t start, end;
+
+	must_give(survey_take(&survey, os_posix(), list, 4, file_bytes), 0);
+	must(survey_next(&survey, 0, &start, &end));
+	must(start == 0 && end == SURVEY_SEGMENT);
+	must(!survey_next(&survey, 0, &start, &end));
+	survey_release(&survey, os_posix());
+}
+END_TEST
+
 /* A store that was emptied is small again after a compaction, and the disk space of large holes goes back before. */
 START_TEST(emptied_store_is_small)
 {
@@ -448,7 +467,8 @@ int main(void)
 		evicted_range_is_left_alone,
 	};
 	const TTest *const plans[] = {plans_are_as_good_as_they_say};
-	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, emptied_store_is_small};
+	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, survey_ends_with_the_file,
+					emptied_store_is_small};
 	Suite *suite = suite_create("space");
 
 	testing_add(suite, "taking", taking, sizeof(taking) / sizeof(taking[0]));
