@@ -26,9 +26,11 @@
 
 #define TIDY_STEP (UINT64_C(256) << 10)
 #define TIDY_RATIO 2
+#define LOOKS_MOST 128 /* at segments that are not any more what the survey says */
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
-#define TIDY_TARGET_SHARE 4 /* the file may be live + live / 4 long ...  */
+#define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long ...  */
 #define TIDY_SLACK (UINT64_C(1) << 20) /* ... and so much more            */
+#define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 #define HALVES_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
 /* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
  * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
@@ -43,16 +45,16 @@ static uint64_t tidy_live(const arena *a)
 	return a->live_bytes + a->table.bytes;
 }
 
-static uint64_t tidy_target(const arena *a)
+static uint64_t tidy_target(const arena *a, uint64_t share)
 {
 	const uint64_t live = tidy_live(a);
 
-	return live + live / TIDY_TARGET_SHARE + TIDY_SLACK;
+	return live + live / share + TIDY_SLACK;
 }
 
 bool tidy_above_target(const arena *a)
 {
-	return map_bytes(&a->map) > tidy_target(a);
+	return map_bytes(&a->map) > tidy_target(a, TIDY_TARGET_SHARE);
 }
 
 /* Snapshots keep what is moved away from: moving it would only add to the file. */
@@ -115,7 +117,7 @@ static bool segment_look(const arena *a, unsigned least, uint64_t *start, uint64
 static bool segment_plan(arena *a, unsigned least, uint64_t *start, uint64_t *end)
 {
 	/* What has become emptier since the survey was taken is worth a look. */
-	for (int i = 0; i < 16 && survey_next(&a->tidy.survey, least - least / 4, start, end); i++)
+	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, start, end); i++)
 		if (segment_look(a, least, start, end))
 			return true;
 	return false;
@@ -143,7 +145,7 @@ static int64_t clean_left(const arena *a)
 
 static unsigned short_grade(const arena *a)
 {
-	const uint64_t above = map_bytes(&a->map) - tidy_target(a);
+	const uint64_t above = map_bytes(&a->map) - tidy_target(a, TIDY_TARGET_SHARE);
 	const uint64_t grades = above / (tidy_live(a) / SHORT_GRADE_SHARE + 1);
 
 	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
@@ -191,7 +193,8 @@ bool tidy_halves(arena *a)
 	uint64_t start, end;
 
 	/* Under a limit space is wanted inside the file. */
-	if (!tidy_above_target(a) || held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX)
+	if (held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX ||
+	    map_bytes(&a->map) <= tidy_target(a, ASKED_TARGET_SHARE))
 		return false;
 	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
 		if (!segment_plan(a, ASKED_GRADE, &start, &end) || evacuate(a, start, end) != 0)
