@@ -137,6 +137,54 @@ START_TEST(a_snapshot_shows_its_commit)
 }
 END_TEST
 
+/* In a file of many MiB, which is gone over in slices, a snapshot shows every record once and with the value that it had,
+ * while others replace records and have them moved. */
+START_TEST(a_large_snapshot_shows_its_commit)
+{
+	enum { COUNT = 20000, LONG_BYTES = 40000 };
+	static unsigned char value[LONG_BYTES];
+	unsigned char *seen = calloc(COUNT, 1);
+	gkv *db = store_lazy();
+	gkv_txn *txn = store_begin(db, GKV_WRITE);
+	unsigned steps = 0, i;
+	gkv_txn *snapshot;
+	gkv_bytes key, val;
+	gkv_iter *it;
+	int rc;
+
+	must(seen != NULL);
+	for (i = 0; i < COUNT; i++) {
+		memcpy(value, &i, sizeof(i));
+		must_give(gkv_txn_put(txn, &i, sizeof(i), value, i % 16 == 0 ? LONG_BYTES : 100 + i % 100), GKV_OK);
+	}
+	store_commit(txn);
+	must(file_bytes(testing_path) > 48 << 20);
+	snapshot = store_begin(db, GKV_READ);
+	it = iter_open(snapshot);
+	for (rc = gkv_iter_next(it, &key, &val); rc == GKV_OK; rc = gkv_iter_next(it, &key, &val)) {
+		must(key.size == sizeof(i) && val.size >= sizeof(i));
+		memcpy(&i, key.data, sizeof(i));
+		must(i < COUNT && seen[i]++ == 0);
+		must(val.size == (i % 16 == 0 ? (size_t)LONG_BYTES : 100 + i % 100) && memcmp(val.data, &i, sizeof(i)) == 0);
+		if (steps++ % 4000 != 100)
+			continue;
+		txn = store_begin(db, GKV_WRITE);
+		for (i = steps % 7; i < COUNT; i += 7)
+			must_give(i % 3 == 0 ? gkv_txn_put(txn, &i, sizeof(i), "new", 3)
+					     : gkv_txn_put(txn, &i, sizeof(i), "", 0),
+				  GKV_OK);
+		store_commit(txn);
+		must_give(gkv_compact(db, NULL, NULL), GKV_OK);
+	}
+	must_give(rc, GKV_NOTFOUND);
+	must(steps == COUNT);
+	gkv_iter_close(it);
+	store_commit(snapshot);
+	store_close(db);
+	free(seen);
+}
+END_TEST
+
 /* Key and value may be left out, and several iterations of one transaction do not disturb each other. */
 START_TEST(iterations_are_independent)
 {
@@ -323,8 +371,11 @@ int main(void)
 		the_current_record_may_be_deleted, changes_meanwhile_show_no_record_twice,
 		an_iteration_needs_a_transaction,
 	};
+	/* So many keys whose hashes meet would take too long. */
+	const TTest *const once[] = {a_large_snapshot_shows_its_commit};
 	Suite *suite = suite_create("iterations");
 
 	testing_add_both(suite, "iterations", tests, sizeof(tests) / sizeof(tests[0]));
+	testing_add(suite, "large", once, sizeof(once) / sizeof(once[0]));
 	return testing_main(suite);
 }
