@@ -3,11 +3,12 @@
 
 /* The map as SVG: the file row by row, its numbers below, rings around the free slots that attract each other most.
  *
- * A cell's colour is the mean of the colours of its kinds, by their shares in steps of an eighth; neighbouring cells of
- * one colour are one rectangle, so that the picture's size does not depend on the file's. */
+ * A cell's colour is the mean of the colours of its kinds, by their shares in steps of an eighth; all cells of a colour
+ * are one path, and neighbours one stroke of it, so that a picture is some ten kilobytes, whatever the file's length. */
 
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 enum { CELL_WIDTH = 4, ROW_HEIGHT = 10, LEFT = 80, TOP = 56, LINE = 18, STEPS = 8, BAR_WIDTH = 220 };
 enum { WIDTH = LEFT + MAP_SVG_COLUMNS * CELL_WIDTH + 20, BELOW = TOP + MAP_SVG_ROWS * ROW_HEIGHT + 36 };
 enum { HEIGHT = BELOW + (MAP_CLASSES + 2) * LINE + 12 };
+
+#define DRAWN UINT32_MAX /* of a cell: no colour */
 
 static const uint8_t colours[MAP_KINDS][3] = {
 	{0x8e, 0x44, 0xad}, {0x2f, 0x6f, 0xbf}, {0x3a, 0x9d, 0x5d}, {0x2a, 0xa1, 0xa1},
@@ -67,25 +70,61 @@ static uint32_t cell_colour(const struct map_cell *cell)
 	return colour;
 }
 
-static void row_write(const struct map *map, uint64_t row, struct sink *out)
+/* Where each fourth row begins in the file. */
+static void offsets_write(const struct map *map, struct sink *out)
 {
-	const struct map_cell *cells = map->cells + row * map->columns;
-	const uint64_t y = TOP + row * ROW_HEIGHT;
-	char offset[16];
+	for (uint64_t row = 0; row < map->rows; row += 4) {
+		char offset[16];
 
-	progress_size(offset, (double)map_cell_start(map, row * map->columns));
-	if (row % 4 == 0)
-		sink_print(out, "<text class=\"r\" x=\"%d\" y=\"%" PRIu64 "\">%s</text>\n", LEFT - 8, y + 9, offset);
-	for (uint64_t first = 0, next; first < map->columns; first = next) {
-		const uint32_t colour = cell_colour(&cells[first]);
-
-		for (next = first + 1; next < map->columns && cell_colour(&cells[next]) == colour; next++)
-			;
-		sink_print(out,
-			   "<rect x=\"%" PRIu64 "\" y=\"%" PRIu64 "\" width=\"%" PRIu64
-			   "\" height=\"%d\" fill=\"#%06x\"/>\n",
-			   LEFT + first * CELL_WIDTH, y, (next - first) * CELL_WIDTH, ROW_HEIGHT - 1, (unsigned)colour);
+		progress_size(offset, (double)map_cell_start(map, row * map->columns));
+		sink_print(out, "<text class=\"r\" x=\"%d\" y=\"%" PRIu64 "\">%s</text>\n", LEFT - 8,
+			   TOP + row * ROW_HEIGHT + 9, offset);
 	}
+}
+
+/* All cells from `from` on that have its colour: a stroke as high as a row for each run of them, each but the first from
+ * where the one before ended. They are marked as drawn. */
+static void colour_write(const struct map *map, uint32_t *colours_left, uint64_t from, struct sink *out)
+{
+	const uint32_t colour = colours_left[from];
+	const uint64_t cells = map->columns * map->rows;
+	uint64_t x = 0, y = 0;
+
+	sink_print(out, "<path stroke=\"#%06x\" d=\"", (unsigned)colour);
+	for (uint64_t i = from, next; i < cells; i = next) {
+		const uint64_t row = i / map->columns;
+		const uint64_t left = LEFT + i % map->columns * CELL_WIDTH;
+
+		for (next = i; next < cells && next / map->columns == row && colours_left[next] == colour; next++)
+			colours_left[next] = DRAWN;
+		if (next == i) {
+			next++;
+			continue;
+		}
+		if (row != y || x == 0)
+			sink_print(out, "M%" PRIu64 " %" PRIu64, left, TOP + row * ROW_HEIGHT + ROW_HEIGHT / 2);
+		else
+			sink_print(out, "m%" PRIu64 " 0", left - x);
+		sink_print(out, "h%" PRIu64, (next - i) * CELL_WIDTH);
+		x = left + (next - i) * CELL_WIDTH;
+		y = row;
+	}
+	sink_text(out, "\"/>\n");
+}
+
+static void cells_write(const struct map *map, struct sink *out)
+{
+	uint32_t colours_left[MAP_SVG_COLUMNS * MAP_SVG_ROWS];
+	const uint64_t cells = map->columns * map->rows;
+
+	assert(cells <= sizeof colours_left / sizeof colours_left[0]);
+	for (uint64_t i = 0; i < cells; i++)
+		colours_left[i] = cell_colour(&map->cells[i]);
+	sink_print(out, "<g fill=\"none\" stroke-width=\"%d\">\n", ROW_HEIGHT - 1);
+	for (uint64_t i = 0; i < cells; i++)
+		if (colours_left[i] != DRAWN)
+			colour_write(map, colours_left, i, out);
+	sink_text(out, "</g>\n");
 }
 
 /* A ring around the place between the two slots, with the pair's number. */
@@ -174,8 +213,8 @@ void map_svg_write(const struct map *map, struct sink *out)
 	text_write(map->path, out);
 	sink_print(out, ": %s, %" PRIu64 " record%s; %s to a cell</text>\n", file, map->records,
 		   map->records == 1 ? "" : "s", cell);
-	for (uint64_t row = 0; row < map->rows; row++)
-		row_write(map, row, out);
+	offsets_write(map, out);
+	cells_write(map, out);
 	rings_write(map, out);
 	kinds_write(map, out);
 	classes_write(map, out);

@@ -534,6 +534,8 @@ gives 'map --svg succeeds' 0 "$GKV" map b5 --svg b5.svg
 prints 'map --svg writes nothing to standard output' ''
 head -n 1 b5.svg | grep -q '^<svg xmlns=' && tail -n 1 b5.svg | grep -q '^</svg>$' && grep -q '>b5: ' b5.svg
 count 'map --svg writes a picture' $?
+[ "$(grep -c '^<path stroke="#[0-9a-f]*" d="M[Mmh0-9 ]*"/>$' b5.svg)" -ge 4 ] && [ "$(wc -c <b5.svg)" -le 60000 ]
+count 'map --svg draws a path for each colour, and stays small' $?
 "$GKV" map b5 --svg - >out 2>err
 same 'map --svg - writes it to standard output' b5.svg out
 gives 'map --svg onto the store gives 4' 4 "$GKV" map b5 --svg b5
