@@ -3,8 +3,8 @@
 # SPDX-FileCopyrightText: the gkv authors
 
 # What the documents say is so: the README's program and command lines give what is shown below them, the programs of the
-# manual pages run, every function and code of the headers is in its manual page, every file that is named exists, and
-# docs/format.md describes the files that the library makes (format_example.c reads them by that page alone).
+# manual pages run, every function and code of the headers is in its manual page, every file, function and constant that is
+# named exists, docs/architecture.md tells of every file of the library, and docs/format.md describes the files that the library makes (format_example.c reads them by that page alone).
 set -euo pipefail
 export LC_ALL=C
 srcdir=${abs_top_srcdir:-$PWD}
@@ -140,7 +140,8 @@ done
 exists() {
 	[ -e "$srcdir/$1" ] || [ -e "$srcdir/arena/$1" ] || [ -e "$srcdir/kvstore/$1" ]
 }
-for document in README.md docs/architecture.md docs/crash-safety.md docs/format.md; do
+documents='README.md docs/architecture.md docs/compaction.md docs/crash-safety.md docs/format.md'
+for document in $documents; do
 	for name in $(grep -oE '`[A-Za-z_./0-9-]+`' "$srcdir/$document" | tr -d '`' | sort -u |
 		grep -E '/|\.(h|c|md|sh|1|3)$|^[A-Z]{5,}$' | grep -vE '^/|^build/'); do
 		case $name in
@@ -148,6 +149,47 @@ for document in README.md docs/architecture.md docs/crash-safety.md docs/format.
 		esac
 		verdict "$name, named in $document, is there" exists "$name"
 	done
+done
+
+# Links from one document to another, and to pictures.
+for document in $documents; do
+	for name in $(grep -oE '\]\([A-Za-z_./0-9-]+\)' "$srcdir/$document" | tr -d '()]' | sort -u); do
+		verdict "$name, which $document links to, is there" test -e "$(dirname "$srcdir/$document")/$name"
+	done
+done
+for picture in "$srcdir"/docs/images/*.svg; do
+	verdict "$picture is a picture that gkv map made, of at most 60,000 bytes" \
+		test "$(wc -c <"$picture")" -le 60000 -a "$(head -c 4 "$picture")" = '<svg'
+done
+
+# --- names of C that are named ---
+
+names='[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)+'
+for folder in arena kvstore cli tests; do
+	find "$srcdir/$folder" -name '*.[ch]' -o -name '*.am' -o -name '*.sh' ! -name test_readme.sh
+done | tr '\n' '\0' | xargs -0 grep -hoE "$names" | sort -u >names.c
+verdict 'the sources have names' test "$(wc -l <names.c)" -ge 1000
+for document in $documents; do
+	for name in $(grep -oE '`[A-Za-z0-9_.]+`' "$srcdir/$document" | tr -d '`' | tr '.' '\n' | grep -xE "$names" |
+		grep -vx XXH3_64 | sort -u); do
+		verdict "$name, named in $document, is in the sources" grep -qxF "$name" names.c
+	done
+done
+
+# --- targets of make that are named ---
+
+for document in $documents; do
+	for name in $(grep -oE '`make [a-z-]+' "$srcdir/$document" | cut -d ' ' -f 2 | grep -vx check | sort -u); do
+		verdict "make $name, named in $document, is a target" grep -qE "^$name:" "$srcdir/tests/Makemodule.am"
+	done
+done
+
+# --- docs/architecture.md tells of every file of the library ---
+
+sed -n '/^## The rooms/,/^## The file/p' "$srcdir/docs/architecture.md" >rooms.md
+for file in "$srcdir"/arena/*.[ch] "$srcdir"/kvstore/*.[ch]; do
+	name=$(basename "$file")
+	verdict "${file#"$srcdir/"} is told of in docs/architecture.md" grep -qwF "${name%.*}" rooms.md
 done
 
 # --- docs/format.md ---
