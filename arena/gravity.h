@@ -79,7 +79,8 @@ typedef uint64_t gravity_pos;
 
 /* Which free slots are made one when a large one is wanted. */
 enum gravity_planner {
-	GRAVITY_DEFAULT = 0, /* as the handle was opened; at the opening: GRAVITY_CHEAPEST                      */
+	GRAVITY_DEFAULT = 0, /* as the handle was opened; at the opening: GRAVITY_CHEAPEST where a slot must be
+	                        made, and what is cheapest by the byte for the steps that follow commits        */
 	GRAVITY_GRAVITY = 1, /* the pair with the highest gravity, and its neighbours until they are enough;
 	                         found in O(log n) of n slots                                                   */
 	GRAVITY_CHEAPEST = 2 /* of all runs of neighbours that are enough, the one with the fewest bytes to move;
