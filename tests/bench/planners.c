@@ -22,14 +22,14 @@
 
 #include "arena/core.h"
 
-#define KIB UINT64_C(1024)
-#define MIB (1024 * KIB)
-#define FILE_BYTES (128 * MIB)
-#define SLOTS_WANTED 32u
-#define CHURN_LIVE (32 * MIB)
+#define KIB             UINT64_C(1024)
+#define MIB             (1024 * KIB)
+#define FILE_BYTES      (128 * MIB)
+#define SLOTS_WANTED    32u
+#define CHURN_LIVE      (32 * MIB)
 #define CHURN_TURNOVERS 3u
-#define BLOB_MOST (16 * KIB)
-#define HEAD sizeof(struct blob_disk)
+#define BLOB_MOST       (16 * KIB)
+#define HEAD            sizeof(struct blob_disk)
 
 static void fail(const char *what, int code)
 {
@@ -107,7 +107,8 @@ static uint64_t segment_free(const struct slots *s, uint64_t start, uint64_t end
 {
 	uint64_t bytes = 0;
 
-	for (slot_id id = slots_at_or_after(s, start); id != SLOT_NONE && slots_start(s, id) < end; id = slots_next(s, id))
+	for (slot_id id = slots_at_or_after(s, start); id != SLOT_NONE && slots_start(s, id) < end;
+	     id = slots_next(s, id))
 		bytes += slots_size(s, id);
 	return bytes;
 }
@@ -145,9 +146,10 @@ static void slots_row(bool mixed, unsigned freed, uint64_t want, uint64_t seed)
 	const uint64_t segments = segments_empty(mixed, freed, want, seed);
 	const double all = (double)(SLOTS_WANTED * want);
 
-	printf("| %s | %u%% | %" PRIu64 " KiB | %.2f | %.2f | %.2f | %.2f | %.1f |\n", mixed ? "16 bytes to 16 KiB" : "1,000 bytes",
-	       freed, want / KIB, (100.0 - freed) / freed, (double)attracted / all, (double)cheapest / all,
-	       (double)segments / all, (double)attracted / (double)cheapest);
+	printf("| %s | %u%% | %" PRIu64 " KiB | %.2f | %.2f | %.2f | %.2f | %.1f |\n",
+	       mixed ? "16 bytes to 16 KiB" : "1,000 bytes", freed, want / KIB, (100.0 - freed) / freed,
+	       (double)attracted / all, (double)cheapest / all, (double)segments / all,
+	       (double)attracted / (double)cheapest);
 }
 
 /* ---- churn ------------------------------------------------------------------------------------------------------ */
@@ -261,13 +263,15 @@ int main(int argc, char **argv)
 	static const unsigned freed[] = {20, 35, 50};
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("| records | free | slot wanted | average | gravity | cheapest | emptiest segments | gravity / cheapest |\n"
+	printf("| records | free | slot wanted | average | gravity | cheapest | emptiest segments | gravity / cheapest "
+	       "|\n"
 	       "|---|---|---|---|---|---|---|---|\n");
 	for (int mixed = 1; mixed >= 0; mixed--)
 		for (unsigned i = 0; i < sizeof freed / sizeof freed[0]; i++)
 			for (uint64_t want = 64 * KIB; want <= 256 * KIB; want *= 4)
 				slots_row(mixed != 0, freed[i], want, seed);
-	printf("\n| records | planner | halved: file / live | moved / freed | replaced: file / live | moved / written |\n"
+	printf("\n| records | planner | halved: file / live | moved / freed | replaced: file / live | moved / written "
+	       "|\n"
 	       "|---|---|---|---|---|---|\n");
 	for (int mixed = 1; mixed >= 0; mixed--) {
 		churn_row("emptiest segments", GRAVITY_DEFAULT, mixed != 0, seed);
