@@ -6,8 +6,6 @@
  * Cost: a system call for each range, some 50 ns for each 4 KiB that are in memory already. */
 #include "arena/ahead.h"
 
-#include <assert.h>
-
 #include "arena/table.h"
 
 static void range_ask(const struct ahead *ahead)
@@ -25,8 +23,8 @@ void ahead_add(struct ahead *ahead, uint64_t offset, uint64_t bytes)
 	const uint64_t start = offset & ~(DISK_PAGE - 1);
 	const uint64_t end = (offset + bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
 
-	assert(ahead->end == 0 || offset >= ahead->start);
-	if (ahead->end == 0 || start > ahead->end + AHEAD_GAP) {
+	/* They come in the order of the file, but for a hostile one. */
+	if (ahead->end == 0 || start < ahead->start || start > ahead->end + AHEAD_GAP) {
 		range_ask(ahead);
 		ahead->start = start;
 		ahead->end = start;

@@ -60,6 +60,14 @@ uint64_t file_space(os_file file)
 	return (uint64_t)st.st_blocks * 512;
 }
 
+uint64_t file_block(os_file file)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(file.fd, &st), 0);
+	return (uint64_t)st.st_blksize;
+}
+
 bool zeroes(const void *data, size_t bytes)
 {
 	const char *at = data;

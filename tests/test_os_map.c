@@ -158,7 +158,8 @@ START_TEST(punch_gives_space_back_and_grow_takes_it)
 	ck_assert(rc == 0 || rc == EOPNOTSUPP);
 	if (rc == 0) {
 		ck_assert(zeroes(base + MIB / 2, MIB));
-		ck_assert_uint_le(file_space(file), full - MIB);
+		/* A file system in memory may keep pages of 2 MiB, and those whole. */
+		ck_assert(file_space(file) <= full - MIB || file_block(file) >= 2 * MIB);
 	}
 	ck_assert_uint_eq(file_size(file), 2 * MIB);
 	ck_assert_int_eq(base[MIB / 2 - 1], 'x');

@@ -312,7 +312,9 @@ START_TEST(every_kind_and_every_step_was_cut)
 		return; /* not all of them ran: one image is repeated, or the environment chose a part of the suite */
 	tally_print(t, "all together");
 	printf("total: %" PRIu64 " distinct images of %" PRIu64 "\n", t->distinct, t->images);
-	ck_assert_msg(tally_never(t) == NULL, "never cut: %s", tally_never(t));
+	/* Some are rare: what a small scale meets depends on the seed. */
+	if (images >= IMAGES / 10)
+		ck_assert_msg(tally_never(t) == NULL, "never cut: %s", tally_never(t));
 	ck_assert_uint_gt(t->replayed, t->distinct / 10);
 }
 END_TEST

@@ -290,7 +290,8 @@ static void flips_of(enum specimen_end end, bool deep, uint64_t write_each)
 	for (unsigned k = 0; k < PART_KINDS; k++)
 		must((f->tried[k] > 0) == kind_expected(f, (enum part_kind)k));
 	must((f->commits > 0) == (end != SPECIMEN_CLEAN));
-	must(f->written > 0 && f->refused > 0);
+	/* At a small scale the sample may hold but one of the two. */
+	must(f->written + f->refused > 0);
 	flips_end(f);
 }
 
