@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,12 +62,12 @@ uint64_t file_space(os_file file)
 	return (uint64_t)st.st_blocks * 512;
 }
 
-uint64_t file_block(os_file file)
+bool file_in_memory(os_file file)
 {
-	struct stat st;
+	struct statfs fs;
 
-	ck_assert_int_eq(fstat(file.fd, &st), 0);
-	return (uint64_t)st.st_blksize;
+	ck_assert_int_eq(fstatfs(file.fd, &fs), 0);
+	return fs.f_type == TMPFS_MAGIC;
 }
 
 bool zeroes(const void *data, size_t bytes)

@@ -23,9 +23,9 @@ extern char path[320];      /* of the file that most tests are about */
 os_file file_make(uint64_t bytes);
 uint64_t file_size(os_file file);
 /* Disk space that the file takes. */
-/* Bytes that the file system keeps in one piece, by its own word. */
-uint64_t file_block(os_file file);
 uint64_t file_space(os_file file);
+/* On tmpfs. */
+bool file_in_memory(os_file file);
 bool zeroes(const void *data, size_t bytes);
 
 /* Runs `body` in a child and gives its exit status. */
