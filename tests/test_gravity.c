@@ -383,12 +383,12 @@ static void churn_write(struct churn *c, uint64_t i)
 	c->written += c->blob[i].size;
 }
 
-/* A store of which 85% are live takes replacing writes of mixed sizes for ever, whoever plans: what is free is in
+/* A store of which 75% are live takes replacing writes of mixed sizes for ever, whoever plans: what is free is in
  * pieces, and some of it behind where writes may go, but none fails. */
 START_TEST(a_full_store_takes_replacing_writes)
 {
 	static struct churn c;
-	const uint64_t limit = 16 * MIB, hold = limit / 100 * 85;
+	const uint64_t limit = 16 * MIB, hold = limit / 100 * 75;
 
 	for (unsigned kind = 0; kind < 2; kind++) {
 		const gravity_options o = {.durability = GRAVITY_LAZY,
