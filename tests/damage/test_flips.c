@@ -207,6 +207,12 @@ static void flip_try(struct flips *f, uint64_t offset, unsigned bit, bool write)
 	ram_load(&f->ram, f->specimen.image, f->specimen.bytes);
 }
 
+/* 1 at a scale of 1, and more at a smaller one. */
+static uint64_t sparseness(void)
+{
+	return 64 / testing_count(64, 1);
+}
+
 /* One bit in so many is tried. What the clean store has had tried bit by bit is sampled in the others, and so is free
  * space that is longer than a page. */
 static uint64_t step_of(const struct flips *f, const struct part *p)
@@ -220,8 +226,7 @@ static uint64_t step_of(const struct flips *f, const struct part *p)
 		step = again ? 7 : 1;
 	if (f->specimen.deep)
 		step = 97;
-	/* 1 at a scale of 1. */
-	return step * (64 / testing_count(64, 1));
+	return step * sparseness();
 }
 
 /* What docs/format.md says of all bits of a part at once; of the number of an older header, of each. */
@@ -240,8 +245,10 @@ static void due_add(struct flips *f, const struct part *p, uint64_t step)
 	f->due[p->kind][OUTCOME_NONE] += bits - found;
 }
 
+/* Where fewer bits are tried, a larger share of them is written after: as many as ever, or nearly. */
 static void flips_run(struct flips *f, uint64_t write_each)
 {
+	const uint64_t each = write_each / sparseness() + 1;
 	uint64_t count = 0;
 
 	for (unsigned i = 0; i < f->anatomy.parts; i++) {
@@ -249,7 +256,7 @@ static void flips_run(struct flips *f, uint64_t write_each)
 		const uint64_t step = step_of(f, p);
 		due_add(f, p, step);
 		for (uint64_t bit = 0; bit < 8 * p->size; bit += step)
-			flip_try(f, p->start + bit / 8, (unsigned)(bit % 8), ++count % write_each == 0);
+			flip_try(f, p->start + bit / 8, (unsigned)(bit % 8), ++count % each == 0);
 	}
 }
 
