@@ -27,7 +27,7 @@
 typedef uint32_t slot_id;
 #define SLOT_NONE UINT32_C(0)
 
-struct slots_key; /* both private to slots.c and slots_check.c */
+struct slots_key; /* both private to slots*.c */
 struct slots_node;
 
 struct slots {

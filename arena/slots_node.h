@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* slots_node.h: key and node of a free slot, shared by slots.c, which changes it, and slots_check.c, which only reads.
- * Private to these two. */
+/* slots_node.h: key and node of a free slot, shared by slots.c, which changes it, and slots_find.c and slots_check.c,
+ * which only read. Private to these three. */
 #ifndef GKV_ARENA_SLOTS_NODE_H
 #define GKV_ARENA_SLOTS_NODE_H
 
