@@ -18,22 +18,12 @@ static void range_ask(const struct ahead *ahead)
 		(void)m->os->advise(m->os, m->base, ahead->start, end - ahead->start, OS_ADVISE_WILLNEED);
 }
 
-void ahead_add(struct ahead *ahead, uint64_t offset, uint64_t bytes)
+void ahead_begin_range(struct ahead *ahead, uint64_t start)
 {
-	const uint64_t start = offset & ~(DISK_PAGE - 1);
-	const uint64_t end = (offset + bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
-
-	/* They come in the order of the file, but for a hostile one. */
-	if (ahead->end == 0 || start < ahead->start || start > ahead->end + AHEAD_GAP) {
-		range_ask(ahead);
-		ahead->start = start;
-		ahead->end = start;
-		ahead->ranges++;
-	}
-	if (end > ahead->end) {
-		ahead->bytes += end - ahead->end;
-		ahead->end = end;
-	}
+	range_ask(ahead);
+	ahead->start = start;
+	ahead->end = start;
+	ahead->ranges++;
 }
 
 void ahead_end(struct ahead *ahead)

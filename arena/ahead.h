@@ -28,7 +28,23 @@ static inline struct ahead ahead_begin(const struct map *m)
 	return (struct ahead){.map = m};
 }
 
-void ahead_add(struct ahead *ahead, uint64_t offset, uint64_t bytes);
+/* Asks for the range until now, and begins another one. */
+void ahead_begin_range(struct ahead *ahead, uint64_t start);
+
+static inline void ahead_add(struct ahead *ahead, uint64_t offset, uint64_t bytes)
+{
+	const uint64_t start = offset & ~(DISK_PAGE - 1);
+	const uint64_t end = (offset + bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
+
+	/* They come in the order of the file, but for a hostile one. */
+	if (ahead->end == 0 || start < ahead->start || start > ahead->end + AHEAD_GAP)
+		ahead_begin_range(ahead, start);
+	if (end > ahead->end) {
+		ahead->bytes += end - ahead->end;
+		ahead->end = end;
+	}
+}
+
 void ahead_end(struct ahead *ahead);
 
 /* Asks for the pages of the table from the one that holds `name` on, as far as its node refers to pages. Returns the name

@@ -59,6 +59,10 @@ static inline bool blob_fits(const struct map *m, uint64_t offset)
 	       map_holds(m, offset, blob_span(blob_at(m, offset)->size));
 }
 
+/* The sum of a blob of a file of version 1: the low half of XXH3 (Yann Collet, BSD-2) of its head behind the check and of
+ * its bytes. */
+uint32_t blob_sum_xxh3(const struct blob_disk *b);
+
 /* The check that the blob at offset should carry. It must fit. */
 uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t offset);
 

@@ -83,6 +83,7 @@ static void header_fill(arena *a, struct header_disk *h)
 	const struct header_disk *old = &a->header;
 
 	memset(h, 0, sizeof *h);
+	h->version = old->version;
 	h->kind = (uint32_t)a->kind;
 	memcpy(h->identity, old->identity, sizeof h->identity);
 	h->hash_seed = old->hash_seed;

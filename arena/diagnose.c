@@ -58,7 +58,7 @@ static int headers_look(struct diagnosis *d)
 	}
 	r = header_choose(&d->map, &d->h, &d->header_index);
 	if (r == 0)
-		d->map.identity = header_identity(&d->h);
+		header_adopt(&d->map, &d->h);
 	return r;
 }
 

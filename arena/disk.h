@@ -24,11 +24,12 @@
 #define DISK_SEQ_MASK ((UINT64_C(1) << 48) - 1)
 /* The last numbers are for what is under way when a writer comes too late. */
 #define DISK_SEQ_LAST (DISK_SEQ_MASK - (UINT64_C(1) << 40))
-#define DISK_VERSION 1u
+#define DISK_VERSION 2u        /* of a new file                                            */
+#define DISK_VERSION_LEAST 1u  /* of files that are read; one that is written keeps its own */
 
 /* The head of every blob. Its bytes follow; the next blob begins at the next multiple of 8. */
 struct blob_disk {
-	uint32_t check; /* of all that follows, head and bytes, mixed with the place and the store's identity */
+	uint32_t check; /* of all that follows, to the next blob, mixed with the place and the store's identity */
 	uint32_t size;  /* bytes after the head                                                              */
 	uint64_t name;  /* virtual position; PAGE and NODE: the hash prefix; JUMP and FREE: 0                  */
 	uint64_t stamp; /* commit number (48 bits), kind (8), flags (8)                                      */

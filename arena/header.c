@@ -32,11 +32,16 @@ static uint64_t header_check(const struct header_disk *h, unsigned index)
 	return XXH3_64bits((const uint8_t *)h + from, sizeof *h - from) ^ place;
 }
 
+static bool version_known(const struct header_disk *h)
+{
+	return h->version >= DISK_VERSION_LEAST && h->version <= DISK_VERSION;
+}
+
 void header_seal(struct header_disk *h, unsigned index)
 {
 	assert(index < 2);
+	assert(version_known(h));
 	memcpy(h->magic, HEADER_MAGIC, sizeof h->magic);
-	h->version = DISK_VERSION;
 	h->check = header_check(h, index);
 }
 
@@ -69,8 +74,8 @@ int header_read(const struct map *m, unsigned index, struct header_disk *out)
 	if (memcmp(h.magic, HEADER_MAGIC, sizeof h.magic) != 0)
 		return GRAVITY_NOTASTORE;
 	if (h.check != header_check(&h, index) && !broken(BROKEN_HEADER_CHECK))
-		return h.version != DISK_VERSION ? GRAVITY_BADVERSION : GRAVITY_CORRUPT;
-	if (h.version != DISK_VERSION)
+		return version_known(&h) ? GRAVITY_CORRUPT : GRAVITY_BADVERSION;
+	if (!version_known(&h))
 		return GRAVITY_BADVERSION;
 	if (!header_sound(&h))
 		return GRAVITY_CORRUPT;

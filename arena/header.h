@@ -18,7 +18,14 @@ static inline uint64_t header_identity(const struct header_disk *h)
 	return mix64(h->identity[0]) ^ h->identity[1];
 }
 
-/* Sets magic, version and check. `index` (0 or 1): the page that it will stand in. */
+/* From now on blobs in the map are checked as those of the file that has this header. */
+static inline void header_adopt(struct map *m, const struct header_disk *h)
+{
+	m->identity = header_identity(h);
+	m->sum = h->version == 1 ? MAP_SUM_XXH3 : MAP_SUM_CRC32C;
+}
+
+/* Sets magic and check. `index` (0 or 1): the page that it will stand in. */
 void header_seal(struct header_disk *h, unsigned index);
 
 /* Copies the header of page `index` out of the map if it verifies in itself: 0, GRAVITY_NOTASTORE (no magic),

@@ -12,42 +12,39 @@
 
 #include "arena/blob.h"
 #include "arena/broken.h"
+#include "arena/crc32c.h"
 #include "arena/gravity.h"
 #include "arena/page.h"
 #include "arena/table.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 /* blob_check, inlined. */
 static inline uint32_t lookup_check(const struct map *m, const struct blob_disk *b, uint64_t offset)
 {
-	const size_t skip = sizeof b->check;
-	const uint64_t hash = XXH3_64bits((const uint8_t *)b + skip, sizeof *b - skip + b->size);
+	const uint64_t *words = (const uint64_t *)(const void *)b;
+	const size_t count = (size_t)(blob_span(b->size) / sizeof *words);
+	const uint32_t sum = __builtin_expect(m->sum == MAP_SUM_CRC32C, 1) ? crc32c(b->size, words + 1, count - 1)
+	                                                                   : blob_sum_xxh3(b);
 
-	return (uint32_t)hash ^ (uint32_t)mix64((broken(BROKEN_CHECK_IDENTITY) ? 0 : m->identity) ^
-	                                        (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
+	return sum ^ (uint32_t)mix64((broken(BROKEN_CHECK_IDENTITY) ? 0 : m->identity) ^
+	                             (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
 }
 
 /* table_find_in, inlined. */
 static inline int lookup_in(const struct map *m, const struct page_disk *page, uint64_t name,
                             const struct blob_disk **blob)
 {
-	const uint64_t *group[2];
-	unsigned match = page_match(page, name, group);
+	struct page_match match = page_match(page, name);
 
-	while (match != 0) {
-		const uint64_t entry = page_match_next(&match, group, page_tag(name));
+	while (match.ways != 0) {
+		const uint64_t entry = page_match_next(&match, page_tag(name));
 		const uint64_t offset = page_entry_offset(entry);
+		const uint64_t room = map_room(m, offset);
 		const struct blob_disk *b = blob_at(m, offset);
 		if (entry == 0)
 			continue;
-		if (!map_holds(m, offset, sizeof *b))
+		if (room < sizeof *b)
 			return GRAVITY_CORRUPT;
-		/* The check reads on from the head: the lines of a small record come together. */
-		__builtin_prefetch((const uint8_t *)b + DISK_LINE);
-		__builtin_prefetch((const uint8_t *)b + 2 * DISK_LINE);
-		if (!map_holds(m, offset, blob_span(b->size)))
+		if (blob_span(b->size) > room)
 			return GRAVITY_CORRUPT;
 		if ((m->verify || b->name != name) && !broken(BROKEN_READ_CHECK) && b->check != lookup_check(m, b, offset))
 			return GRAVITY_CORRUPT;

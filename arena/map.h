@@ -15,6 +15,9 @@
 #include "arena/disk.h"
 #include "arena/os.h"
 
+/* How the blobs of a file are summed: the version of its format says so. */
+enum map_sum { MAP_SUM_CRC32C, MAP_SUM_XXH3 };
+
 struct map {
 	const struct os *os;
 	os_file file; /* OS_NOFILE: anonymous */
@@ -23,6 +26,7 @@ struct map {
 	uint64_t reserve;
 	_Atomic uint64_t bytes;
 	uint64_t identity;      /* mixed into every check                                                     */
+	enum map_sum sum;       /* of blobs                                                                   */
 	bool verify;            /* check record blobs on every read                                           */
 	_Atomic uint64_t *trust; /* one bit per 512 bytes: the page or node that starts there was verified, or
 	                            made by this handle. They are longer than 512 bytes, so no two share a bit */
@@ -51,6 +55,14 @@ static inline bool map_holds(const struct map *m, uint64_t offset, uint64_t byte
 	const uint64_t end = map_bytes(m);
 
 	return offset >= DISK_DATA && offset <= end && bytes <= end - offset;
+}
+
+/* Bytes from offset to the end of the file: 0 where no blob can stand. */
+static inline uint64_t map_room(const struct map *m, uint64_t offset)
+{
+	const uint64_t end = map_bytes(m);
+
+	return offset >= DISK_DATA && offset <= end ? end - offset : 0;
 }
 
 static inline bool map_trusts(const struct map *m, uint64_t offset)

@@ -90,7 +90,7 @@ static void arena_free(arena *a)
 /* The first state of a store, in NEW_BYTES of zeroed, mapped file: an empty page of the table and a window. */
 static int store_format(const struct map *m, const struct arena_options *o)
 {
-	struct header_disk h = {.kind = (uint32_t)o->kind, .checkpoint = 1, .seq = 1, .table_pages = 1};
+	struct header_disk h = {.version = DISK_VERSION, .kind = (uint32_t)o->kind, .checkpoint = 1, .seq = 1, .table_pages = 1};
 	struct page_disk *page = (struct page_disk *)(void *)blob_at(m, DISK_DATA);
 	struct map named = {.base = m->base};
 	uint64_t random[4];
@@ -106,7 +106,7 @@ static int store_format(const struct map *m, const struct arena_options *o)
 	h.log_start = DISK_DATA + sizeof *page;
 	h.window_end = h.file_bytes = NEW_BYTES;
 	h.table_bytes = sizeof *page;
-	named.identity = header_identity(&h);
+	header_adopt(&named, &h);
 	page_init(page, 0, 0, h.seq);
 	page->head.check = blob_check(&named, &page->head, DISK_DATA);
 	header_seal(&h, 0);
@@ -248,7 +248,7 @@ static int arena_start(arena *a, const struct arena_options *o)
 	if (h->kind != (uint32_t)a->kind)
 		return GRAVITY_NOTASTORE;
 	a->hash_seed = h->hash_seed;
-	a->map.identity = header_identity(h);
+	header_adopt(&a->map, h);
 	space_init(&a->space, &a->map, &a->readers, o->max_bytes);
 	a->space.holes = true; /* as far as is known */
 	log_init(&a->log, &a->map, &a->space);

@@ -13,6 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "arena/disk.h"
 
 #define PAGE_TAG_FIRST 8u   /* a name's bits from this one on are in its tag   */
@@ -62,56 +66,66 @@ static inline void page_store(uint64_t *entry, uint64_t value)
 	atomic_store_explicit((_Atomic uint64_t *)entry, value, memory_order_release);
 }
 
-/* Which ways of a group may hold that tag, a bit each; the entries themselves are to be loaded, and compared, after.
- * The vector form reads two entries with one load, each of which is whole on every processor that has it. */
+/* Which ways of two groups may hold that tag, a bit each, the first group's below the second's; the entries themselves are
+ * to be loaded, and compared, after. The vector form reads two entries with one load, each of which is whole on every
+ * processor that has it. */
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
-typedef uint32_t page_vector __attribute__((vector_size(16)));
-
-static inline unsigned page_half_match(const page_vector *half, page_vector tags)
+/* 16 bits for each way: all ones where it has the tag. */
+static inline __m128i page_group_match(const uint64_t *group, __m128i tags)
 {
-	const page_vector high = (page_vector)__builtin_ia32_shufps((__attribute__((vector_size(16))) float)half[0],
-	                                                            (__attribute__((vector_size(16))) float)half[1], 0xdd);
+	const __m128 *pair = (const __m128 *)(const void *)group;
+	const __m128i low = _mm_castps_si128(_mm_shuffle_ps(pair[0], pair[1], 0xdd));
+	const __m128i high = _mm_castps_si128(_mm_shuffle_ps(pair[2], pair[3], 0xdd));
 
-	return (unsigned)__builtin_ia32_movmskps((__attribute__((vector_size(16))) float)(high >> 8 == tags));
+	return _mm_packs_epi32(_mm_cmpeq_epi32(_mm_srli_epi32(low, 8), tags),
+	                       _mm_cmpeq_epi32(_mm_srli_epi32(high, 8), tags));
 }
 
-static inline unsigned page_group_match(const uint64_t *group, uint64_t tag)
+static inline unsigned page_groups_match(const uint64_t *first, const uint64_t *second, uint64_t tag)
 {
-	const page_vector *half = (const page_vector *)(const void *)group;
-	const uint32_t t = (uint32_t)tag;
-	const page_vector tags = {t, t, t, t};
+	const __m128i tags = _mm_set1_epi32((int)tag);
 
-	return page_half_match(half, tags) | page_half_match(half + 2, tags) << 4;
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(page_group_match(first, tags), page_group_match(second, tags)));
 }
 #else
-static inline unsigned page_group_match(const uint64_t *group, uint64_t tag)
+static inline unsigned page_groups_match(const uint64_t *first, const uint64_t *second, uint64_t tag)
 {
 	unsigned match = 0;
 
-	for (unsigned w = 0; w < PAGE_WAYS; w++)
-		match |= (unsigned)(page_load(&group[w]) >> PAGE_POSITION_BITS == tag) << w;
+	for (unsigned w = 0; w < PAGE_WAYS; w++) {
+		match |= (unsigned)(page_load(&first[w]) >> PAGE_POSITION_BITS == tag) << w;
+		match |= (unsigned)(page_load(&second[w]) >> PAGE_POSITION_BITS == tag) << (PAGE_WAYS + w);
+	}
 	return match;
 }
 #endif
 
-/* Both groups of a name: bits 0 to 7 the first's ways, 8 to 15 the second's. */
-static inline unsigned page_match(const struct page_disk *p, uint64_t name, const uint64_t *group[2])
+/* Where a name may stand in a page: its groups, and which of their ways have its tag. */
+struct page_match {
+	const uint64_t *first, *second;
+	unsigned ways; /* bits 0 to 7 the first group's, 8 to 15 the second's */
+};
+
+static inline struct page_match page_match(const struct page_disk *p, uint64_t name)
 {
+	struct page_match match;
 	unsigned first, second;
 
 	page_groups(name, &first, &second);
-	group[0] = p->group[first];
-	group[1] = p->group[second];
-	return page_group_match(group[0], page_tag(name)) | page_group_match(group[1], page_tag(name)) << 8;
+	match.first = p->group[first];
+	match.second = p->group[second];
+	match.ways = page_groups_match(match.first, match.second, page_tag(name));
+	return match;
 }
 
-/* The entry of the lowest bit of a match, which it clears; 0 when it is none of that tag after all. */
-static inline uint64_t page_match_next(unsigned *match, const uint64_t *const group[2], uint64_t tag)
+/* The entry of the lowest way of a match, which it takes off; 0 when it is none of that tag after all. */
+static inline uint64_t page_match_next(struct page_match *match, uint64_t tag)
 {
-	const unsigned way = (unsigned)__builtin_ctz(*match);
-	const uint64_t entry = page_load(&group[way / PAGE_WAYS][way % PAGE_WAYS]);
+	const unsigned way = (unsigned)__builtin_ctz(match->ways);
+	const uint64_t *group = way < PAGE_WAYS ? match->first : match->second;
+	const uint64_t entry = page_load(&group[way % PAGE_WAYS]);
 
-	*match &= *match - 1;
+	match->ways &= match->ways - 1;
 	return entry >> PAGE_POSITION_BITS == tag ? entry : 0;
 }
 

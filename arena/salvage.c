@@ -89,23 +89,42 @@ static bool identity_fits(struct salvage *s)
 	return scan_next(&scan) != NULL;
 }
 
-/* No header verifies; r says how. Its identity may still be right where it stands. */
-static int identity_find(struct salvage *s, int r)
+/* The identity as it stands in one of the header pages, if blobs verify with it. */
+static bool identity_stands(struct salvage *s)
 {
 	struct header_disk raw;
-	bool seen;
 
 	for (unsigned i = 0; i < 2; i++) {
 		memcpy(&raw, s->map.base + i * DISK_PAGE, sizeof raw);
 		s->map.identity = header_identity(&raw);
-		if ((raw.identity[0] | raw.identity[1]) != 0 && identity_fits(s)) {
-			tell(s, "no header verifies: the table is lost, and only the blobs themselves tell what the store held");
-			return 0;
-		}
+		if ((raw.identity[0] | raw.identity[1]) != 0 && identity_fits(s))
+			return true;
+	}
+	return false;
+}
+
+/* By which sum blobs are checked is lost with the header: what fits counts, and the newest format comes first. */
+static const enum map_sum sums[] = {MAP_SUM_CRC32C, MAP_SUM_XXH3};
+#define SUMS (sizeof sums / sizeof sums[0])
+
+/* No header verifies; r says how. Its identity may still be right where it stands. */
+static int identity_find(struct salvage *s, int r)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < SUMS; i++) {
+		s->map.sum = sums[i];
+		if (!identity_stands(s))
+			continue;
+		tell(s, "no header verifies: the table is lost, and only the blobs themselves tell what the store held");
+		return 0;
 	}
 	if (r == GRAVITY_BADVERSION)
 		return r;
-	if (scan_derive_identity(&s->map, s->options->aux_mask, &s->map.identity, &seen)) {
+	for (size_t i = 0; i < SUMS; i++) {
+		s->map.sum = sums[i];
+		if (!scan_derive_identity(&s->map, s->options->aux_mask, &s->map.identity, &seen))
+			continue;
 		tell(s, "both header pages are lost: the table is lost with them, and the identity of the file was found "
 		        "from its blobs");
 		return 0;
@@ -126,7 +145,7 @@ static int header_find(struct salvage *s)
 	if (s->h.kind != (uint32_t)s->options->kind)
 		return GRAVITY_NOTASTORE;
 	s->header_known = true;
-	s->map.identity = header_identity(&s->h);
+	header_adopt(&s->map, &s->h);
 	if (map_bytes(&s->map) < s->h.file_bytes)
 		tell(s, "the file was cut: it has %llu bytes of %llu", ULL(map_bytes(&s->map)), ULL(s->h.file_bytes));
 	return 0;
@@ -277,14 +296,13 @@ static int scan_all(struct salvage *s)
 static bool table_denies(const struct salvage *s, uint64_t name)
 {
 	const struct page_disk *page = table_page(&s->map, s->h.root, name);
-	const uint64_t *group[2];
-	unsigned match;
+	struct page_match match;
 
 	if (page == NULL)
 		return false;
-	match = page_match(page, name, group);
-	while (match != 0) {
-		const uint64_t entry = page_match_next(&match, group, page_tag(name));
+	match = page_match(page, name);
+	while (match.ways != 0) {
+		const uint64_t entry = page_match_next(&match, page_tag(name));
 		const uint64_t offset = page_entry_offset(entry);
 		if (entry == 0)
 			continue;

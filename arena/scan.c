@@ -5,7 +5,7 @@
  *
  * The identity is lost with both header pages. It can be found again, because a check gives half of a mixed word away:
  *
- *     check ^ low32(XXH3(blob)) = low32(mix64(identity ^ offset))
+ *     check ^ sum(blob) = low32(mix64(identity ^ offset))
  *
  * mix64 is a bijection: each of the 2^32 upper halves gives one identity for a blob, and a second and third blob of the
  * same file tell which of them it is. Which bytes are a blob is known without the identity where blobs of the log follow
@@ -116,13 +116,13 @@ struct clues {
 
 static void clue_add(struct clues *c, const struct map *m, uint64_t offset)
 {
-	const struct map nameless = {.base = m->base};
+	const struct map nameless = {.base = m->base, .sum = m->sum};
 	const struct blob_disk *b = blob_at(m, offset);
 	/* blob_check mixes in a known word for identity 0; what is left is the unknown one. */
-	const uint32_t hash = blob_check(&nameless, b, offset) ^ (uint32_t)mix64(offset);
+	const uint32_t sum = blob_check(&nameless, b, offset) ^ (uint32_t)mix64(offset);
 
 	assert(c->count < DERIVE_PARTS * DERIVE_CLUES);
-	c->clue[c->count++] = (struct clue){offset, b->check ^ hash};
+	c->clue[c->count++] = (struct clue){offset, b->check ^ sum};
 }
 
 /* A page of the table that was sealed, as far as can be seen. */

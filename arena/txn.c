@@ -12,15 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "arena/lookup.h"
-
-static void blob_show(const struct blob_disk *b, struct arena_blob *out)
-{
-	out->data = b + 1;
-	out->size = b->size;
-	out->seq = blob_seq(b);
-	out->aux = b->aux;
-}
+#include "arena/find.h"
 
 int arena_pin_take(arena *a, arena_pin *pin)
 {
@@ -32,13 +24,8 @@ int arena_pin_take(arena *a, arena_pin *pin)
 
 int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out)
 {
-	const struct blob_disk *b;
-	const int r = lookup(&a->map, atomic_load(&a->readers.root), name.bits, &b);
-
 	(void)pin;
-	if (r == 0)
-		blob_show(b, out);
-	return r;
+	return find_by_pin(a, name, out);
 }
 
 void arena_pin_drop(arena *a, arena_pin pin)

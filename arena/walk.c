@@ -19,7 +19,7 @@
  * 3. An op with an index below ops_seen belongs to the second part, any other to the first.
  *
  * Cost: one verified blob a step, and for each slice half a nanosecond per record of the whole store, with WALK_SLICES
- * at most. Memory: an eighth of the file, but 64 KiB at least and 2 MiB at most. */
+ * at most. Memory: an eighth of the file, but 64 KiB at least and 8 MiB at most. */
 #include "arena/core.h"
 
 #include <assert.h>
@@ -29,10 +29,10 @@
 #include "arena/ahead.h"
 #include "arena/lookup.h"
 
-#define WALK_SLICE (UINT64_C(16) << 20) /* bytes of the file, or more where that makes too many slices  */
+#define WALK_SLICE (UINT64_C(64) << 20) /* bytes of the file, or more where that makes too many slices  */
 #define WALK_SLICES 16u
 #define WALK_BATCH_LEAST 4096u          /* entries */
-#define WALK_BATCH_MOST 131072u
+#define WALK_BATCH_MOST 524288u
 #define WALK_AHEAD 8u                   /* records */
 #define WALK_ASK (UINT64_C(2) << 20)    /* bytes that are asked for at a time                           */
 #define WALK_ASK_RANGES 512u            /* and in so many pieces                                        */
@@ -227,9 +227,8 @@ static void blob_ahead(const arena_walk *w)
 
 	if (w->at + WALK_AHEAD >= w->count)
 		return;
+	/* Asked for without a look at where it lies: a prefetch never faults. */
 	offset = page_entry_offset(w->batch[w->at + WALK_AHEAD]);
-	if (!map_holds(&w->a->map, offset, 3 * DISK_LINE))
-		return;
 	for (unsigned line = 0; line < 3; line++)
 		__builtin_prefetch(w->a->map.base + offset + line * DISK_LINE);
 }
@@ -264,11 +263,12 @@ static bool changed_before(const arena_walk *w, uint64_t name)
 static inline const struct blob_disk *entry_blob(const struct map *m, uint64_t entry)
 {
 	const uint64_t offset = page_entry_offset(entry);
+	const uint64_t room = map_room(m, offset);
 	const struct blob_disk *b = blob_at(m, offset);
 
-	if (!blob_fits(m, offset))
+	if (room < sizeof *b || blob_span(b->size) > room)
 		return NULL;
-	if (b->size > WALK_LONG)
+	if (__builtin_expect(b->size > WALK_LONG, 0))
 		long_ask(m, offset, b->size);
 	if (!blob_is_record(b) || (m->verify && b->check != lookup_check(m, b, offset)) ||
 	    page_tag(b->name) != page_entry_tag(entry))
@@ -302,7 +302,8 @@ int arena_walk_next(arena_walk *w, vpos *name, struct arena_blob *out)
 {
 	const struct ops *ops = &w->a->writer.ops;
 	const struct blob_disk *b;
-	int r = arena_txn_usable(w->txn);
+	const bool reads = w->txn->slot.live == TXN_READ && arena_ours(w->a);
+	int r = reads ? 0 : arena_txn_usable(w->txn);
 
 	if (r == 0)
 		r = table_step(w, &b);

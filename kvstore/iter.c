@@ -164,7 +164,16 @@ static int home_show(gkv_iter *it, vpos at, const struct arena_blob *blob, struc
 	return rc;
 }
 
-static int iter_step(gkv_iter *it, struct record *out)
+/* The next blob of the walk. */
+static inline int blob_next(gkv_iter *it, vpos *at, struct arena_blob *blob)
+{
+	const int rc = arena_walk_next(it->walk, at, blob);
+
+	it->ended = rc == GKV_NOTFOUND;
+	return rc;
+}
+
+static int step_written(gkv_iter *it, struct record *out)
 {
 	struct arena_blob blob;
 	vpos at;
@@ -172,19 +181,25 @@ static int iter_step(gkv_iter *it, struct record *out)
 
 	rc = keys_next(it, out);
 	while (rc == GKV_NOTFOUND) {
-		rc = arena_walk_next(it->walk, &at, &blob);
-		if (rc != GKV_OK) {
-			it->ended = rc == GKV_NOTFOUND;
-			return rc;
-		}
-		if (it->writes) {
-			rc = home_show(it, at, &blob, out);
-			continue;
-		}
-		rc = record_read(&blob, out);
-		if (rc == GKV_OK && out->kind != RECORD_VALUE)
-			rc = GKV_NOTFOUND;
+		rc = blob_next(it, &at, &blob);
+		if (rc != GKV_OK)
+			break;
+		rc = home_show(it, at, &blob, out);
 	}
+	return rc;
+}
+
+static inline int step_read(gkv_iter *it, struct record *out)
+{
+	struct arena_blob blob;
+	vpos at;
+	int rc;
+
+	do {
+		rc = blob_next(it, &at, &blob);
+		if (rc == GKV_OK)
+			rc = record_read(&blob, out);
+	} while (rc == GKV_OK && out->kind != RECORD_VALUE);
 	return rc;
 }
 
@@ -199,10 +214,11 @@ int gkv_iter_next(gkv_iter *it, gkv_bytes *key, gkv_bytes *val)
 		*val = (gkv_bytes){NULL, 0};
 	if (it == NULL)
 		return GKV_INVALID;
-	rc = arena_txn_usable(it->view.txn);
-	if (rc != GKV_OK)
-		return rc;
-	rc = it->ended ? GKV_NOTFOUND : iter_step(it, &record);
+	rc = it->writes ? arena_txn_usable(it->view.txn) : GKV_OK;
+	if (rc == GKV_OK && it->ended)
+		rc = GKV_NOTFOUND;
+	if (rc == GKV_OK)
+		rc = it->writes ? step_written(it, &record) : step_read(it, &record);
 	if (rc != GKV_OK)
 		return rc;
 	if (key != NULL)

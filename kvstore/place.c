@@ -24,11 +24,6 @@
 #include "kvstore/place.h"
 #include "kvstore/stray.h"
 
-vpos place_home(const arena *a, const void *key, size_t key_len)
-{
-	return (vpos){kv_hash(key, key_len, arena_seed(a))};
-}
-
 int place_find_from(const struct view *view, const struct kv_key *key, vpos home, struct place *out)
 {
 	struct arena_blob blob;

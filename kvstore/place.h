@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
+#include "kvstore/hash.h"
 #include "kvstore/kv.h"
 #include "kvstore/record.h"
 
@@ -57,7 +58,10 @@ static inline int view_find(const struct view *view, vpos name, struct arena_blo
 }
 
 /* The key's own position. */
-vpos place_home(const arena *a, const void *key, size_t key_len);
+static inline vpos place_home(const arena *a, const void *key, size_t key_len)
+{
+	return (vpos){kv_hash(key, key_len, arena_seed(a))};
+}
 
 struct place {
 	vpos home;

@@ -56,12 +56,39 @@ static inline int record_read(const struct arena_blob *blob, struct record *out)
 	return GKV_OK;
 }
 
+/* Whether bytes are the same; without a call for keys of a few words. */
+static inline bool record_bytes_same(const unsigned char *a, const unsigned char *b, size_t len)
+{
+	uint64_t first[2], last[2];
+
+	if (len < sizeof first[0] || len > 2 * sizeof first[0])
+		return len == 0 || memcmp(a, b, len) == 0;
+	/* The first 8 and the last 8, which overlap in the middle. */
+	memcpy(&first[0], a, sizeof first[0]);
+	memcpy(&first[1], b, sizeof first[1]);
+	memcpy(&last[0], a + len - sizeof last[0], sizeof last[0]);
+	memcpy(&last[1], b + len - sizeof last[1], sizeof last[1]);
+	return ((first[0] ^ first[1]) | (last[0] ^ last[1])) == 0;
+}
+
 /* A value's record of that very key. */
 static inline bool record_has_key(const struct record *r, const struct kv_key *key)
 {
 	if (r->kind != RECORD_VALUE || r->key_len != key->len)
 		return false;
-	return key->len == 0 || memcmp(r->key, key->data, key->len) == 0;
+	return record_bytes_same(r->key, key->data, key->len);
+}
+
+/* The same from the blob alone, for a key whose limits were checked; *value then is what record_read would give. */
+static inline bool record_is_of(const struct arena_blob *blob, const struct kv_key *key, gkv_bytes *value)
+{
+	const uint64_t value_size = blob->size - key->len;
+
+	if (blob->aux != key->len || key->len > blob->size || value_size > KV_VALUE_MAX ||
+	    !record_bytes_same((const unsigned char *)blob->data + value_size, key->data, key->len))
+		return false;
+	*value = (gkv_bytes){.data = blob->data, .size = (size_t)value_size};
+	return true;
 }
 
 /* aux of a value's record. */

@@ -7,6 +7,7 @@
  * nothing; the other single operations are one write transaction. */
 #include <string.h>
 
+#include "arena/find.h"
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"
@@ -115,23 +116,37 @@ int gkv_del(gkv *db, const void *key, size_t klen)
 	return rc == GKV_OK ? single_end(txn, gkv_txn_del(txn, key, klen)) : rc;
 }
 
+static int value_copy(gkv_bytes value, void *buf, size_t cap, size_t *size)
+{
+	*size = value.size;
+	if (value.size > cap)
+		return GKV_SHORTBUF;
+	if (value.size != 0)
+		memcpy(buf, value.data, value.size);
+	return GKV_OK;
+}
+
 /* Looks the key up and copies its value out while the view lasts. */
 static int view_copy(const struct view *view, const struct kv_key *key, void *buf, size_t cap, size_t *size,
 		     bool *passed)
 {
+	const vpos home = place_home(view->arena, key->data, key->len);
+	struct arena_blob blob;
 	struct place place;
+	gkv_bytes value;
 	int rc;
 
-	rc = place_find(view, key, &place);
+	*passed = false;
+	rc = view->txn == NULL ? find_by_pin(view->arena, home, &blob) : arena_find(view->txn, home, &blob);
+	if (rc != GKV_OK)
+		return rc;
+	if (record_is_of(&blob, key, &value))
+		return value_copy(value, buf, cap, size);
+	rc = place_find_from(view, key, home, &place);
 	*passed = place.passed;
 	if (rc != GKV_OK)
 		return rc;
-	*size = place.record.value_size;
-	if (*size > cap)
-		return GKV_SHORTBUF;
-	if (*size != 0)
-		memcpy(buf, place.record.value, *size);
-	return GKV_OK;
+	return value_copy((gkv_bytes){place.record.value, place.record.value_size}, buf, cap, size);
 }
 
 /* Under a pin, a walk past another key's record may miss a key that a commit takes from ahead of it to behind it. A

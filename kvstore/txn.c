@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "arena/find.h"
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"
@@ -61,36 +62,22 @@ static int txn_check_writes(gkv_txn *txn)
 	return arena_txn_writes(kv_arena_txn(txn)) ? GKV_OK : GKV_READONLY;
 }
 
-static gkv_bytes record_value(const struct record *r)
+/* Where something else than the key's record stands at its home: on from there. */
+static int away_take(const struct view *view, const struct kv_key *key, vpos home, gkv_bytes *val)
 {
-	return (gkv_bytes){.data = r->value, .size = r->value_size};
-}
-
-/* One key, from what stands at its home; on from there where that is another key's. */
-static int home_take(const struct view *view, const gkv_bytes *key, vpos home, const struct arena_blob *blob,
-		     gkv_bytes *val)
-{
-	const struct kv_key k = {key->data, key->size};
 	struct place place;
-	int rc;
+	const int rc = place_find_from(view, key, home, &place);
 
-	rc = record_read(blob, &place.record);
-	if (rc != GKV_OK)
-		return rc;
-	if (!record_has_key(&place.record, &k)) {
-		rc = place_find_from(view, &k, home, &place);
-		if (rc != GKV_OK)
-			return rc;
-	}
-	*val = record_value(&place.record);
-	return GKV_OK;
+	if (rc == GKV_OK)
+		*val = (gkv_bytes){.data = place.record.value, .size = place.record.value_size};
+	return rc;
 }
 
 int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
 {
-	const gkv_bytes k = {key, klen};
+	const struct kv_key k = {key, klen};
+	arena_txn *t = kv_arena_txn(txn);
 	struct arena_blob blob;
-	struct view view;
 	vpos home;
 	int rc;
 
@@ -101,13 +88,14 @@ int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
 	if (rc != GKV_OK || txn == NULL)
 		return rc != GKV_OK ? rc : GKV_INVALID;
 	/* What almost every key comes to: its record stands at its home, or nothing does. */
-	view = view_of(kv_arena_txn(txn));
-	home = place_home(view.arena, key, klen);
-	rc = arena_find(view.txn, home, &blob);
-	if (rc == GKV_OK)
-		rc = home_take(&view, &k, home, &blob, val);
-	if (rc == GKV_OK)
-		arena_shown(view.txn);
+	home = (vpos){kv_hash(key, klen, txn_arena(t)->hash_seed)};
+	rc = find_by_txn(t, home, &blob);
+	if (rc == GKV_OK && !record_is_of(&blob, &k, val)) {
+		const struct view view = view_of(t);
+		rc = away_take(&view, &k, home, val);
+	}
+	if (rc == GKV_OK && arena_txn_writes(t))
+		arena_shown(t);
 	return rc;
 }
 
@@ -132,8 +120,9 @@ static int batch_get(const struct view *view, size_t n, const gkv_bytes *keys, g
 		rc = kv_check_key(keys[i].data, keys[i].size);
 		if (rc != GKV_OK)
 			codes[i] = rc;
-		if (codes[i] == GKV_OK)
-			codes[i] = home_take(view, &keys[i], home[i], &blob[i], &vals[i]);
+		const struct kv_key k = {keys[i].data, keys[i].size};
+		if (codes[i] == GKV_OK && !record_is_of(&blob[i], &k, &vals[i]))
+			codes[i] = away_take(view, &k, home[i], &vals[i]);
 	}
 	return GKV_OK;
 }

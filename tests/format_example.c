@@ -100,6 +100,19 @@ static void own(struct store *s, uint64_t start, uint64_t bytes, uint8_t before,
 	expect(good, after == FREE ? "what is free belongs to nothing else" : "what is used has one owner");
 }
 
+/* CRC-32C, a bit at a time. */
+static uint32_t crc32c(const uint8_t *bytes, uint64_t count)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (uint64_t i = 0; i < count; i++) {
+		crc ^= bytes[i];
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
 /* Bounds and check. */
 static bool blob_read(const struct store *s, uint64_t at, struct blob *b)
 {
@@ -113,7 +126,7 @@ static bool blob_read(const struct store *s, uint64_t at, struct blob *b)
 	b->span = (32 + (uint64_t)b->size + 7) / 8 * 8;
 	if (b->span > s->size - at)
 		return false;
-	return b->check == ((uint32_t)XXH3_64bits(p + 4, 28 + (size_t)b->size) ^ (uint32_t)mix64(s->identity ^ at));
+	return b->check == (crc32c(p + 4, b->span - 4) ^ (uint32_t)mix64(s->identity ^ at));
 }
 
 static uint64_t *map_place(struct store *s, uint64_t name)
@@ -138,7 +151,7 @@ static void read_headers(struct store *s, uint32_t kind)
 
 	for (unsigned i = 0; i < 2; i++) {
 		const uint8_t *page = s->bytes + 4096 * i;
-		if (memcmp(page, magic, sizeof magic) != 0 || load32(page + 8) != 1)
+		if (memcmp(page, magic, sizeof magic) != 0 || load32(page + 8) != 2)
 			continue;
 		expect(load64(page + 16) == header_check(page, i), "the header checks");
 		expect(load32(page + 12) == kind, "the kind is the one that was made");

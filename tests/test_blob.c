@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arena/blob.h"
+#include "arena/crc32c.h"
 #include "arena/header.h"
 #include "tests/arena_fixture.h"
 
@@ -56,23 +57,58 @@ START_TEST(sealed_blob_verifies)
 }
 END_TEST
 
-/* Every single bit of a blob's head and bytes is covered by its check. */
+/* Every single bit of a blob's head, bytes and padding is covered by its check; files of version 1 leave out the padding. */
 START_TEST(every_bit_of_a_blob_counts)
 {
 	static const uint32_t sizes[] = {0, 1, 7, 8, 9, 100, 1000};
 	struct rng r = rng_make(2);
 	uint8_t data[1000];
 
-	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+	for (size_t s = 0; s < 2 * sizeof(sizes) / sizeof(sizes[0]); s++) {
+		const uint32_t size = sizes[s / 2];
 		struct blob_disk *b;
-		rng_fill(&r, data, sizes[s]);
-		b = bare_record(&bare, rng_next(&r), rng_next(&r) & DISK_SEQ_MASK, data, sizes[s]);
-		for (uint64_t bit = 0; bit < 8 * (sizeof(*b) + sizes[s]); bit++) {
+		bare.map.sum = s % 2 == 0 ? MAP_SUM_CRC32C : MAP_SUM_XXH3;
+		rng_fill(&r, data, size);
+		b = bare_record(&bare, rng_next(&r), rng_next(&r) & DISK_SEQ_MASK, data, size);
+		for (uint64_t bit = 0; bit < 8 * blob_span(size); bit++) {
+			const bool padding = bit >= 8 * (sizeof(*b) + size);
 			bit_flip(b, bit);
-			must(!blob_verify(&bare.map, blob_offset(&bare.map, b)));
+			must(blob_verify(&bare.map, blob_offset(&bare.map, b)) == (padding && bare.map.sum == MAP_SUM_XXH3));
 			bit_flip(b, bit);
 		}
 		must(blob_verify(&bare.map, blob_offset(&bare.map, b)));
+	}
+}
+END_TEST
+
+/* CRC-32C a bit at a time, as it is defined. */
+static uint32_t crc32c_bits(const uint8_t *bytes, size_t count)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < 8 * count; i++) {
+		const uint32_t bit = (crc ^ bytes[i / 8] >> (i % 8)) & 1;
+		crc = crc >> 1 ^ (bit != 0 ? UINT32_C(0x82f63b78) : 0);
+	}
+	return ~crc;
+}
+
+/* The sum is the published CRC-32C, whichever way it is made. */
+START_TEST(sum_is_crc32c)
+{
+	uint8_t bytes[4 + 40 * 8];
+	struct rng r = rng_make(4);
+
+	must(crc32c_bits((const uint8_t *)"123456789", 9) == 0xe3069283);
+	for (size_t i = 0; i < testing_count(2000, 100); i++) {
+		const size_t count = (size_t)rng_below(&r, 41);
+		uint64_t words[40];
+		uint32_t word;
+		rng_fill(&r, bytes, sizeof(bytes));
+		memcpy(&word, bytes, sizeof(word));
+		memcpy(words, bytes + sizeof(word), sizeof(words));
+		must(crc32c_plain(word, words, count) == crc32c_bits(bytes, sizeof(word) + 8 * count));
+		must(crc32c(word, words, count) == crc32c_plain(word, words, count));
 	}
 }
 END_TEST
@@ -130,6 +166,7 @@ END_TEST
 static struct header_disk header_make(uint64_t checkpoint, uint64_t seq)
 {
 	return (struct header_disk){
+		.version = DISK_VERSION,
 		.kind = ARENA_KEYED,
 		.identity = {0x1234567890, 0x9876543210},
 		.hash_seed = 42,
@@ -151,7 +188,7 @@ static void header_put(unsigned index, uint64_t checkpoint, uint64_t seq)
 
 	header_seal(&h, index);
 	header_write(&bare.map, &h, index);
-	bare.map.identity = header_identity(&h);
+	header_adopt(&bare.map, &h);
 }
 
 static void header_wipe(unsigned index)
@@ -456,7 +493,7 @@ static TCase *blob_case(Suite *suite, const char *name)
 int main(void)
 {
 	const TTest *const blobs[] = {
-		sealed_blob_verifies,          every_bit_of_a_blob_counts, blob_belongs_to_its_place_and_file,
+		sealed_blob_verifies, every_bit_of_a_blob_counts, sum_is_crc32c, blob_belongs_to_its_place_and_file,
 		blob_out_of_bounds_is_refused, mixer_has_an_inverse,
 	};
 	const TTest *const headers[] = {

@@ -10,7 +10,7 @@ cd "${abs_top_srcdir:-.}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-seam.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-headers='assert complex ctype errno fenv float inttypes iso646 limits locale math stdalign stdarg stdatomic stdbool'
+headers='arm_acle assert complex ctype emmintrin errno fenv float inttypes iso646 limits locale math stdalign stdarg stdatomic stdbool'
 headers+=' stddef stdint stdio stdlib stdnoreturn string tgmath uchar wchar wctype xxhash'
 
 # Called by name they are the system's; os->read(...) is the seam's, and table_free(...) is our own.

@@ -162,7 +162,7 @@ static void chain_tally(struct life *l, const arena *a)
 {
 	struct tally *t = &l->crash->tally;
 	const struct sim_entry *parent = sim_find(l->sim, PATH);
-	struct map whole = {.identity = a->map.identity};
+	struct map whole = {.identity = a->map.identity, .sum = a->map.sum};
 	const struct blob_disk *b, *last = NULL;
 	struct chain c;
 

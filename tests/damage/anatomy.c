@@ -22,7 +22,7 @@ const char *const part_names[PART_KINDS] = {
 	"header",         "older header, shared", "older header, own",  "unused of header pages", "mark",
 	"other mark",     "node",                 "page",               "put",                    "move",
 	"large value",    "replaced record",      "free list",          "log: put",               "log: move",
-	"log: tombstone", "log: jump",            "unfinished commit", "padding",                "window",
+	"log: tombstone", "log: jump",            "unfinished commit", "window",
 	"free space",
 };
 
@@ -31,11 +31,28 @@ const char *const outcome_names[OUTCOMES] = {"nothing", "an earlier commit", "a 
 
 /* --- checks ------------------------------------------------------------------------------------------------------- */
 
+/* CRC-32C a byte at a time, from its polynomial alone: it shares nothing with the library's. */
+static uint32_t crc32c_bytes(const uint8_t *bytes, size_t count)
+{
+	static uint32_t table[256];
+	uint32_t crc = UINT32_MAX;
+
+	for (uint32_t i = 0; i < 256 && table[255] == 0; i++) {
+		table[i] = i;
+		for (unsigned bit = 0; bit < 8; bit++)
+			table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0x82f63b78) : 0);
+	}
+	for (size_t i = 0; i < count; i++)
+		crc = crc >> 8 ^ table[(crc ^ bytes[i]) & 255];
+	return ~crc;
+}
+
 uint32_t image_blob_check(const uint8_t *image, uint64_t identity, uint64_t offset)
 {
 	const struct blob_disk *b = (const struct blob_disk *)(const void *)(image + offset);
+	const size_t span = (sizeof *b + b->size + 7) / 8 * 8;
 
-	return (uint32_t)XXH3_64bits(image + offset + 4, sizeof *b - 4 + b->size) ^ (uint32_t)mix64(identity ^ offset);
+	return crc32c_bytes(image + offset + 4, span - 4) ^ (uint32_t)mix64(identity ^ offset);
 }
 
 uint64_t image_header_check(const struct header_disk *h, unsigned index)
@@ -73,17 +90,15 @@ static struct part *part_add(struct anatomy *an, enum part_kind kind, uint64_t s
 	return p;
 }
 
-/* A whole blob, which must verify, and its padding. */
+/* A whole blob with its padding, which must verify. */
 static struct part *blob_add(struct anatomy *an, enum part_kind kind, uint64_t offset)
 {
 	const struct blob_disk *b = blob_of(an, offset);
 	const uint64_t size = sizeof *b + b->size;
 	struct part *p;
 
-	must(offset + size <= an->bytes && b->check == image_blob_check(an->image, an->identity, offset));
-	if (size % 8 != 0)
-		(void)part_add(an, PART_PADDING, offset + size, 8 - size % 8);
-	p = part_add(an, kind, offset, size);
+	must(offset + blob_span(b->size) <= an->bytes && b->check == image_blob_check(an->image, an->identity, offset));
+	p = part_add(an, kind, offset, blob_span(b->size));
 	p->name = b->name;
 	p->depth = b->link;
 	if ((blob_kind(b) == BLOB_PUT || blob_kind(b) == BLOB_MOVE) && b->aux <= 0xffff && b->aux <= b->size)
@@ -209,7 +224,7 @@ static bool log_follows(const struct anatomy *an, const struct log_walk *w)
 	const uint64_t seq = blob_seq(b);
 
 	return b->link == w->link && blob_flags(b) <= 3 && (w->open_seq != 0 ? seq == w->open_seq : seq > w->seq) &&
-	       blob_kind(b) >= BLOB_PUT && blob_kind(b) <= BLOB_JUMP && w->cursor + sizeof *b + b->size <= an->bytes &&
+	       blob_kind(b) >= BLOB_PUT && blob_kind(b) <= BLOB_JUMP && w->cursor + blob_span(b->size) <= an->bytes &&
 	       b->check == image_blob_check(an->image, an->identity, w->cursor);
 }
 

@@ -30,7 +30,6 @@ enum part_kind {
 	PART_LOG_TOMB,
 	PART_LOG_JUMP,
 	PART_TAIL,         /* behind the last whole commit: blobs of one that is not            */
-	PART_PADDING,
 	PART_WINDOW,       /* the rest of the last window                                       */
 	PART_FREE,
 	PART_KINDS

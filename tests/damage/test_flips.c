@@ -39,7 +39,7 @@ static bool layout_allows(int what, const struct part *p, bool log)
 		return p->kind == PART_NODE || p->kind == PART_PAGE || (log && p->kind == PART_FREE);
 	case GKV_LAYOUT_RECORD:
 		return (p->kind >= PART_PUT && p->kind <= PART_LARGE) || p->kind == PART_LOG_PUT ||
-		       p->kind == PART_LOG_MOVE || p->kind == PART_PADDING;
+		       p->kind == PART_LOG_MOVE;
 	case GKV_LAYOUT_LIST:
 		return p->kind == PART_LIST;
 	case GKV_LAYOUT_HELD:
@@ -47,8 +47,7 @@ static bool layout_allows(int what, const struct part *p, bool log)
 	case GKV_LAYOUT_FREE:
 		return p->kind == PART_FREE;
 	default:
-		return what == GKV_LAYOUT_WINDOW && (p->kind == PART_WINDOW || p->kind == PART_TAIL ||
-						     p->kind == PART_PADDING);
+		return what == GKV_LAYOUT_WINDOW && (p->kind == PART_WINDOW || p->kind == PART_TAIL);
 	}
 }
 

@@ -109,7 +109,7 @@ static void seal_all(struct forge *f)
 		b = blob_of(f, p);
 		if (p->seq > 0 && linked)
 			b->link = link;
-		if (p->start + sizeof *b + b->size <= f->ram.bytes)
+		if (p->start + blob_span(b->size) <= f->ram.bytes)
 			b->check = image_blob_check(f->ram.file, f->anatomy.identity, p->start);
 		linked = p->seq > 0;
 		link = b->check;

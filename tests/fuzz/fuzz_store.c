@@ -373,7 +373,7 @@ static void store_use(struct run *run)
 	run->verify = (control->flags & CONTROL_NOVERIFY) == 0;
 	run->map.base = (uint8_t *)(uintptr_t)mem_last_map();
 	fuzz_must_give(header_choose(&run->map, &h, &index), GKV_OK);
-	run->map.identity = header_identity(&h);
+	header_adopt(&run->map, &h);
 	store_read(run, &run->model);
 	if (writes) {
 		store_write(run);

@@ -107,7 +107,7 @@ bool image_map(const struct image *image, struct map *map)
 	valid = image->size >= DISK_DATA && header_choose(map, &h, &index) == 0;
 	if (!valid)
 		memcpy(&h, image->bytes, sizeof(h));
-	map->identity = header_identity(&h);
+	header_adopt(map, &h);
 	return valid;
 }
 
@@ -121,7 +121,7 @@ bool image_identity_known(const struct image *image)
 		return true;
 	for (unsigned page = 0; page < 2; page++) {
 		memcpy(&h, image->bytes + page * DISK_PAGE, sizeof(h));
-		map.identity = header_identity(&h);
+		header_adopt(&map, &h);
 		scan_begin(&scan, &map, RECORD_AUX_MASK);
 		if ((h.identity[0] | h.identity[1]) != 0 && scan_next(&scan) != NULL)
 			return true;
@@ -234,6 +234,8 @@ static void header_renew(const struct seals *seals, struct image *image, struct 
 		return;
 	if (before != SEALS_MAX && h->log_link == seals->header_link[page])
 		h->log_link = seal_blob(seals, image, before)->check;
+	if (h->version < DISK_VERSION_LEAST || h->version > DISK_VERSION)
+		h->version = DISK_VERSION;
 	header_seal(h, page);
 }
 
@@ -247,7 +249,7 @@ void seals_renew(struct seals *seals, struct image *image)
 	(void)image_map(image, &map);
 	/* Its header may be waiting for its seal: the identity that it names is the one to seal with. */
 	if (seals->header[page])
-		map.identity = header_identity(header_at(image, page));
+		header_adopt(&map, header_at(image, page));
 	changed_links_keep(seals, image);
 	for (unsigned pass = 0; pass < RENEW_PASSES && blobs_renew(seals, image, &map); pass++)
 		;
