@@ -29,12 +29,9 @@ static inline uint32_t lookup_check(const struct map *m, const struct blob_disk 
 	                             (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
 }
 
-/* table_find_in, inlined. */
-static inline int lookup_in(const struct map *m, const struct page_disk *page, uint64_t name,
-                            const struct blob_disk **blob)
+/* The record of that name among the entries that may be its own: as table_find. */
+static inline int lookup_match(const struct map *m, struct page_match match, uint64_t name, const struct blob_disk **blob)
 {
-	struct page_match match = page_match(page, name);
-
 	while (match.ways != 0) {
 		const uint64_t entry = page_match_next(&match, page_tag(name));
 		const uint64_t offset = page_entry_offset(entry);
@@ -59,6 +56,13 @@ static inline int lookup_in(const struct map *m, const struct page_disk *page, u
 			return GRAVITY_CORRUPT;
 	}
 	return GRAVITY_NOTFOUND;
+}
+
+/* table_find_in, inlined. */
+static inline int lookup_in(const struct map *m, const struct page_disk *page, uint64_t name,
+                            const struct blob_disk **blob)
+{
+	return lookup_match(m, page_match(page, name), name, blob);
 }
 
 /* table_find, inlined. */

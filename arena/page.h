@@ -118,6 +118,15 @@ static inline struct page_match page_match(const struct page_disk *p, uint64_t n
 	return match;
 }
 
+/* Where the lowest way of a match points, for a prefetch; 0 where there is none. */
+static inline uint64_t page_match_offset(struct page_match match)
+{
+	const unsigned way = (unsigned)__builtin_ctz(match.ways | 1u << 15);
+	const uint64_t *group = way < PAGE_WAYS ? match.first : match.second;
+
+	return match.ways == 0 ? 0 : page_entry_offset(page_load(&group[way % PAGE_WAYS]));
+}
+
 /* The entry of the lowest way of a match, which it takes off; 0 when it is none of that tag after all. */
 static inline uint64_t page_match_next(struct page_match *match, uint64_t tag)
 {

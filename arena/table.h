@@ -97,14 +97,6 @@ int table_find_in(const struct map *m, const struct page_disk *page, uint64_t na
  * (0 after the last one). NULL: damaged. */
 const struct page_disk *table_next_page(const struct map *m, uint64_t root, uint64_t *name);
 
-/* Where the first entry of that name's tag points, for a prefetch; 0: there is none, and so no such record. */
-static inline uint64_t table_candidate(const struct page_disk *page, uint64_t name)
-{
-	struct page_match match = page_match(page, name);
-
-	return match.ways == 0 ? 0 : page_entry_offset(page_match_next(&match, page_tag(name)));
-}
-
 /* A walk over the nodes and pages below a root, a node before what is below it, in order of prefixes, from place to
  * place: nothing is held between two steps. */
 struct table_iter {

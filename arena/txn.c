@@ -257,13 +257,14 @@ int arena_find(arena_txn *t, vpos name, struct arena_blob *out)
 }
 
 #define MANY 16u
+#define MANY_LINES 3u /* of a record that are asked for */
 
-/* Each step touches memory that the step before asked for. */
+/* Each step touches memory that the step before asked for. The pages of a snapshot do not change between two steps. */
 static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena_blob *out, int *codes)
 {
 	const struct map *m = &txn_arena(t)->map;
 	const struct page_disk *page[MANY];
-	uint64_t at[MANY];
+	struct page_match match[MANY];
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned first, second;
@@ -275,16 +276,19 @@ static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena
 		__builtin_prefetch(page[i]->group[second]);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		at[i] = page[i] == NULL ? 0 : table_candidate(page[i], names[i].bits);
-		if (at[i] != 0 && map_holds(m, at[i], 4 * DISK_LINE))
-			for (unsigned line = 0; line < 4; line++)
-				__builtin_prefetch(m->base + at[i] + line * DISK_LINE);
+		const uint8_t *record;
+		match[i].ways = 0;
+		if (page[i] == NULL)
+			continue;
+		match[i] = page_match(page[i], names[i].bits);
+		/* Wherever that is: a prefetch never faults. */
+		record = m->base + page_match_offset(match[i]);
+		for (unsigned line = 0; line < MANY_LINES; line++)
+			__builtin_prefetch(record + line * DISK_LINE);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct blob_disk *b;
-		codes[i] = page[i] == NULL ? GRAVITY_CORRUPT
-		           : at[i] == 0    ? GRAVITY_NOTFOUND
-		                           : lookup_in(m, page[i], names[i].bits, &b);
+		codes[i] = page[i] == NULL ? GRAVITY_CORRUPT : lookup_match(m, match[i], names[i].bits, &b);
 		if (codes[i] == 0)
 			blob_show(b, &out[i]);
 	}
