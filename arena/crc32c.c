@@ -29,7 +29,7 @@ static uint32_t nibbles_sum(uint32_t crc, uint64_t bits, unsigned count)
 	return crc;
 }
 
-uint32_t crc32c_plain(uint32_t word, const uint64_t *words, size_t count)
+uint32_t crc32c_plain(uint32_t word, const crc32c_word *words, size_t count)
 {
 	uint32_t crc = nibbles_sum(UINT32_MAX, word, 8);
 
@@ -40,7 +40,7 @@ uint32_t crc32c_plain(uint32_t word, const uint64_t *words, size_t count)
 }
 
 #if defined(__ARM_FEATURE_CRC32)
-uint32_t crc32c_arm(uint32_t word, const uint64_t *words, size_t count)
+uint32_t crc32c_arm(uint32_t word, const crc32c_word *words, size_t count)
 {
 	uint32_t crc = __crc32cw(UINT32_MAX, word);
 

@@ -16,8 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A word of a blob, whose fields are of other types. */
+typedef uint64_t __attribute__((may_alias)) crc32c_word;
+
 /* Of `word` (4 bytes), then of `count` words of 8 bytes. */
-uint32_t crc32c_plain(uint32_t word, const uint64_t *words, size_t count);
+uint32_t crc32c_plain(uint32_t word, const crc32c_word *words, size_t count);
 
 #if defined(__x86_64__)
 /* One word more; for processors that have SSE 4.2. */
@@ -27,7 +30,7 @@ static inline uint64_t crc32c_step(uint64_t crc, uint64_t word)
 	return crc;
 }
 
-static inline uint32_t crc32c_sse42(uint32_t word, const uint64_t *words, size_t count)
+static inline uint32_t crc32c_sse42(uint32_t word, const crc32c_word *words, size_t count)
 {
 	uint64_t crc = UINT32_MAX;
 	size_t i = 0;
@@ -44,19 +47,19 @@ static inline uint32_t crc32c_sse42(uint32_t word, const uint64_t *words, size_t
 	return ~(uint32_t)crc;
 }
 
-static inline uint32_t crc32c(uint32_t word, const uint64_t *words, size_t count)
+static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
 {
 	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(word, words, count) : crc32c_plain(word, words, count);
 }
 #elif defined(__ARM_FEATURE_CRC32)
-uint32_t crc32c_arm(uint32_t word, const uint64_t *words, size_t count);
+uint32_t crc32c_arm(uint32_t word, const crc32c_word *words, size_t count);
 
-static inline uint32_t crc32c(uint32_t word, const uint64_t *words, size_t count)
+static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
 {
 	return crc32c_arm(word, words, count);
 }
 #else
-static inline uint32_t crc32c(uint32_t word, const uint64_t *words, size_t count)
+static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
 {
 	return crc32c_plain(word, words, count);
 }

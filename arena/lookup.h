@@ -20,7 +20,7 @@
 /* blob_check, inlined. */
 static inline uint32_t lookup_check(const struct map *m, const struct blob_disk *b, uint64_t offset)
 {
-	const uint64_t *words = (const uint64_t *)(const void *)b;
+	const crc32c_word *words = (const crc32c_word *)(const void *)b;
 	const size_t count = (size_t)(blob_span(b->size) / sizeof *words);
 	const uint32_t sum = __builtin_expect(m->sum == MAP_SUM_CRC32C, 1) ? crc32c(b->size, words + 1, count - 1)
 	                                                                   : blob_sum_xxh3(b);
