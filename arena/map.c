@@ -15,6 +15,8 @@
 #include "arena/gravity.h"
 
 #define MAP_RESERVE (UINT64_C(1) << 40)
+#define MAP_HUGE (UINT64_C(2) << 20) /* a large page, mostly     */
+#define MAP_HUGE_LEAST (UINT64_C(8) << 20)
 #define MAP_TRUST_SHIFT 12 /* a bit for 512 bytes, a byte for 4,096 */
 
 int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes)
@@ -59,6 +61,16 @@ void map_close(struct map *m)
 	m->trust = NULL;
 }
 
+/* A get waits for two walks of the page tables, too: memory of some size is had in large pages. Of a file that would make
+ * a flush of one record a flush of a large page. */
+static void memory_enlarge(const struct map *m, uint64_t old, uint64_t bytes)
+{
+	const uint64_t start = old & ~(MAP_HUGE - 1);
+
+	if (m->mode == OS_MAP_ANONYMOUS && bytes >= MAP_HUGE_LEAST)
+		(void)m->os->advise(m->os, m->base, start, bytes - start, OS_ADVISE_HUGE);
+}
+
 int map_grow(struct map *m, uint64_t bytes)
 {
 	const uint64_t old = map_bytes(m);
@@ -71,6 +83,7 @@ int map_grow(struct map *m, uint64_t bytes)
 		if (r != 0)
 			return r;
 	}
+	memory_enlarge(m, old, bytes);
 	atomic_store(&m->bytes, bytes);
 	return 0;
 }

@@ -40,7 +40,8 @@ enum os_map_mode {
 enum os_advice {
 	OS_ADVISE_RANDOM = 1,   /* no read-ahead, small folios   */
 	OS_ADVISE_WILLNEED = 2, /* read ahead now                */
-	OS_ADVISE_DONTNEED = 3  /* anonymous memory: give back the whole pages in it, they read as zeroes from now on */
+	OS_ADVISE_DONTNEED = 3, /* anonymous memory: give back the whole pages in it, they read as zeroes from now on */
+	OS_ADVISE_HUGE = 4      /* anonymous memory: in large pages, where there are any */
 };
 
 struct os {

@@ -145,6 +145,9 @@ int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t b
 		break;
 	case OS_ADVISE_DONTNEED:
 		return advise_forget(base, offset, bytes);
+	case OS_ADVISE_HUGE:
+		how = MADV_HUGEPAGE;
+		break;
 	default:
 		return EINVAL;
 	}

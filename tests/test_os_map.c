@@ -110,6 +110,7 @@ START_TEST(anonymous_map_gives_memory_back)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	char *base;
 	void *at;
+	int rc;
 
 	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, 4 * MIB, &reserve, &at), 0);
 	base = at;
@@ -121,6 +122,10 @@ START_TEST(anonymous_map_gives_memory_back)
 	ck_assert_int_eq(base[3 * page], 'x');
 	ck_assert_int_eq(os->advise(os, base, 8, page / 2, OS_ADVISE_DONTNEED), 0);
 	ck_assert_int_eq(base[8], 'x');
+	/* A system without large pages says EINVAL. */
+	rc = os->advise(os, base, 0, 4 * MIB, OS_ADVISE_HUGE);
+	ck_assert(rc == 0 || rc == EINVAL);
+	ck_assert(base[8] == 'x' && base[3 * page] == 'x' && zeroes(base + 4 * page, 4 * MIB - 4 * page));
 	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
 }
 END_TEST
