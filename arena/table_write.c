@@ -18,6 +18,8 @@
 #include "arena/broken.h"
 #include "arena/gravity.h"
 
+#define MERGE_LOOKS 8u
+
 static bool needs_copy(const struct table *t, const struct blob_disk *b)
 {
 	const uint64_t offset = blob_offset(t->map, b);
@@ -284,6 +286,16 @@ static struct page_disk *path_buddy(const struct table *t, const struct table_pa
 	return (struct page_disk *)(uintptr_t)b;
 }
 
+/* Comparing the groups of two pages costs as much as all the rest of a delete, and gives the same answer as after the delete
+ * before: so it is done where the page would be copied anyway, where it is so empty that it will nearly always fit, and
+ * at every MERGE_LOOKS-th entry in between. */
+static bool merge_worth_a_look(const struct table *t, const struct page_disk *page)
+{
+	const uint32_t live = page->head.aux;
+
+	return live <= PAGE_MERGE_LIVE / 4 || live % MERGE_LOOKS == 0 || needs_copy(t, &page->head);
+}
+
 /*      node: | A | A | B | B |   ->   | M | M | M | M |
  *
  *      a node that A and B fill whole goes, and M takes its entry in the parent */
@@ -297,7 +309,7 @@ int table_merge(struct table *t, struct table_path *path, bool *merged)
 	int r;
 
 	*merged = false;
-	if (depth == 0 || page->head.aux > PAGE_MERGE_LIVE)
+	if (depth == 0 || page->head.aux > PAGE_MERGE_LIVE || !merge_worth_a_look(t, page))
 		return 0;
 	buddy = path_buddy(t, path);
 	if (buddy == NULL || !page_mergeable(page, buddy))
