@@ -19,9 +19,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* Fewer are inserted as they come; more are sorted in turns, each a millisecond or so. */
+/* Fewer are inserted as they come; more are sorted in turns, each some milliseconds. */
 #define BATCH_LEAST 256u
-#define BATCH_MOST 32768u
+#define BATCH_MOST 131072u
 
 void pending_init(struct pending *p, const struct os *os)
 {
