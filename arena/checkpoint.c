@@ -30,7 +30,7 @@
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
-#define DEAD_SHARE 4     /* of the live bytes, also where nothing is written */
+#define DEAD_SHARE 2     /* of the live bytes, also where nothing is written */
 #define RESERVE_SHARE 4
 #define LOG_MOST (UINT64_C(64) << 20)
 #define PUNCH_SHARE 8 /* of the live bytes */
@@ -75,7 +75,8 @@ bool checkpoint_due(const arena *a)
 	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes)
 		return false;
 	/* Under a limit what is only deleted now is wanted back before long. */
-	return s->max_bytes != UINT64_MAX || a->log.bytes >= waiting || s->dead_bytes >= waiting_most(live, DEAD_SHARE);
+	return s->max_bytes != UINT64_MAX || (a->log.bytes >= waiting && arena_space_wanted(a)) ||
+	       s->dead_bytes >= waiting_most(live, DEAD_SHARE);
 }
 
 static void header_fill(arena *a, struct header_disk *h)

@@ -176,6 +176,13 @@ static inline bool arena_failed(const arena *a)
 	return atomic_load_explicit(&a->flush.failed, memory_order_acquire);
 }
 
+/* Since the last checkpoint began about as much was written as has died. Where records are deleted and little else happens,
+ * nobody asks for their space yet: what frees it, or makes large slots of it, may wait until it is cheaper. */
+static inline bool arena_space_wanted(const arena *a)
+{
+	return a->log.bytes >= a->space.dead_bytes / 2;
+}
+
 /* open.c --------------------------------------------------------------------------------------------------------- */
 
 /* A name beside `path` that is not taken; the caller frees it. NULL without memory or random bytes. */

@@ -221,8 +221,10 @@ void tidy_poll(arena *a, uint64_t bytes)
 {
 	uint64_t stop;
 
-	/* Near a size limit what room there is belongs to the puts that ask for slots of their own. */
-	if (!tidy_above_target(a) || held_up(a) || arena_failed(a) || !space_allows(&a->space, TIDY_STEP)) {
+	/* Near a size limit what room there is belongs to the puts that ask for slots of their own. Where records are only
+	 * deleted every segment gets emptier by itself. */
+	if (!tidy_above_target(a) || held_up(a) || arena_failed(a) || !space_allows(&a->space, TIDY_STEP) ||
+	    !arena_space_wanted(a)) {
 		a->tidy.credit = 0;
 		return;
 	}
