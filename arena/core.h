@@ -58,8 +58,8 @@ struct writer {
 	uint64_t memo_before; /* its offset in the table; 0: none */
 };
 
-/* Committed and not yet flushed, in the order of the chain; more than fit are flushed by one fdatasync. */
-#define FLUSH_STRETCHES 4u
+/* Committed and not yet flushed; more than fit are flushed by one fdatasync. */
+#define FLUSH_STRETCHES 16u
 struct flush {
 	os_mutex mutex;         /* of `busy` alone                                             */
 	os_cond cond;

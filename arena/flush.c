@@ -3,16 +3,21 @@
 
 /* flush.c owns what is on stable storage and what is not yet.
  *
- * 1. A flush for a commit covers everything from the last flushed place on, in the order of the chain, earlier lazy
- *    commits and earlier windows included: what it leaves stable is a whole prefix of the log.
+ * 1. A flush for a commit covers everything from the last flushed place on, earlier lazy commits and earlier windows
+ *    included: what it leaves stable, once it has returned, is a whole prefix of the log. Until then any part of it may be
+ *    stable without the rest, which the checks and links of the chain tell.
  * 2. A flush that failed is never repeated: the handle is GRAVITY_FAILED from then on.
  * 3. `durable` never claims more than a flush that returned success has covered.
  *
  * A durable commit costs one flush: one msync of one or two pages. Threads that commit meanwhile wait and
- * mostly find that the next one's flush covered them. */
+ * mostly find that the next one's flush covered them. Records that compaction moved since the last flush add some
+ * windows. Only where they are very many does one fdatasync take the place of the msyncs: it writes every page of the
+ * table that was changed, and each of them must then be made writable again at its next change. */
 #include "arena/core.h"
 
 #include <assert.h>
+
+#define FLUSH_GAP (4 * DISK_PAGE)
 
 int flush_init(struct flush *f)
 {
@@ -58,13 +63,26 @@ void flush_leave(struct flush *f)
 	os_cond_wake_all(&f->cond);
 }
 
+/* So near to another stretch that what lies between is flushed with them, rather than by a flush more. */
+static bool stretch_near(const struct log_stretch *one, const struct log_stretch *other)
+{
+	return one->start <= other->end + FLUSH_GAP && other->start <= one->end + FLUSH_GAP;
+}
+
 static void stretch_note(struct flush *f, struct log_stretch s)
 {
 	if (f->whole)
 		return;
-	if (f->count > 0 && f->stretch[f->count - 1].end == s.start)
-		f->stretch[f->count - 1].end = s.end;
-	else if (f->count < FLUSH_STRETCHES)
+	/* From the newest on: a commit goes on where the one before ended. */
+	for (uint32_t i = f->count; i-- > 0;) {
+		struct log_stretch *old = &f->stretch[i];
+		if (!stretch_near(old, &s))
+			continue;
+		old->start = s.start < old->start ? s.start : old->start;
+		old->end = s.end > old->end ? s.end : old->end;
+		return;
+	}
+	if (f->count < FLUSH_STRETCHES)
 		f->stretch[f->count++] = s;
 	else
 		f->whole = true;
