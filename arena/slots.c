@@ -30,8 +30,8 @@
  *
  * How 6 is kept: a node is *settled* when what it stores follows from its own slot, its successor's, and what its
  * children store. When all are settled, 6 holds. Whoever changes what a node's values follow from calls refresh() on
- * that node, which settles it and, while values change, its ancestors. Several unsettled nodes may be refreshed in any
- * order. A slot's gravity follows from its successor, so changing a slot unsettles its predecessor as well. Rotations
+ * that node, which settles it and, while values change, its ancestors; an ancestor that is itself unsettled is left for its
+ * own refresh to settle whole. Several unsettled nodes may be refreshed in any order. A slot's gravity follows from its successor, so changing a slot unsettles its predecessor as well. Rotations
  * need every node of the subtree settled, save the one that is being rotated up.
  *
  * Cost: a look-up is one descent, O(log n) expected. An insert or remove is one descent, fewer than two rotations
@@ -174,10 +174,40 @@ static bool settle(struct slots *s, slot_id id)
 	return changed;
 }
 
+/* Whether what a node stores can be brought up to date from a child's value before and after: the child was not what the
+ * node's value came from, or is now. */
+#define FOLLOWS(stored, before, after) ((before) < (stored) || (after) >= (stored))
+
+/* Settles the ancestors of a node whose values have changed. Mostly that takes no look at their own slots, which lie
+ * elsewhere in memory. */
+static void refresh_above(struct slots *s, slot_id id, uint64_t size_before, double gravity_before)
+{
+	struct slots_node *n = s->nodes;
+	slot_id up;
+
+	for (; (up = n[id].parent) != SLOT_NONE; id = up) {
+		const uint64_t size = n[up].max_size;
+		const double pull = n[up].max_gravity;
+		if (FOLLOWS(size, size_before, n[id].max_size) && FOLLOWS(pull, gravity_before, n[id].max_gravity)) {
+			n[up].max_size = n[id].max_size > size ? n[id].max_size : size;
+			n[up].max_gravity = n[id].max_gravity > pull ? n[id].max_gravity : pull;
+		} else {
+			(void)settle(s, up);
+		}
+		if (n[up].max_size == size && n[up].max_gravity == pull)
+			return;
+		size_before = size;
+		gravity_before = pull;
+	}
+}
+
 static void refresh(struct slots *s, slot_id id)
 {
-	while (id != SLOT_NONE && settle(s, id))
-		id = s->nodes[id].parent;
+	const uint64_t size = s->nodes[id].max_size;
+	const double pull = s->nodes[id].max_gravity;
+
+	if (id != SLOT_NONE && settle(s, id))
+		refresh_above(s, id, size, pull);
 }
 
 /* After a slot moved an end: its own values and its predecessor's gravity follow from that. */
