@@ -49,7 +49,8 @@ void slots_release(struct slots *s);
  * ENOMEM. A slot that disappears makes room for one more. */
 int slots_reserve(struct slots *s, uint64_t extra);
 
-/* Asks the processor for what inserting at each of these places will read; the waits of all descents overlap. */
+/* Asks the processor for what inserting at each of these places, in rising order, will read; the waits of all descents
+ * overlap. */
 #define SLOTS_ASK 16u
 void slots_ask(const struct slots *s, const uint64_t *starts, unsigned count);
 

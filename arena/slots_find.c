@@ -88,12 +88,19 @@ void slots_ask(const struct slots *s, const uint64_t *starts, unsigned count)
 {
 	const struct slots_key *k = s->keys;
 	slot_id at[SLOTS_ASK], found[SLOTS_ASK];
-	bool more = s->root != SLOT_NONE;
+	slot_id top = s->root, before = SLOT_NONE;
+	bool more;
 
-	assert(count <= SLOTS_ASK);
+	assert(count > 0 && count <= SLOTS_ASK);
+	/* The way that all of them have in common, which is cached. */
+	while (top != SLOT_NONE && (k[top].start <= starts[0] || k[top].start > starts[count - 1])) {
+		before = k[top].start <= starts[0] ? top : before;
+		top = before == top ? k[top].right : k[top].left;
+	}
+	more = top != SLOT_NONE;
 	for (unsigned i = 0; i < count; i++) {
-		at[i] = s->root;
-		found[i] = SLOT_NONE;
+		at[i] = top;
+		found[i] = before;
 	}
 	while (more) {
 		more = false;
