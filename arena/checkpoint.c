@@ -192,16 +192,16 @@ static bool slice_push(arena *a, uint64_t *budget)
 	while (!ranges_sorted(p, map_bytes(&a->map)))
 		ranges_sort_pass(&cp->pages);
 	while (cp->pushed < p->count && *budget > 0) {
-		struct slot_range run = p->list[cp->pushed++];
-		for (; cp->pushed < p->count && run.size < *budget; cp->pushed++) {
-			const struct slot_range *next = &p->list[cp->pushed];
-			/* Pages of the system, not ours, are what is written: a gap within one is no gap. */
-			if (next->start - (run.start + run.size) >= DISK_PAGE)
+		const uint64_t start = range_start(p->list[cp->pushed]);
+		uint64_t end = range_end(p->list[cp->pushed++]);
+		/* Pages of the system, not ours, are what is written: a gap within one is no gap. */
+		for (; cp->pushed < p->count && end - start < *budget; cp->pushed++) {
+			if (range_start(p->list[cp->pushed]) - end >= DISK_PAGE)
 				break;
-			run.size = next->start + next->size - run.start;
+			end = range_end(p->list[cp->pushed]);
 		}
-		(void)a->os->push(a->os, a->map.file, run.start, run.size);
-		budget_take(budget, run.size);
+		(void)a->os->push(a->os, a->map.file, start, end - start);
+		budget_take(budget, end - start);
 	}
 	return cp->pushed == p->count;
 }

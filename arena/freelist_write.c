@@ -13,7 +13,7 @@
  * 2. Extents do not overlap; neighbours that touch are one pair.
  * 3. Until its last step a chunk has no right check, and nobody but the checkpoint under way knows it.
  *
- * Cost: 32 bytes an extent while it is being made, two to five bytes on disk. */
+ * Cost: 16 bytes an extent while it is being made, two to five bytes on disk. */
 #include "arena/core.h"
 
 #include <assert.h>
@@ -131,10 +131,10 @@ static void chunks_return(arena *a)
 
 /* ---- begin: extents --------------------------------------------------------------------------------------------- */
 
+/* The ranges that it will be: one, but for a chunk of a hostile file. */
 static int chunk_count(void *arg, struct free_disk *chunk)
 {
-	++*(uint64_t *)arg;
-	(void)chunk;
+	*(uint64_t *)arg += ranges_room(1, blob_span(chunk->head.size));
 	return 0;
 }
 
@@ -164,14 +164,14 @@ static int extents_reserve(arena *a, uint64_t more)
 	const uint64_t room = a->space.free.count + pending_count(&a->space.pending) + more;
 
 	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
-	return ranges_init(&l->ranges, a->os, room);
+	return ranges_init(&l->ranges, a->os, ranges_room(room, a->space.free.bytes + a->space.pending.bytes));
 }
 
 static void extents_collect(arena *a)
 {
 	struct free_list *l = &a->checkpoint.list;
 
-	l->ranges.count = slots_copy(&a->space.free, l->ranges.list);
+	slots_copy(&a->space.free, &l->ranges);
 	if (!broken(BROKEN_LIST_FORGETS))
 		(void)pending_each(&a->space.pending, extent_collect, l);
 }
@@ -223,23 +223,23 @@ static void list_cut(struct free_list *l)
 {
 	struct ranges *r = &l->ranges;
 
-	while (r->count > 0 && r->list[r->count - 1].start + r->list[r->count - 1].size == l->file_bytes)
-		l->file_bytes = r->list[--r->count].start;
+	while (r->count > 0 && range_end(r->list[r->count - 1]) == l->file_bytes)
+		l->file_bytes = range_start(r->list[--r->count]);
 }
 
-static int pair_write(arena *a, struct free_list *l, struct slot_range e)
+static int pair_write(arena *a, struct free_list *l, uint64_t start, uint64_t size)
 {
-	const int64_t gap = (int64_t)(e.start / DISK_UNIT - l->end);
+	const int64_t gap = (int64_t)(start / DISK_UNIT - l->end);
 	uint8_t pair[PAIR_MOST];
 	struct free_disk *chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
 	unsigned n;
 
-	assert(e.size > 0 && e.start % DISK_UNIT == 0 && e.size % DISK_UNIT == 0);
+	assert(size > 0 && start % DISK_UNIT == 0 && size % DISK_UNIT == 0);
 	/* Freed twice: two entries of a hostile file led to it. */
 	if (gap < 0)
 		return GRAVITY_CORRUPT;
 	n = varint_put(pair, (uint64_t)gap << 1);
-	n += varint_put(pair + n, e.size / DISK_UNIT);
+	n += varint_put(pair + n, size / DISK_UNIT);
 	if (chunk->used + n > chunk_room(chunk)) {
 		l->chunk++;
 		assert(l->chunk < a->checkpoint.chunk_count);
@@ -250,25 +250,23 @@ static int pair_write(arena *a, struct free_list *l, struct slot_range e)
 	memcpy((uint8_t *)(chunk + 1) + chunk->used, pair, n);
 	chunk->used += n;
 	chunk->head.aux++;
-	l->end = (e.start + e.size) / DISK_UNIT;
+	l->end = (start + size) / DISK_UNIT;
 	l->slots++;
-	l->bytes += e.size;
+	l->bytes += size;
 	return 0;
 }
 
 /* Pairs of the next extents. */
 static int list_write(arena *a, struct free_list *l)
 {
-	const struct slot_range *list = l->ranges.list;
 	const uint64_t count = l->ranges.count;
 	const uint64_t stop = count - l->at < STEP_EXTENTS ? count : l->at + STEP_EXTENTS;
 	int r = 0;
 
 	while (r == 0 && l->at < stop) {
-		struct slot_range e = list[l->at++];
-		for (; l->at < count && list[l->at].start == e.start + e.size; l->at++)
-			e.size += list[l->at].size;
-		r = pair_write(a, l, e);
+		uint64_t start, size;
+		ranges_take_run(&l->ranges, &l->at, &start, &size);
+		r = pair_write(a, l, start, size);
 	}
 	return r;
 }
@@ -300,7 +298,7 @@ static bool list_sort(arena *a, struct free_list *l)
 		list_cut(l);
 	survey_release(&a->checkpoint.survey, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)survey_take(&a->checkpoint.survey, a->os, l->ranges.list, l->ranges.count, l->file_bytes);
+	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes);
 	return true;
 }
 

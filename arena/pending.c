@@ -194,7 +194,7 @@ static void batch_take(struct pending *p, uint64_t died_max)
 		return;
 	while (count < BATCH_MOST && q->head + count < q->tail && queue_at(q, q->head + count)->died <= died_max)
 		count++;
-	if (ranges_init(&p->batch, p->os, count) != 0)
+	if (ranges_init(&p->batch, p->os, ranges_room(count, p->logged_bytes)) != 0)
 		return;
 	for (; count > 0; count--) {
 		const struct extent *e = queue_at(q, q->head);
@@ -216,7 +216,7 @@ static void batch_ask(const struct pending *p, const struct slots *free_slots)
 	unsigned count = 0;
 
 	for (; count < SLOTS_ASK && p->batch_at + count < p->batch.count; count++)
-		starts[count] = p->batch.list[p->batch_at + count].start;
+		starts[count] = range_start(p->batch.list[p->batch_at + count]);
 	slots_ask(free_slots, starts, count);
 }
 
@@ -227,20 +227,19 @@ static uint64_t batch_drain(struct pending *p, struct slots *free_slots, uint64_
 	uint64_t done = 0;
 
 	while (done < budget && p->batch_at < b->count) {
-		struct slot_range run = b->list[p->batch_at];
-		uint64_t count = 1;
+		uint64_t next = p->batch_at;
+		uint64_t start, size;
 		if (p->batch_at >= asked) {
 			batch_ask(p, free_slots);
 			asked = p->batch_at + SLOTS_ASK;
 		}
-		for (; p->batch_at + count < b->count && b->list[p->batch_at + count].start == run.start + run.size; count++)
-			run.size += b->list[p->batch_at + count].size;
+		ranges_take_run(b, &next, &start, &size);
 		/* What is free already, since two entries of a hostile file led to it, is not free twice. */
-		if (slots_insert(free_slots, run.start, run.size) == ENOMEM)
+		if (slots_insert(free_slots, start, size) == ENOMEM)
 			return done;
-		p->bytes -= run.size;
-		p->batch_at += count;
-		done += count;
+		p->bytes -= size;
+		done += next - p->batch_at;
+		p->batch_at = next;
 	}
 	if (p->batch_at == b->count) {
 		ranges_release(&p->batch, p->os);
@@ -341,7 +340,7 @@ int pending_each(const struct pending *p, pending_visit *visit, void *arg)
 	if (r == 0)
 		r = queue_each(&p->loose, visit, arg);
 	for (uint64_t i = p->batch_at; r == 0 && i < p->batch.count; i++) {
-		const struct extent e = {.start = p->batch.list[i].start, .size = p->batch.list[i].size};
+		const struct extent e = {.start = range_start(p->batch.list[i]), .size = range_size(p->batch.list[i])};
 		r = visit(arg, &e);
 	}
 	for (uint32_t i = 0; r == 0 && i < p->held_count; i++)

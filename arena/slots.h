@@ -27,6 +27,7 @@
 typedef uint32_t slot_id;
 #define SLOT_NONE UINT32_C(0)
 
+struct ranges;
 struct slots_key; /* both private to slots*.c */
 struct slots_node;
 
@@ -64,11 +65,8 @@ int slots_remove(struct slots *s, uint64_t start, uint64_t size);
 
 uint64_t slots_start(const struct slots *s, slot_id id);
 uint64_t slots_size(const struct slots *s, slot_id id);
-/* Copies all of them, in no order, into an array of s->count; returns how many there are. One sequential read. */
-struct slot_range {
-	uint64_t start, size;
-};
-uint64_t slots_copy(const struct slots *s, struct slot_range *out);
+/* Adds all of them, in no order, to ranges that have room for them. One sequential read. */
+void slots_copy(const struct slots *s, struct ranges *out);
 double slots_gravity(const struct slots *s, slot_id id);
 slot_id slots_next(const struct slots *s, slot_id id); /* in order of start; SLOT_NONE at the end */
 slot_id slots_prev(const struct slots *s, slot_id id);

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 
+#include "arena/ranges.h"
 #include "arena/slots_node.h"
 
 uint64_t slots_start(const struct slots *s, slot_id id)
@@ -34,15 +35,11 @@ double slots_gravity(const struct slots *s, slot_id id)
 	return slot_gravity(s, id);
 }
 
-uint64_t slots_copy(const struct slots *s, struct slot_range *out)
+void slots_copy(const struct slots *s, struct ranges *out)
 {
-	uint64_t n = 0;
-
 	for (slot_id id = 1; id < s->used; id++)
 		if (s->nodes[id].size > 0)
-			out[n++] = (struct slot_range){s->keys[id].start, s->nodes[id].size};
-	assert(n == s->count);
-	return n;
+			ranges_add(out, s->keys[id].start, s->nodes[id].size);
 }
 
 slot_id slots_next(const struct slots *s, slot_id id)

@@ -23,16 +23,16 @@ void survey_release(struct survey *s, const struct os *os)
 
 /* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
-static void extent_spread(const struct survey *s, uint64_t *room, struct slot_range e)
+static void extent_spread(const struct survey *s, uint64_t *room, uint64_t start, uint64_t size)
 {
-	while (e.size > 0 && e.start / s->segment < s->count) {
-		const uint64_t i = e.start / s->segment;
+	while (size > 0 && start / s->segment < s->count) {
+		const uint64_t i = start / s->segment;
 		const uint64_t end = (i + 1) * s->segment;
-		const uint64_t here = e.size < end - e.start ? e.size : end - e.start;
+		const uint64_t here = size < end - start ? size : end - start;
 		assert(here > 0);
 		room[i] += here;
-		e.start += here;
-		e.size -= here;
+		start += here;
+		size -= here;
 	}
 }
 
@@ -50,8 +50,7 @@ static void segments_grade(struct survey *s, const uint64_t *room)
 	}
 }
 
-int survey_take(struct survey *s, const struct os *os, const struct slot_range *list, uint64_t count,
-                uint64_t file_bytes)
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes)
 {
 	uint64_t *room;
 
@@ -67,12 +66,11 @@ int survey_take(struct survey *s, const struct os *os, const struct slot_range *
 		return ENOMEM;
 	}
 	memset(room, 0, s->count * sizeof *room);
-	for (uint64_t i = 0; i < count;) {
-		struct slot_range run = list[i++];
-		for (; i < count && list[i].start == run.start + run.size; i++)
-			run.size += list[i].size;
-		extent_spread(s, room, run);
-		s->large += run.size >= SURVEY_LARGE ? run.size : 0;
+	for (uint64_t at = 0; at < list->count;) {
+		uint64_t start, size;
+		ranges_take_run(list, &at, &start, &size);
+		extent_spread(s, room, start, size);
+		s->large += size >= SURVEY_LARGE ? size : 0;
 	}
 	segments_grade(s, room);
 	os->free(os, room);

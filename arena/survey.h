@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "arena/os.h"
-#include "arena/slots.h"
+#include "arena/ranges.h"
 
 #define SURVEY_SEGMENT (UINT64_C(256) << 10) /* bytes of a segment, more in a very long file      */
 #define SURVEY_LARGE (UINT64_C(64) << 10)    /* free extents of so much and more are worth a window */
@@ -29,10 +29,9 @@ struct survey {
 	uint32_t first[SURVEY_GRADES]; /* grade g: free from g/32 of it on */
 };
 
-/* From `count` extents in order of start, which may touch, of a file that ends at file_bytes. Those of a hostile file may
+/* From extents in order of start, which may touch, of a file that ends at file_bytes. Those of a hostile file may
  * overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
-int survey_take(struct survey *s, const struct os *os, const struct slot_range *list, uint64_t count,
-                uint64_t file_bytes);
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes);
 void survey_release(struct survey *s, const struct os *os);
 
 /* Takes the segment with the most free space out of the picture, if that is at least least/32 of it. */

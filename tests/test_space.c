@@ -414,14 +414,17 @@ END_TEST
 START_TEST(survey_ends_with_the_file)
 {
 	const uint64_t file_bytes = 3 * SURVEY_SEGMENT / 2;
-	const struct slot_range list[] = {{.start = SURVEY_SEGMENT / 2, .size = SURVEY_SEGMENT / 4},
-					  {.start = SURVEY_SEGMENT, .size = SURVEY_SEGMENT * 4},
-					  {.start = SURVEY_SEGMENT + 64, .size = 64},
-					  {.start = SURVEY_SEGMENT * 9, .size = 64}};
+	struct ranges list;
 	struct survey survey;
 	uint64_t start, end;
 
-	must_give(survey_take(&survey, os_posix(), list, 4, file_bytes), 0);
+	must_give(ranges_init(&list, os_posix(), 4), 0);
+	ranges_add(&list, SURVEY_SEGMENT / 2, SURVEY_SEGMENT / 4);
+	ranges_add(&list, SURVEY_SEGMENT, SURVEY_SEGMENT * 4);
+	ranges_add(&list, SURVEY_SEGMENT + 64, 64);
+	ranges_add(&list, SURVEY_SEGMENT * 9, 64);
+	must_give(survey_take(&survey, os_posix(), &list, file_bytes), 0);
+	ranges_release(&list, os_posix());
 	must(survey_next(&survey, 0, &start, &end));
 	must(start == 0 && end == SURVEY_SEGMENT);
 	must(!survey_next(&survey, 0, &start, &end));

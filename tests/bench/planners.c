@@ -124,11 +124,11 @@ static uint64_t segments_empty(bool mixed, unsigned freed, uint64_t want, uint64
 	uint64_t gained = 0, moved = 0;
 
 	file_perforate(&s, mixed, freed, seed);
-	must("an array", ranges_init(&list, s.os, s.count));
-	list.count = slots_copy(&s, list.list);
+	must("an array", ranges_init(&list, s.os, ranges_room(s.count, s.bytes)));
+	slots_copy(&s, &list);
 	while (!ranges_sorted(&list, FILE_BYTES))
 		ranges_sort_pass(&list);
-	must("a survey", survey_take(&survey, s.os, list.list, list.count, FILE_BYTES + BLOB_MOST));
+	must("a survey", survey_take(&survey, s.os, &list, FILE_BYTES + BLOB_MOST));
 	while (gained < SLOTS_WANTED * want && survey_next(&survey, 1, &start, &end)) {
 		const uint64_t room = segment_free(&s, start, end);
 		gained += room;
