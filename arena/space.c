@@ -6,6 +6,7 @@
  * 1. A free slot is reachable from no durable state and no reader.
  * 2. The file never exceeds max_bytes through growth.
  * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits.
+ * 4. A page of the table is one page of the file wherever a slot has that, or the file may grow for it.
  *
  * Cost: O(log n) in the number of slots. */
 #include "arena/space.h"
@@ -198,14 +199,49 @@ int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
 	return slot_cut(s, *offset, bytes);
 }
 
+static int cluster_end(struct space *s, struct cluster *c)
+{
+	const int r = c->start == c->end ? 0 : slots_insert(&s->free, c->start, c->end - c->start);
+
+	assert(c->start <= c->end);
+	if (r == 0)
+		*c = (struct cluster){0};
+	return r;
+}
+
 int space_end_cluster(struct space *s)
 {
-	const uint64_t start = s->cluster;
-	const uint64_t bytes = s->cluster_end - start;
-	const int r = bytes == 0 ? 0 : slots_insert(&s->free, start, bytes);
+	const int r = cluster_end(s, &s->pages);
 
+	return r != 0 ? r : cluster_end(s, &s->nodes);
+}
+
+/*      slot: |   |    |    |    |  |      whole pages of the file are cut out of its middle; what is left on either side
+ *                |<- cluster ->|          stays free
+ *
+ * Of the wished size where a slot has that, smaller otherwise. */
+static int pages_begin(struct space *s)
+{
+	const uint64_t slack = DISK_PAGE - DISK_UNIT; /* before the first multiple, at most */
+	const uint64_t wish = s->cluster_bytes > DISK_PAGE ? s->cluster_bytes : DISK_PAGE;
+	struct cluster c;
+	struct fit f;
+	int r = cluster_end(s, &s->pages);
+
+	if (r != 0)
+		return r;
+	f = fit_outside(s, wish + slack);
+	if (f.size == 0)
+		r = fit_obtain(s, DISK_PAGE + slack, s->max_bytes, &f);
+	if (r != 0)
+		return r;
+	c.start = page_round(f.start);
+	c.end = (f.start + f.size) & ~(DISK_PAGE - 1);
+	if (c.end - c.start > wish)
+		c.end = c.start + wish;
+	r = slot_cut(s, c.start, c.end - c.start);
 	if (r == 0)
-		s->cluster = s->cluster_end = 0;
+		s->pages = c;
 	return r;
 }
 
@@ -214,44 +250,67 @@ static uint64_t line_round(uint64_t offset)
 	return (offset + DISK_LINE - 1) & ~(DISK_LINE - 1);
 }
 
-/* A new cluster with room for `bytes` at least: of the wished size where a slot has that, smaller otherwise. */
-static int cluster_begin(struct space *s, uint64_t bytes)
+/* Wherever there is room. */
+static int place_squeeze(struct space *s, uint64_t bytes, uint64_t *offset)
 {
-	const uint64_t need = bytes + DISK_LINE - DISK_UNIT;
-	const uint64_t wish = s->cluster_bytes > need ? s->cluster_bytes : need;
 	struct fit f;
-	int r = space_end_cluster(s);
+	const int r = fit_obtain(s, bytes + DISK_LINE - DISK_UNIT, s->max_bytes, &f);
 
 	if (r != 0)
 		return r;
-	f = fit_outside(s, wish);
-	if (f.size == 0)
-		r = fit_obtain(s, need, s->max_bytes, &f);
-	if (r != 0)
-		return r;
-	f.size = f.size > wish ? wish : f.size;
-	r = slot_cut(s, f.start, f.size);
-	if (r != 0)
-		return r;
-	s->cluster = f.start;
-	s->cluster_end = f.start + f.size;
-	return 0;
+	*offset = line_round(f.start);
+	return slot_cut(s, *offset, bytes);
+}
+
+static bool no_room(int r)
+{
+	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == EFBIG;
+}
+
+static void cluster_take(struct cluster *c, uint64_t bytes, uint64_t *offset)
+{
+	assert(bytes <= c->end - c->start);
+	*offset = c->start;
+	c->start += bytes;
+}
+
+static int page_take(struct space *s, uint64_t *offset)
+{
+	const int r = s->pages.start == s->pages.end ? pages_begin(s) : 0;
+
+	if (no_room(r))
+		return place_squeeze(s, DISK_PAGE, offset);
+	if (r == 0)
+		cluster_take(&s->pages, DISK_PAGE, offset);
+	return r;
+}
+
+/* A page for the next nodes. */
+static int nodes_begin(struct space *s)
+{
+	uint64_t offset;
+	int r = cluster_end(s, &s->nodes);
+
+	if (r == 0)
+		r = page_take(s, &offset);
+	if (r == 0)
+		s->nodes = (struct cluster){offset, offset + DISK_PAGE};
+	return r;
 }
 
 int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 {
-	assert(bytes > 0 && bytes % DISK_LINE == 0);
-	if (line_round(s->cluster) + bytes > s->cluster_end) {
-		const int r = cluster_begin(s, bytes);
-		if (r != 0)
-			return r;
-	}
-	*offset = line_round(s->cluster);
-	/* Up to 56 bytes before it: a slot of their own until a neighbour is freed. */
-	if (*offset > s->cluster && slots_insert(&s->free, s->cluster, *offset - s->cluster) != 0)
-		return ENOMEM;
-	s->cluster = *offset + bytes;
-	return 0;
+	int r;
+
+	assert(bytes > 0 && bytes <= DISK_PAGE && bytes % DISK_LINE == 0);
+	if (bytes == DISK_PAGE)
+		return page_take(s, offset);
+	r = s->nodes.end - s->nodes.start < bytes ? nodes_begin(s) : 0;
+	if (no_room(r))
+		return place_squeeze(s, bytes, offset);
+	if (r == 0)
+		cluster_take(&s->nodes, bytes, offset);
+	return r;
 }
 
 /* Of a fit, what lies before the zone; none when that does not hold `need`. */

@@ -22,6 +22,11 @@
 /* A commit that is to be durable flushes each window that it wrote into: fewer and larger ones serve it better. */
 #define SPACE_WINDOW_DURABLE (UINT64_C(16) << 10)
 
+/* A stretch that was taken for things to come. */
+struct cluster {
+	uint64_t start, end; /* equal: nothing is left of it */
+};
+
 struct space {
 	struct map *map;
 	const struct readers *readers;
@@ -31,8 +36,8 @@ struct space {
 	uint64_t reserve;      /* the last so many bytes below max_bytes are closed to puts: the zone        */
 	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
 	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
-	uint64_t cluster, cluster_end; /* pages and nodes are taken from here, side by side; 0, 0: none      */
-	uint64_t cluster_bytes;        /* how much to take for it at a time                                  */
+	struct cluster pages, nodes;   /* pages of the table, and its nodes, are taken from here, side by side */
+	uint64_t cluster_bytes;        /* how much to take for pages at a time                               */
 	uint64_t window_least; /* bytes of a slot that is taken for a window while there is a choice          */
 	bool holes;    /* the file may have holes where slots are: what is taken is allocated first          */
 	bool no_punch; /* the file system cannot punch                                                       */
@@ -50,18 +55,19 @@ enum space_claim { SPACE_PUT, SPACE_RESERVED };
 /* Takes `bytes` from the first slot that holds them. 0, GRAVITY_FULL, ENOSPC, ENOMEM, errno. */
 int space_take(struct space *s, uint64_t bytes, uint64_t *offset);
 
-/* Takes a place for a page or node, at a multiple of 64, beside the ones taken before it: what is copied together dies
- * together, and leaves one large slot. Codes as above. */
+/* Takes a place for a page or node beside the ones taken before it: what is copied together dies together, and leaves
+ * one large slot. A page stands at a multiple of its 4 KiB, so that reading it is reading one page of the file, and nodes
+ * share such pages; where no slot has room for that, and the file may not grow, at any multiple of 64. Codes as above. */
 int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset);
 /* Says how large the table is: clusters are a share of it, so that a tiny store stays tiny. */
 static inline void space_cluster_size(struct space *s, uint64_t table_bytes)
 {
-	const uint64_t share = table_bytes / 16 & ~(DISK_LINE - 1);
+	const uint64_t share = table_bytes / 16 & ~(DISK_PAGE - 1);
 
 	s->cluster_bytes = share < (UINT64_C(256) << 10) ? share : UINT64_C(256) << 10;
 }
 
-/* Gives back what is left of the cluster, so that free slots are all that is free. 0 or ENOMEM. */
+/* Gives back what is left of the clusters, so that free slots are all that is free. 0 or ENOMEM. */
 int space_end_cluster(struct space *s);
 
 /* Where the zone begins; UINT64_MAX without a limit. */

@@ -36,7 +36,7 @@ START_TEST(taken_space_is_nobody_elses)
 		case 1:
 			bytes = rng_below(&r, 2) == 0 ? sizeof(struct page_disk) : sizeof(struct node_disk);
 			must_give(space_take_page(space, bytes, &start), 0);
-			must(start % DISK_LINE == 0);
+			must(start % (bytes == DISK_PAGE ? DISK_PAGE : DISK_LINE) == 0);
 			break;
 		case 2:
 			bytes = 8 * rng_size(&r, 20000);
@@ -62,6 +62,36 @@ START_TEST(taken_space_is_nobody_elses)
 	must(used.bytes + space->free.bytes == map_bytes(&bare.map) - DISK_DATA);
 	bare_sound(&bare);
 	slots_release(&used);
+	bare_close(&bare);
+}
+END_TEST
+
+/* A page or node crosses no page of the file where there is room that it need not; in a full store it takes a place that
+ * crosses one, and what is whole but too small for it is left. */
+START_TEST(table_pages_are_pages_of_the_file)
+{
+	uint64_t start;
+
+	bare_open(&bare, os_posix(), DISK_DATA, DISK_DATA + 64 * KIB);
+	for (unsigned i = 0; i < 15; i++) {
+		const uint64_t bytes = i % 5 == 0 ? sizeof(struct node_disk) : sizeof(struct page_disk);
+		must_give(space_take(space, 8 * (1 + i), &start), 0);
+		must_give(space_take_page(space, bytes, &start), 0);
+		must(start / DISK_PAGE == (start + bytes - 1) / DISK_PAGE);
+	}
+	must_give(space_end_cluster(space), 0);
+	while (space_take(space, 2 * DISK_PAGE, &start) == 0)
+		;
+	while (space_take(space, 8, &start) == 0)
+		;
+	must(space->free.bytes == 0);
+	/* Two pages' room, of which no multiple of 4,096 has a page's. */
+	space_return(space, DISK_DATA + 8 * KIB + 8, DISK_DATA + 16 * KIB - 8);
+	must_give(space_take_page(space, sizeof(struct page_disk), &start), 0);
+	must(start == DISK_DATA + 8 * KIB + DISK_LINE);
+	must_give(space_take_page(space, sizeof(struct node_disk), &start), 0);
+	must(start >= DISK_DATA + 12 * KIB + DISK_LINE && start % DISK_LINE == 0);
+	must_give(space_take_page(space, sizeof(struct page_disk), &start), GRAVITY_FULL);
 	bare_close(&bare);
 }
 END_TEST
@@ -163,7 +193,7 @@ START_TEST(evicted_range_is_left_alone)
 		space->evict_end =
 			space->evict_start + 8 * rng_below(&r, (DISK_DATA + 256 * KIB - space->evict_start) / 8 + 1);
 		for (unsigned i = 0; i < 60; i++) {
-			const uint64_t bytes = DISK_LINE * (1 + rng_below(&r, 200));
+			uint64_t bytes = DISK_LINE * (1 + rng_below(&r, 200));
 			uint64_t start, end;
 			switch (rng_below(&r, 3)) {
 			case 0:
@@ -171,6 +201,7 @@ START_TEST(evicted_range_is_left_alone)
 				end = start + bytes;
 				break;
 			case 1:
+				bytes = rng_below(&r, 2) == 0 ? sizeof(struct page_disk) : sizeof(struct node_disk);
 				must_give(space_take_page(space, bytes, &start), 0);
 				end = start + bytes;
 				break;
@@ -463,6 +494,7 @@ int main(void)
 {
 	const TTest *const taking[] = {
 		taken_space_is_nobody_elses,
+		table_pages_are_pages_of_the_file,
 		file_grows_when_nothing_fits,
 		limit_and_reserve_hold,
 		small_slots_are_windows_of_last_resort,
