@@ -245,6 +245,7 @@ int recover(arena *a)
 		r = header_settle(a);
 		if (r == 0)
 			r = recover_space(a);
+		space_cluster_size(&a->space, a->table.bytes);
 		if (r == 0)
 			r = chain_replay(a, blobs);
 	}
