@@ -279,7 +279,7 @@ static void checkpoint_finish(arena *a)
 	space_trim(&a->space, a->header.file_bytes);
 	/* Less than that is room for the next changes. */
 	if (a->space.free.bytes > (a->live_bytes + a->table.bytes) / PUNCH_SHARE)
-		space_punch(&a->space);
+		space_punch(&a->space, SPACE_PUNCH_LEAST, UINT64_MAX);
 }
 
 void checkpoint_poll(arena *a)

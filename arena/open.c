@@ -19,6 +19,8 @@
 #define CREATE_TRIES 8
 /* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
 #define CLOSE_REPLAY (UINT64_C(16) << 10)
+/* So many slots of a page and more are punched then: some ten microseconds each. */
+#define CLOSE_PUNCHES UINT64_C(16384)
 
 static int arena_new(const struct arena_options *o, arena **out)
 {
@@ -315,6 +317,7 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 /* Everything that was committed, and the mark that says so, on stable storage. */
 static int close_flush(arena *a)
 {
+	bool checkpointed;
 	int r = arena_failed(a) ? GRAVITY_FAILED : 0;
 
 	if (r != 0 || a->read_only || a->map.mode != OS_MAP_SHARED)
@@ -323,7 +326,8 @@ static int close_flush(arena *a)
 		r = writer_session(a);
 	if (r != 0 || !a->session)
 		return r;
-	if (a->log.bytes >= CLOSE_REPLAY) {
+	checkpointed = a->log.bytes >= CLOSE_REPLAY;
+	if (checkpointed) {
 		r = checkpoint_twice(a, true);
 		/* What has no room for a checkpoint is replayed at the next open. */
 		if (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == ENOMEM)
@@ -337,7 +341,10 @@ static int close_flush(arena *a)
 	if (r == 0) {
 		(void)space_end_cluster(&a->space);
 		space_trim(&a->space, a->header.file_bytes);
-		space_punch(&a->space);
+		space_punch(&a->space, SPACE_PUNCH_LEAST, UINT64_MAX);
+		/* What wrote little has made few slots that were not there when it came. */
+		if (checkpointed)
+			space_punch(&a->space, DISK_PAGE, CLOSE_PUNCHES);
 	}
 	return r;
 }

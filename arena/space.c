@@ -20,7 +20,6 @@
 
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
-#define PUNCH_LEAST (UINT64_C(64) << 10)
 #define DRAIN_STEP 1024u
 #define GROW_SHARE 32 /* of the file's length, at a time */
 
@@ -416,17 +415,20 @@ uint64_t space_drain(struct space *s, uint64_t budget)
 	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
 }
 
-void space_punch(struct space *s)
+void space_punch(struct space *s, uint64_t least, uint64_t most)
 {
 	const struct os *os = s->map->os;
 	uint64_t at = 0;
 	slot_id id;
 
+	assert(least >= DISK_PAGE);
 	if (s->no_punch || s->map->mode != OS_MAP_SHARED)
 		return;
-	while ((id = slots_first_fit_from(&s->free, PUNCH_LEAST, at)) != SLOT_NONE) {
+	for (; most > 0 && (id = slots_first_fit_from(&s->free, least, at)) != SLOT_NONE; most--) {
 		const uint64_t start = page_round(slots_start(&s->free, id));
 		at = slots_start(&s->free, id) + slots_size(&s->free, id);
+		if (start >= (at & ~(DISK_PAGE - 1)))
+			continue;
 		s->holes = true;
 		if (os->punch(os, s->map->file, start, (at & ~(DISK_PAGE - 1)) - start) != 0) {
 			s->no_punch = true;
