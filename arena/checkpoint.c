@@ -32,6 +32,7 @@
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
 #define DEAD_SHARE 2     /* of the live bytes, also where nothing is written */
 #define RESERVE_SHARE 4
+#define PAGES_WORTH 2 /* bytes of pages written for a dead one, where the file is above its target */
 #define LOG_MOST (UINT64_C(64) << 20)
 #define PUNCH_SHARE 8 /* of the live bytes */
 #define TWICE_LEAST (UINT64_C(1) << 20)
@@ -63,19 +64,20 @@ static uint64_t waiting_most(uint64_t live, uint64_t share)
 
 /* It is due when it frees enough: a share of the live bytes that is being written again, or a larger one where records
  * are only deleted; and as much as it writes, since every page that was replaced since the last one is written by the
- * next. Or when the log has become long to replay. */
+ * next, or half of that where the file is longer than it should be. Or when the log has become long to replay. */
 bool checkpoint_due(const arena *a)
 {
 	const struct space *s = &a->space;
 	const uint64_t live = a->live_bytes + a->table.bytes;
 	const uint64_t waiting = waiting_most(live, WAITING_SHARE);
+	const bool limited = s->max_bytes != UINT64_MAX;
 
 	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s))
 		return true;
-	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes)
+	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes / (!limited && tidy_above_target(a) ? PAGES_WORTH : 1))
 		return false;
 	/* Under a limit what is only deleted now is wanted back before long. */
-	return s->max_bytes != UINT64_MAX || (a->log.bytes >= waiting && arena_space_wanted(a)) ||
+	return limited || (a->log.bytes >= waiting && arena_space_wanted(a)) ||
 	       s->dead_bytes >= waiting_most(live, DEAD_SHARE);
 }
 

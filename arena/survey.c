@@ -4,9 +4,10 @@
 /* survey.c owns the picture of where free space lies.
  *
  * 1. Each segment that is partly free stands in the list of its grade once; one that is wholly free, or not at all, in none.
+ *    Large extents are clean already and no part of a segment here: what counts is how much of the rest is free.
  * 2. count segments cover the file up to its end; none is longer than it needs to be for there to be SEGMENTS_MOST.
  *
- * Cost: one pass over the list; 8 bytes a segment, 4 of which are kept. */
+ * Cost: one pass over the list; 20 bytes a segment, 4 of which are kept. */
 #include "arena/survey.h"
 
 #include <assert.h>
@@ -14,6 +15,11 @@
 #include <string.h>
 
 #define SEGMENTS_MOST (UINT64_C(1) << 18)
+
+/* Free bytes of a segment, by the size of the extents that they are of. */
+struct segment_room {
+	uint64_t small, large;
+};
 
 void survey_release(struct survey *s, const struct os *os)
 {
@@ -23,27 +29,30 @@ void survey_release(struct survey *s, const struct os *os)
 
 /* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
-static void extent_spread(const struct survey *s, uint64_t *room, uint64_t start, uint64_t size)
+static void extent_spread(const struct survey *s, struct segment_room *room, uint64_t start, uint64_t size)
 {
+	const bool large = size >= SURVEY_LARGE;
+
 	while (size > 0 && start / s->segment < s->count) {
 		const uint64_t i = start / s->segment;
 		const uint64_t end = (i + 1) * s->segment;
 		const uint64_t here = size < end - start ? size : end - start;
 		assert(here > 0);
-		room[i] += here;
+		*(large ? &room[i].large : &room[i].small) += here;
 		start += here;
 		size -= here;
 	}
 }
 
-static void segments_grade(struct survey *s, const uint64_t *room)
+static void segments_grade(struct survey *s, const struct segment_room *room)
 {
 	for (unsigned g = 0; g < SURVEY_GRADES; g++)
 		s->first[g] = SURVEY_NONE;
 	/* From the last to the first, so that a list begins with the lowest. */
 	for (uint32_t i = s->count; i-- > 0;) {
-		const uint64_t grade = room[i] * SURVEY_GRADES / s->segment;
-		if (room[i] == 0 || grade >= SURVEY_GRADES)
+		const uint64_t rest = s->segment > room[i].large ? s->segment - room[i].large : 0;
+		const uint64_t grade = rest == 0 ? SURVEY_GRADES : room[i].small * SURVEY_GRADES / rest;
+		if (room[i].small == 0 || grade >= SURVEY_GRADES)
 			continue;
 		s->next[i] = s->first[grade];
 		s->first[grade] = i;
@@ -52,7 +61,7 @@ static void segments_grade(struct survey *s, const uint64_t *room)
 
 int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes)
 {
-	uint64_t *room;
+	struct segment_room *room;
 
 	*s = (struct survey){.segment = SURVEY_SEGMENT};
 	while (file_bytes / s->segment >= SEGMENTS_MOST)

@@ -26,7 +26,7 @@ struct survey {
 	uint32_t count;
 	uint64_t large;    /* bytes of the free extents that are large */
 	uint32_t *next;    /* next[i]: another segment of the same grade */
-	uint32_t first[SURVEY_GRADES]; /* grade g: free from g/32 of it on */
+	uint32_t first[SURVEY_GRADES]; /* grade g: beside its large extents, free from g/32 of it on */
 };
 
 /* From extents in order of start, which may touch, of a file that ends at file_bytes. Those of a hostile file may
@@ -34,7 +34,7 @@ struct survey {
 int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes);
 void survey_release(struct survey *s, const struct os *os);
 
-/* Takes the segment with the most free space out of the picture, if that is at least least/32 of it. */
+/* Takes the emptiest segment out of the picture, if at least least/32 of it are free, its large extents aside. */
 bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end);
 
 #endif

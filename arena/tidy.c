@@ -7,12 +7,13 @@
  * Nothing is done while the file is within its target. Above it, what a step empties is chosen from the survey that the
  * last checkpoint took (arena/survey.h), the emptiest segment first:
  *
- *   too little is clean    large free slots, and segments that will be ones at the next checkpoint, are to hold what the
- *                          next interval between checkpoints writes, so that the file need not grow for it
- *   enough is              segments that are nearly half empty, which cost less to move than they give
- *   much more than enough  the end of the file, where there is a large slot further down: the file is cut
+ *   clean is more than enough   the end of the file, where there is a large slot further down: the file is cut
+ *   clean is too little         large free slots, and segments that will be ones at the next checkpoint, are to hold what
+ *                               the next interval between checkpoints writes, so that the file need not grow for it; and
+ *                               half of what the file is above its target besides, so that it can be cut
+ *   between the two             segments that are nearly half empty, which cost less to move than they give
  *
- * A planner that was asked for chooses in the first case instead.
+ * A planner that was asked for chooses instead where too little is clean.
  *
  * 1. A step moves at most TIDY_STEP bytes, and all steps together at most TIDY_RATIO times what was written and freed.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
@@ -38,6 +39,8 @@
 #define ASKED_GRADE 12u
 #define SHORT_GRADE 10u
 #define SHORT_GRADE_LEAST 4u
+#define CUT_SHARE 4   /* of the need, clean beyond it: the file is cut                  */
+#define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
 #define SHORT_GRADE_SHARE 80 /* of the live bytes above the target: a grade less */
 
 static uint64_t tidy_live(const arena *a)
@@ -63,8 +66,14 @@ static bool held_up(const arena *a)
 	return atomic_load(&a->readers.snapshots) > 0 && a->space.pending.bytes > tidy_live(a) / 4;
 }
 
+/* What a step empties. */
+struct stretch {
+	uint64_t start, end;
+	uint64_t gain; /* of it, what becomes clean: not the large slots in it, which are, nor what is cut */
+};
+
 /* A stretch at the end of what this interval has not emptied yet. */
-static bool end_plan(const arena *a, uint64_t *start, uint64_t *end)
+static bool end_plan(const arena *a, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
 	const uint64_t upper = a->tidy.end != 0 && a->tidy.end < map_bytes(&a->map) ? a->tidy.end : map_bytes(&a->map);
@@ -72,6 +81,7 @@ static bool end_plan(const arena *a, uint64_t *start, uint64_t *end)
 	uint64_t occupied = 0;
 	uint64_t at = upper;
 
+	*t = (struct stretch){.end = upper};
 	/* Back over slots until enough lies between them; it must begin behind a slot, where a boundary is known. */
 	for (; id != SLOT_NONE && occupied < TIDY_STEP; id = slots_prev(s, id)) {
 		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
@@ -80,107 +90,118 @@ static bool end_plan(const arena *a, uint64_t *start, uint64_t *end)
 		if (occupied > 4 * TIDY_STEP)
 			return false;
 		at = slots_start(s, id);
-		*start = slot_end < upper ? slot_end : upper;
+		t->start = slot_end < upper ? slot_end : upper;
 	}
-	*end = upper;
-	return occupied > 0 && *start > map_bytes(&a->map) / 2;
+	return occupied > 0 && t->start > map_bytes(&a->map) / 2;
 }
 
 /* What a segment has now that is worth emptying: from the end of its first slot on, at most TIDY_STEP bytes of data. */
-static bool segment_look(const arena *a, unsigned least, uint64_t *start, uint64_t *end)
+static bool segment_look(const arena *a, unsigned least, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
-	const uint64_t whole = *end - *start;
-	slot_id id = slots_at_or_before(s, *start);
-	uint64_t room = 0, moved = 0;
+	slot_id id = slots_at_or_before(s, t->start);
+	uint64_t room = 0, large = 0, moved = 0;
 	uint64_t at;
 
-	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= *start)
-		id = slots_at_or_after(s, *start);
-	if (id == SLOT_NONE || slots_start(s, id) >= *end)
+	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= t->start)
+		id = slots_at_or_after(s, t->start);
+	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
 		return false;
-	at = *start = slots_start(s, id) + slots_size(s, id);
-	for (id = slots_next(s, id); id != SLOT_NONE && slots_start(s, id) < *end; id = slots_next(s, id)) {
-		moved += slots_start(s, id) - at;
+	at = t->start = slots_start(s, id) + slots_size(s, id);
+	for (id = slots_next(s, id); id != SLOT_NONE && slots_start(s, id) < t->end; id = slots_next(s, id)) {
+		const uint64_t start = slots_start(s, id);
+		const uint64_t size = slots_size(s, id);
+		moved += start - at;
 		if (moved > TIDY_STEP)
 			break;
-		at = slots_start(s, id) + slots_size(s, id);
-		room += slots_size(s, id);
+		at = start + size;
+		*(size >= SURVEY_LARGE ? &large : &room) += at < t->end ? size : t->end - start;
 	}
 	if (moved > TIDY_STEP)
-		*end = at;
-	if (*start >= *end || (a->log.at.cursor >= *start && a->log.at.cursor < *end))
+		t->end = at;
+	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
 		return false;
-	return room * SURVEY_GRADES >= least * (*end - *start) && room < whole;
+	t->gain = t->end - t->start - large;
+	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
 }
 
-static bool segment_plan(arena *a, unsigned least, uint64_t *start, uint64_t *end)
+static bool segment_plan(arena *a, unsigned least, struct stretch *t)
 {
 	/* What has become emptier since the survey was taken is worth a look. */
-	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, start, end); i++)
-		if (segment_look(a, least, start, end))
+	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, &t->start, &t->end); i++)
+		if (segment_look(a, least, t))
 			return true;
 	return false;
 }
 
-static bool planner_plan(const arena *a, uint64_t *start, uint64_t *end)
+static bool planner_plan(const arena *a, struct stretch *t)
 {
 	struct plan plan;
 
 	if (plan_run(&a->space.free, a->planner, UINT64_MAX, TIDY_STEP, &plan) != 0 || plan.moved == 0)
 		return false;
-	*start = plan.first_end;
-	*end = plan.end - plan.start > TIDY_CREDIT_MOST ? plan.start + TIDY_CREDIT_MOST : plan.end;
-	return *start < *end;
+	t->start = plan.first_end;
+	t->end = plan.end - plan.start > TIDY_CREDIT_MOST ? plan.start + TIDY_CREDIT_MOST : plan.end;
+	t->gain = t->start < t->end ? t->end - t->start : 0;
+	return t->gain > 0;
 }
 
-/* What is clean by the next checkpoint, beyond what is written until then and in the interval that follows. */
+/* What is clean by the next checkpoint, beyond what is written until then and in the interval that follows. Pages that are
+ * copied until then are no loss: the places that they leave are clean as well, since they were taken side by side. */
 static int64_t clean_left(const arena *a)
 {
 	const struct tidy *t = &a->tidy;
-	const uint64_t taken = a->log.bytes + a->space.copied_bytes;
 
-	return (int64_t)(t->survey.large + t->prepared) - (int64_t)(t->need + taken);
+	return (int64_t)(t->survey.large + t->prepared) - (int64_t)(t->need + a->log.bytes);
+}
+
+static uint64_t tidy_above(const arena *a)
+{
+	return map_bytes(&a->map) - tidy_target(a, TIDY_TARGET_SHARE);
 }
 
 static unsigned short_grade(const arena *a)
 {
-	const uint64_t above = map_bytes(&a->map) - tidy_target(a, TIDY_TARGET_SHARE);
-	const uint64_t grades = above / (tidy_live(a) / SHORT_GRADE_SHARE + 1);
+	const uint64_t grades = tidy_above(a) / (tidy_live(a) / SHORT_GRADE_SHARE + 1);
 
 	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
 }
 
-static bool step_plan(arena *a, uint64_t *start, uint64_t *end)
+/* Only where there is a large slot further down for what stands there. */
+static bool cut_plan(arena *a, struct stretch *t)
+{
+	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
+
+	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2 || !end_plan(a, t))
+		return false;
+	a->tidy.end = t->start;
+	return true;
+}
+
+static bool step_plan(arena *a, struct stretch *t)
 {
 	const int64_t left = clean_left(a);
-	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
+	/* One that has a limit may be as long as that. */
+	const int64_t wanted = a->space.max_bytes == UINT64_MAX ? (int64_t)(tidy_above(a) / ABOVE_SHARE) : 0;
 
 	/* Near a size limit a planner's runs may be far too long for the room that there is. */
 	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
-		return planner_plan(a, start, end);
-	if (left < 0)
-		return segment_plan(a, short_grade(a), start, end);
-	if (segment_plan(a, HALF_GRADE, start, end))
+		return planner_plan(a, t);
+	if (left >= (int64_t)(a->tidy.need / CUT_SHARE + TIDY_SLACK) && cut_plan(a, t))
 		return true;
-	if (left < (int64_t)(a->tidy.need + TIDY_SLACK) || large == SLOT_NONE ||
-	    slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2 || !end_plan(a, start, end))
-		return false;
-	a->tidy.end = *start;
-	return true;
+	return segment_plan(a, left < wanted ? short_grade(a) : HALF_GRADE, t);
 }
 
 static bool tidy_step(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
-	uint64_t start = 0;
-	uint64_t end = 0;
+	struct stretch t = {0};
 	uint64_t moved;
 
-	if (!step_plan(a, &start, &end))
+	if (!step_plan(a, &t))
 		return false;
-	if (evacuate(a, start, end) == 0)
-		a->tidy.prepared += end - start;
+	if (evacuate(a, t.start, t.end) == 0)
+		a->tidy.prepared += t.gain;
 	moved = a->bytes_moved - before;
 	a->tidy.credit -= moved < a->tidy.credit ? moved : a->tidy.credit;
 	return true;
@@ -190,14 +211,14 @@ bool tidy_halves(arena *a)
 {
 	const uint64_t share = map_bytes(&a->map) / HALVES_SHARE;
 	const uint64_t before = a->bytes_moved;
-	uint64_t start, end;
+	struct stretch t;
 
 	/* Under a limit space is wanted inside the file. */
 	if (held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX ||
 	    map_bytes(&a->map) <= tidy_target(a, ASKED_TARGET_SHARE))
 		return false;
 	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
-		if (!segment_plan(a, ASKED_GRADE, &start, &end) || evacuate(a, start, end) != 0)
+		if (!segment_plan(a, ASKED_GRADE, &t) || evacuate(a, t.start, t.end) != 0)
 			break;
 	return a->bytes_moved > before;
 }

@@ -450,7 +450,7 @@ START_TEST(survey_ends_with_the_file)
 	uint64_t start, end;
 
 	must_give(ranges_init(&list, os_posix(), 4), 0);
-	ranges_add(&list, SURVEY_SEGMENT / 2, SURVEY_SEGMENT / 4);
+	ranges_add(&list, SURVEY_SEGMENT / 2, SURVEY_LARGE / 2);
 	ranges_add(&list, SURVEY_SEGMENT, SURVEY_SEGMENT * 4);
 	ranges_add(&list, SURVEY_SEGMENT + 64, 64);
 	ranges_add(&list, SURVEY_SEGMENT * 9, 64);
@@ -458,6 +458,32 @@ START_TEST(survey_ends_with_the_file)
 	ranges_release(&list, os_posix());
 	must(survey_next(&survey, 0, &start, &end));
 	must(start == 0 && end == SURVEY_SEGMENT);
+	must(!survey_next(&survey, 0, &start, &end));
+	survey_release(&survey, os_posix());
+}
+END_TEST
+
+/* What is free in one large piece makes nothing worth moving: a segment is as empty as the rest of it is. */
+START_TEST(large_extents_are_no_part_of_a_segment)
+{
+	const uint64_t third = 2 * SURVEY_SEGMENT;
+	struct ranges list;
+	struct survey survey;
+	uint64_t start, end;
+
+	must_give(ranges_init(&list, os_posix(), 5), 0);
+	ranges_add(&list, 0, SURVEY_SEGMENT - 64 * KIB);
+	ranges_add(&list, SURVEY_SEGMENT - 32 * KIB, 8 * KIB);
+	ranges_add(&list, SURVEY_SEGMENT + 32 * KIB, 16 * KIB);
+	ranges_add(&list, SURVEY_SEGMENT + 64 * KIB, 32 * KIB);
+	ranges_add(&list, third, 128 * KIB);
+	must_give(survey_take(&survey, os_posix(), &list, third + SURVEY_SEGMENT / 2), 0);
+	ranges_release(&list, os_posix());
+	must(survey.large == SURVEY_SEGMENT + 64 * KIB);
+	/* 48 KiB of 256, then 8 of 64. */
+	must(survey_next(&survey, 0, &start, &end) && start == SURVEY_SEGMENT && end == 2 * SURVEY_SEGMENT);
+	must(!survey_next(&survey, 5, &start, &end));
+	must(survey_next(&survey, 4, &start, &end) && start == 0);
 	must(!survey_next(&survey, 0, &start, &end));
 	survey_release(&survey, os_posix());
 }
@@ -503,7 +529,7 @@ int main(void)
 	};
 	const TTest *const plans[] = {plans_are_as_good_as_they_say};
 	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, survey_ends_with_the_file,
-					emptied_store_is_small};
+					large_extents_are_no_part_of_a_segment, emptied_store_is_small};
 	Suite *suite = suite_create("space");
 
 	testing_add(suite, "taking", taking, sizeof(taking) / sizeof(taking[0]));
