@@ -7,11 +7,11 @@
  * Nothing is done while the file is within its target. Above it, what a step empties is chosen from the survey that the
  * last checkpoint took (arena/survey.h), the emptiest segment first:
  *
- *   clean is more than enough   the end of the file, where there is a large slot further down: the file is cut
- *   clean is too little         large free slots, and segments that will be ones at the next checkpoint, are to hold what
- *                               the next interval between checkpoints writes, so that the file need not grow for it; and
- *                               half of what the file is above its target besides, so that it can be cut
- *   between the two             segments that are nearly half empty, which cost less to move than they give
+ *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
+ *                         next interval between checkpoints writes, so that the file need not grow for it; and half of
+ *                         what the file is above its target besides
+ *   that much is          the end of the file, where there is a large slot further down: the file is cut
+ *   otherwise             segments that are nearly half empty, which cost less to move than they give
  *
  * A planner that was asked for chooses instead where too little is clean.
  *
@@ -39,7 +39,6 @@
 #define ASKED_GRADE 12u
 #define SHORT_GRADE 10u
 #define SHORT_GRADE_LEAST 4u
-#define CUT_SHARE 4   /* of the need, clean beyond it: the file is cut                  */
 #define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
 #define SHORT_GRADE_SHARE 80 /* of the live bytes above the target: a grade less */
 
@@ -187,9 +186,11 @@ static bool step_plan(arena *a, struct stretch *t)
 	/* Near a size limit a planner's runs may be far too long for the room that there is. */
 	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
 		return planner_plan(a, t);
-	if (left >= (int64_t)(a->tidy.need / CUT_SHARE + TIDY_SLACK) && cut_plan(a, t))
+	if (left < wanted)
+		return segment_plan(a, short_grade(a), t);
+	if ((wanted > (int64_t)TIDY_STEP || left >= (int64_t)(a->tidy.need + TIDY_SLACK)) && cut_plan(a, t))
 		return true;
-	return segment_plan(a, left < wanted ? short_grade(a) : HALF_GRADE, t);
+	return segment_plan(a, HALF_GRADE, t);
 }
 
 static bool tidy_step(arena *a)
