@@ -21,7 +21,7 @@
 
 /* Fewer are inserted as they come; more are sorted in turns, each some milliseconds. */
 #define BATCH_LEAST 256u
-#define BATCH_MOST 131072u
+#define BATCH_MOST 65536u
 
 void pending_init(struct pending *p, const struct os *os)
 {
