@@ -215,6 +215,14 @@ int space_end_cluster(struct space *s)
 	return r != 0 ? r : cluster_end(s, &s->nodes);
 }
 
+/* The first slot that could hold a page, if it happens to hold one at a multiple of DISK_PAGE: one that a page has left. */
+static struct fit fit_page(const struct space *s)
+{
+	const struct fit f = fit_outside(s, DISK_PAGE);
+
+	return page_round(f.start) + DISK_PAGE <= f.start + f.size ? f : (struct fit){0};
+}
+
 /*      slot: |   |    |    |    |  |      whole pages of the file are cut out of its middle; what is left on either side
  *                |<- cluster ->|          stays free
  *
@@ -229,7 +237,9 @@ static int pages_begin(struct space *s)
 
 	if (r != 0)
 		return r;
-	f = fit_outside(s, wish + slack);
+	f = wish > DISK_PAGE ? fit_outside(s, wish + slack) : (struct fit){0};
+	if (f.size == 0)
+		f = fit_page(s);
 	if (f.size == 0)
 		r = fit_obtain(s, DISK_PAGE + slack, s->max_bytes, &f);
 	if (r != 0)
