@@ -180,8 +180,9 @@ static bool cut_plan(arena *a, struct stretch *t)
 static bool step_plan(arena *a, struct stretch *t)
 {
 	const int64_t left = clean_left(a);
-	/* One that has a limit may be as long as that. */
-	const int64_t wanted = a->space.max_bytes == UINT64_MAX ? (int64_t)(tidy_above(a) / ABOVE_SHARE) : 0;
+	/* One that has a limit may be as long as that; a planner is asked for what is needed alone. */
+	const bool shorten = a->space.max_bytes == UINT64_MAX && a->planner == GRAVITY_DEFAULT;
+	const int64_t wanted = shorten ? (int64_t)(tidy_above(a) / ABOVE_SHARE) : 0;
 
 	/* Near a size limit a planner's runs may be far too long for the room that there is. */
 	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
