@@ -276,6 +276,7 @@ static void killed_make(struct making *m)
 	move(m, 27);
 	hop(m);
 	put_all(m, 24, 25);
+	put_all(m, 9, 14);
 	txn = store_begin(m->db, GKV_WRITE);
 	contents_put(&(struct contents){0}, txn, 8, 1, 40);
 	contents_put(&(struct contents){0}, txn, HOLES, 2, 90);

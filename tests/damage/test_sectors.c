@@ -112,7 +112,7 @@ static void zeroed(enum specimen_end end, bool deep)
 	}
 	for (unsigned k = 0; k < PART_TAIL; k++)
 		must(w->kinds[k] > 0 || (end == SPECIMEN_CLEAN && k >= PART_REPLACED && k != PART_LIST));
-	must(w->found > 0 && w->unnoticed > 0 && (w->earlier > 0) == (end == SPECIMEN_KILLED && !deep));
+	must(w->found > 0 && w->unnoticed > 0 && (w->earlier > 0) == (end == SPECIMEN_KILLED));
 	wreck_end(w, "zeroed");
 }
 
