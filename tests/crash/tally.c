@@ -62,7 +62,8 @@ static void stage_move(struct life *l, enum sim_call call)
 		t->stage[STAGE_SWEEP_END] += call == SIM_TRUNCATE || call == SIM_PUNCH;
 		return;
 	}
-	if (moving && l->crash->workload->max_bytes != 0 && l->stage != STAGE_MAKE)
+	/* What was emptied waits for a checkpoint. */
+	if ((moving || a->tidy.prepared > 0) && l->crash->workload->max_bytes != 0 && l->stage != STAGE_MAKE)
 		t->stage[STAGE_ROOM]++;
 	else if (moving && l->stage == STAGE_MAKE)
 		t->stage[l->planner == GRAVITY_GRAVITY ? STAGE_GRAVITY : STAGE_CHEAPEST]++;
