@@ -112,6 +112,7 @@ struct tidy {
 	/* Under a size limit. */
 	uint64_t look_at;     /* log.written from which on to look again whether enough is clean       */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
+	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
 	uint64_t swept, swept_live; /* log.written and live bytes when the last sweep for a put was in vain */
 };
 

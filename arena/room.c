@@ -296,6 +296,25 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim)
 	return r == GRAVITY_FULL ? 0 : r;
 }
 
+/* Everything that is free, or will be. */
+static uint64_t room_all(const arena *a)
+{
+	return space_left(&a->space) + a->space.pending.bytes;
+}
+
+/* As much was refused before, and nothing was freed since: a put that is tried again and again costs no checkpoints. */
+static bool refused_before(const arena *a, uint64_t want)
+{
+	return limited(a) && a->tidy.refused != 0 && want >= a->tidy.refused && room_all(a) <= a->tidy.refused_room;
+}
+
+static int refuse(arena *a, uint64_t want)
+{
+	a->tidy.refused = want;
+	a->tidy.refused_room = room_all(a);
+	return GRAVITY_FULL;
+}
+
 int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
 {
 	const struct space *s = &a->space;
@@ -307,13 +326,15 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	room_measure(a);
 	if (space_fits(s, want, claim))
 		return 0;
+	if (claim == SPACE_PUT && refused_before(a, want))
+		return GRAVITY_FULL;
 	if (s->pending.bytes > 0)
 		r = settle(a);
 	if (r == 0 && !space_fits(s, want, claim))
 		log_shed_window(&a->log);
 	for (int i = 0; r == 0 && i < MAKE_TRIES && idle < IDLE_MOST && !space_fits(s, want, claim); i++) {
 		if (claim == SPACE_PUT && !space_allows(s, want))
-			return GRAVITY_FULL;
+			return refuse(a, want);
 		r = room_round(a, planner, want, claim);
 		idle = room_made(a) > best ? 0 : idle + 1;
 		best = room_made(a) > best ? room_made(a) : best;
@@ -322,7 +343,9 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 		r = everything_sweep(a, want, claim);
 	if (r != 0)
 		return r;
-	return space_fits(s, want, claim) ? 0 : GRAVITY_FULL;
+	if (space_fits(s, want, claim))
+		return 0;
+	return claim == SPACE_PUT ? refuse(a, want) : GRAVITY_FULL;
 }
 
 /* Where these fail, the transaction may succeed all the same. */
