@@ -22,7 +22,6 @@
 
 #define EVACUATE_COMMIT (UINT64_C(256) << 10) /* bytes of a commit of moves */
 #define EVACUATE_BATCH 32u
-#define EVACUATE_FEW 8u /* under a limit, where each is a commit: the pages that it copies must find a place */
 
 static bool table_leads_to(arena *a, const struct blob_disk *b)
 {
@@ -96,11 +95,6 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 	return r;
 }
 
-static bool limited(const arena *a)
-{
-	return a->space.max_bytes != UINT64_MAX;
-}
-
 /* What a walk over a stretch remembers. */
 struct evacuation {
 	arena *a;
@@ -128,16 +122,15 @@ static int record_move(arena *a, const struct blob_disk *b)
 		return r;
 	if (b->size > 0)
 		memcpy(data, b + 1, b->size);
+	a->bytes_moved += blob_span(b->size);
 	return 0;
 }
 
 static int moves_commit(arena *a)
 {
-	const uint64_t moved = a->writer.written;
 	uint64_t seq;
 	const int r = commit_apply(a, &seq);
 
-	a->bytes_moved += r == 0 ? moved : 0;
 	writer_begin(a, a->writer.flags, true);
 	return r;
 }
@@ -149,7 +142,7 @@ static int batch_move(struct evacuation *e)
 	for (unsigned i = 0; r == 0 && i < e->count; i++)
 		r = record_move(e->a, blob_at(&e->a->map, e->at[i]));
 	e->count = 0;
-	if (r == 0 && e->a->writer.written >= (limited(e->a) ? 1 : EVACUATE_COMMIT))
+	if (r == 0 && e->a->writer.written >= EVACUATE_COMMIT)
 		r = moves_commit(e->a);
 	return r;
 }
@@ -167,7 +160,7 @@ static int batch_add(struct evacuation *e, uint64_t at)
 	__builtin_prefetch(page->group[first]);
 	__builtin_prefetch(page->group[second]);
 	e->at[e->count++] = at;
-	return e->count == (limited(e->a) ? EVACUATE_FEW : EVACUATE_BATCH) ? batch_move(e) : 0;
+	return e->count == EVACUATE_BATCH ? batch_move(e) : 0;
 }
 
 static int table_part_move(struct evacuation *e, uint64_t at)

@@ -35,7 +35,7 @@ const char *const stage_names[STAGES] = {
 	"checkpoint: freed",
 	"compaction: moving what the exact planner chose",
 	"compaction: moving what gravity chose",
-	"compaction: cleaning near a limit",
+	"compaction: clearing the zone at the limit",
 	"compaction: sweeping",
 	"compaction: the end of a sweep",
 	"compaction: a step in the write path",
@@ -62,9 +62,8 @@ static void stage_move(struct life *l, enum sim_call call)
 		t->stage[STAGE_SWEEP_END] += call == SIM_TRUNCATE || call == SIM_PUNCH;
 		return;
 	}
-	/* What was emptied waits for a checkpoint. */
-	if ((moving || a->tidy.prepared > 0) && l->crash->workload->max_bytes != 0 && l->stage != STAGE_MAKE)
-		t->stage[STAGE_ROOM]++;
+	if (moving && l->crash->workload->max_bytes != 0 && a->space.evict_end == map_bytes(&a->map))
+		t->stage[STAGE_ZONE]++;
 	else if (moving && l->stage == STAGE_MAKE)
 		t->stage[l->planner == GRAVITY_GRAVITY ? STAGE_GRAVITY : STAGE_CHEAPEST]++;
 	else if (moving && l->stage == STAGE_COMMIT)

@@ -171,7 +171,7 @@ static bool stage_due(const struct workload *w, enum stage stage)
 	case STAGE_CHEAPEST:
 	case STAGE_GRAVITY:
 		return w->compactions > 4 && w->share == 0;
-	case STAGE_ROOM:
+	case STAGE_ZONE:
 		return w->max_bytes != 0;
 	case STAGE_TIDY:
 		return w->share != 0;
