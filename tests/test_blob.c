@@ -87,7 +87,7 @@ static uint32_t crc32c_bits(const uint8_t *bytes, size_t count)
 	uint32_t crc = UINT32_MAX;
 
 	for (size_t i = 0; i < 8 * count; i++) {
-		const uint32_t bit = (crc ^ bytes[i / 8] >> (i % 8)) & 1;
+		const uint32_t bit = (crc ^ (uint32_t)bytes[i / 8] >> (i % 8)) & 1;
 		crc = crc >> 1 ^ (bit != 0 ? UINT32_C(0x82f63b78) : 0);
 	}
 	return ~crc;
