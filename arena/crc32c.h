@@ -6,7 +6,7 @@
  * RFC 3720, appendix B.4).
  *
  * It finds every change of up to 32 bits in a row, every change of an odd number of bits, and any two flipped bits of a
- * record. Processors have an instruction for it, 8 bytes at a time: a small record is summed in some 25 instructions, where
+ * record. Processors have an instruction for it, 8 bytes at a time: a small record is summed in some 50 instructions, where
  * any hash takes a few times as many. That counts in a get: see arena/lookup.h.
  *
  * The sum is made by words of 8 bytes, as blobs are. Threads: no state. */
