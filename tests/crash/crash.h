@@ -151,6 +151,7 @@ struct life {
 	uint64_t header_seen; /* at the call before: checkpoint number, state, checkpoints that were finished */
 	uint32_t state_seen;
 	uint64_t count_seen;
+	uint64_t steps_seen; /* of compaction, at the call before */
 	enum gravity_planner planner;
 	jmp_buf end;
 };

@@ -13,8 +13,9 @@
 #include <string.h>
 
 #define PATH        "store"
-#define WORK_BEFORE 30u
+#define WORK_BEFORE 24u
 #define WORK_AFTER  4u
+#define IMAGES_OF   4u /* runs, one is cut after it was opened again; and each in which a flush failed */
 
 static void leak_check(struct life *l)
 {
@@ -50,7 +51,7 @@ static void work_with_faults(struct life *l)
 }
 
 /* The process is there no more, the machine still is: all that was committed shows. */
-static void open_in_same_boot(struct life *l)
+static void open_in_same_boot(struct life *l, bool cut)
 {
 	struct model *m = &l->model;
 
@@ -60,7 +61,7 @@ static void open_in_same_boot(struct life *l)
 		model_settle(m, image_check(l, m->count - 1 - m->inflight), false);
 	else if (m->made)
 		crash_fail(l, "the store is gone");
-	l->images = l->crash->workload->images;
+	l->images = cut ? l->crash->workload->images : 0;
 	life_open(l);
 	for (unsigned i = 0; i < WORK_AFTER; i++)
 		life_work(l);
@@ -85,7 +86,7 @@ bool fault_run(struct crash *c, uint64_t n, int code, bool always)
 	met = sim.failed > 0;
 	c->tally.errors += l.errors;
 	c->tally.faults += met;
-	open_in_same_boot(&l);
+	open_in_same_boot(&l, n % IMAGES_OF == 0 || l.sim->flush_failed);
 	life_end(&l);
 	sim_release(&sim);
 	return met;

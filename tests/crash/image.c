@@ -254,8 +254,10 @@ static struct sim_cut cut_choose(uint64_t *random)
 /* Calls before which memory may differ from what it was at the call before, in a way that matters. */
 static uint32_t images_at(const struct life *l, enum sim_call call, uint64_t random)
 {
-	/* Large stores are cut at few of the many places at which no more than a record was written. */
-	if (l->crash->workload->share != 0 && call == SIM_STEP && random % 32 >= 8)
+	const bool moved = l->a != NULL && l->a->compaction_steps > l->steps_seen;
+
+	/* Large stores are cut at few of the many places, and wherever something was moved. */
+	if (l->crash->workload->share != 0 && random % 32 >= 4 && !moved)
 		return 0;
 	switch (call) {
 	case SIM_SYNC_RANGE:
@@ -290,7 +292,8 @@ void images_make(struct life *l, enum sim_call call, uint64_t offset)
 		return;
 	c->cut = l->cut;
 	c->tally.cuts += images > 0;
-	tally_stage(l, call, offset);
+	if (images > 0)
+		tally_stage(l, call, offset);
 	for (c->image = 0; c->image < images; c->image++) {
 		const struct sim_cut cut = cut_choose(&random);
 		const uint64_t seed = sim_random(&random);

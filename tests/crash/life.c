@@ -37,8 +37,9 @@ static void life_beside(struct life *l)
 {
 	const struct workload *w = work_of(l);
 	const enum stage stage = l->stage;
+	const bool limited = w->max_bytes != 0 || w->capacity != 0 || (l->lenient && l->sim->fail_code == ENOSPC);
 
-	if (w->max_bytes != 0 || w->capacity != 0 || l->beside || l->a == NULL ||
+	if (limited || l->beside || l->a == NULL ||
 	    l->a->checkpoint.state != CHECKPOINT_PUSHING || l->a->writer_busy || arena_failed(l->a) ||
 	    fate_below(l, 2) == 0)
 		return;
@@ -147,7 +148,7 @@ void life_open(struct life *l)
 
 	l->stage = l->model.made ? STAGE_OPEN : STAGE_CREATE;
 	l->session = false;
-	l->header_seen = l->count_seen = l->state_seen = 0;
+	l->header_seen = l->count_seen = l->steps_seen = l->state_seen = 0;
 	l->sim->flush_failed = false;
 	if (!expect(l, arena_open(PATH, &o, &l->a), "open"))
 		return;
@@ -402,7 +403,7 @@ static void life_after(struct life *l, bool power)
 		return;
 	}
 	model_settle(m, image_check(l, power ? m->first : m->count - 1 - m->inflight), power);
-	m->made = true;
+	m->made |= power; /* a kill may leave a name that is not on the disk yet */
 	if (power && m->count > 1 && (work_of(l)->hasty || fate_below(l, 2) == 0))
 		work_again(l, model_newest(m)->random, model_newest(m)->next_value);
 }
@@ -422,7 +423,7 @@ void life_round(struct life *l)
 		life_open(l);
 		for (uint32_t i = 0; i < w->work; i++)
 			life_work(l);
-		if (end == 0)
+		if (end < 2)
 			life_close(l);
 		crashed = false;
 	}

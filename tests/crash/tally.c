@@ -51,11 +51,15 @@ const char *const piece_names[PIECES] = {
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
+/* A step moves blobs by writing memory, and most make no call: the first call after one, at which images are made, cuts
+ * it, while nothing that it wrote was flushed. */
 static void stage_move(struct life *l, enum sim_call call)
 {
 	struct tally *t = &l->crash->tally;
 	const arena *a = l->a;
-	const bool moving = a->space.evict_end > a->space.evict_start;
+	const bool moving = a->space.evict_end > a->space.evict_start || a->compaction_steps > l->steps_seen;
+
+	l->steps_seen = a->compaction_steps;
 
 	if (l->stage == STAGE_COMPACT) {
 		t->stage[STAGE_SWEEP] += moving;
