@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* compact.c owns the decision to compact: to make a slot for a value that fits nowhere, and to give the end of the file
- * back when it is asked to.
+/* compact.c owns compaction that is asked for: the sweep that gives the end of the file back.
  *
  * What was moved is free after the next checkpoint, so each step ends with one.
  *
@@ -13,7 +12,6 @@
 #include <assert.h>
 #include <errno.h>
 
-#define MAKE_TRIES 32
 #define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
@@ -25,100 +23,6 @@ static int settle(arena *a)
 
 	(void)space_drain(&a->space, UINT64_MAX);
 	return r;
-}
-
-/* Bytes behind `from` that are not free. */
-static uint64_t occupied_behind(const arena *a, uint64_t from)
-{
-	const struct slots *s = &a->space.free;
-	uint64_t bytes = map_bytes(&a->map) - from;
-
-	for (slot_id id = slots_at_or_after(s, from); id != SLOT_NONE; id = slots_next(s, id))
-		bytes -= slots_size(s, id);
-	return bytes;
-}
-
-/* Moves what was put into the zone for want of room back before it. What finds none there stays. */
-static int zone_clear(arena *a)
-{
-	const struct slots *s = &a->space.free;
-	const uint64_t zone = space_zone(&a->space);
-	const slot_id before = zone < map_bytes(&a->map) ? slots_at_or_before(s, zone) : SLOT_NONE;
-	uint64_t start;
-	int r;
-
-	if (before == SLOT_NONE)
-		return 0;
-	start = slots_start(s, before) + slots_size(s, before);
-	if (start >= map_bytes(&a->map) || occupied_behind(a, start) == 0)
-		return 0;
-	r = evacuate(a, start, map_bytes(&a->map));
-	return r == 0 || r == GRAVITY_FULL ? settle(a) : r;
-}
-
-/* The cheapest run whose data the free part of the zone, or the rest of the file system, can take. A larger one than is
- * wanted by preference: it takes back, too, what is moved. For a put a slot in the zone is of no use, however large and
- * cheap: its plans end before the zone. */
-static int make_plan(const arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim,
-		     struct plan *plan)
-{
-	const struct space *s = &a->space;
-	const uint64_t zone = space_zone(s);
-	const uint64_t limit = claim == SPACE_PUT ? zone : UINT64_MAX;
-	uint64_t room = UINT64_MAX;
-	uint64_t wish = want + want / 8 + SPACE_WINDOW_LEAST;
-
-	if (zone != UINT64_MAX) {
-		room = s->max_bytes - zone;
-		room -= zone < map_bytes(&a->map) ? occupied_behind(a, zone) : 0;
-		room = room > a->table.bytes ? (room - a->table.bytes) / 2 : 0;
-		if (wish < want + room)
-			wish = want + room;
-	}
-	for (; wish > want; wish = want + (wish - want) / 2) {
-		if (plan_run(&s->free, planner, limit, wish, plan) == 0 && plan->moved <= room)
-			return 0;
-		if (wish - want < DISK_PAGE / 4)
-			break;
-	}
-	return plan_run(&s->free, planner, limit, want, plan);
-}
-
-static int make_slot(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
-{
-	int r = 0;
-
-	(void)space_drain(&a->space, UINT64_MAX);
-	if (space_fits(&a->space, want, claim))
-		return 0;
-	if (a->space.pending.bytes > 0) {
-		r = settle(a);
-		if (r != 0 || space_fits(&a->space, want, claim))
-			return r;
-	}
-	log_shed_window(&a->log);
-	r = zone_clear(a);
-	for (int i = 0; r == 0 && i < MAKE_TRIES && !space_fits(&a->space, want, claim); i++) {
-		struct plan plan;
-		if (claim == SPACE_PUT && !space_allows(&a->space, want))
-			return GRAVITY_FULL;
-		r = make_plan(a, planner, want, claim, &plan);
-		if (r == 0)
-			r = evacuate(a, plan.first_end, plan.end);
-		/* What was moved before there was no room any more is gained all the same. */
-		if (r == 0 || r == GRAVITY_FULL)
-			r = settle(a);
-		if (r == 0)
-			r = zone_clear(a);
-	}
-	if (r != 0)
-		return r;
-	return space_fits(&a->space, want, claim) ? 0 : GRAVITY_FULL;
-}
-
-int compact_make(arena *a, uint64_t want, enum space_claim claim)
-{
-	return make_slot(a, a->planner, want, claim);
 }
 
 /* Whether there is nothing to gain that is worth the moving. */
@@ -169,6 +73,17 @@ static int sweep_end(arena *a)
 	return r;
 }
 
+int compact_all(arena *a)
+{
+	uint64_t at = DISK_DATA;
+	int r = 0;
+
+	assert(!log_has_blobs(&a->log));
+	while (r == 0 && at != UINT64_MAX)
+		r = sweep_step(a, &at);
+	return r == 0 ? sweep_end(a) : r;
+}
+
 static int sweep(arena *a, arena_progress *progress, void *arg)
 {
 	uint64_t at = DISK_DATA;
@@ -209,7 +124,7 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 		return r;
 	r = writer_session(a);
 	if (r == 0 && want > 0)
-		r = make_slot(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
+		r = room_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
 		              SPACE_RESERVED);
 	writer_unlock(a);
 	if (r == 0 && want == 0)

@@ -109,6 +109,11 @@ struct tidy {
 	uint64_t prepared;    /* bytes of the segments that this interval emptied             */
 	uint64_t need;        /* bytes that the interval before took                          */
 	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing */
+	/* Under a size limit. */
+	uint64_t look_at;     /* log.written from which on to look again whether enough is clean       */
+	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
+	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
+	uint64_t swept, swept_live; /* log.written and live bytes when the last sweep for a put was in vain */
 };
 
 struct arena {
@@ -300,9 +305,20 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
 
 /* compact.c ------------------------------------------------------------------------------------------------------ */
 
-/* Makes a free slot of `want` bytes by moving data, for the writer, who has no blobs in the chain and keeps the lock.
+/* The whole sweep at once, for the writer, who has no blobs in the chain and keeps the lock. */
+int compact_all(arena *a);
+
+/* room.c --------------------------------------------------------------------------------------------------------- */
+
+/* For the writer, who has no blobs in the chain and keeps the lock. Makes a free slot of `want` bytes by moving data.
  * GRAVITY_FULL when there is not that much free space in all. */
-int compact_make(arena *a, uint64_t want, enum space_claim claim);
+int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
+/* Before a transaction of a store with a limit: what its commit will need is there. */
+void room_begin(arena *a);
+/* After a commit, perhaps a step of cleaning; whether the limit is near, so that nothing else should be moved. */
+bool room_poll(arena *a);
+/* Bytes of a segment of the survey. */
+uint64_t room_segment(const arena *a);
 
 /* tidy.c --------------------------------------------------------------------------------------------------------- */
 
@@ -317,6 +333,9 @@ void tidy_renew(arena *a, struct survey *survey);
 /* Empties the end of a file that is too long where little stands behind a large slot; the next checkpoint cuts it. For
  * the writer, who has no blobs in the chain and keeps the lock. */
 void tidy_end(arena *a);
+/* Takes the emptiest segment from the survey, if least/32 of it is free: what to empty of it, at most `most` bytes of
+ * data. */
+bool tidy_segment(arena *a, unsigned least, uint64_t most, uint64_t *start, uint64_t *end);
 /* Whether the file is longer than what lives in it asks for. */
 bool tidy_above_target(const arena *a);
 

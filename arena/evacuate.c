@@ -22,6 +22,7 @@
 
 #define EVACUATE_COMMIT (UINT64_C(256) << 10) /* bytes of a commit of moves */
 #define EVACUATE_BATCH 32u
+#define EVACUATE_FEW 8u /* under a limit, where each is a commit: the pages that it copies must find a place */
 
 static bool table_leads_to(arena *a, const struct blob_disk *b)
 {
@@ -95,6 +96,11 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 	return r;
 }
 
+static bool limited(const arena *a)
+{
+	return a->space.max_bytes != UINT64_MAX;
+}
+
 /* What a walk over a stretch remembers. */
 struct evacuation {
 	arena *a;
@@ -122,27 +128,38 @@ static int record_move(arena *a, const struct blob_disk *b)
 		return r;
 	if (b->size > 0)
 		memcpy(data, b + 1, b->size);
-	a->bytes_moved += blob_span(b->size);
 	return 0;
 }
 
 static int moves_commit(arena *a)
 {
+	const uint64_t moved = a->writer.written;
 	uint64_t seq;
 	const int r = commit_apply(a, &seq);
 
+	a->bytes_moved += r == 0 ? moved : 0;
 	writer_begin(a, a->writer.flags, true);
 	return r;
 }
 
+/* Before so many records are moved: whether the copies of the pages that lead to them find a place, and the free list of
+ * the checkpoint that gives back what they copy. */
+static int pages_allow(const arena *a, uint64_t records)
+{
+	const uint64_t copied = a->space.copied_bytes;
+	const uint64_t rest = a->table.bytes > copied ? (a->table.bytes - copied) / DISK_PAGE : 0;
+
+	return space_holds_pages(&a->space, (records < rest ? records : rest) + 1) ? 0 : GRAVITY_FULL;
+}
+
 static int batch_move(struct evacuation *e)
 {
-	int r = 0;
+	int r = pages_allow(e->a, e->count);
 
 	for (unsigned i = 0; r == 0 && i < e->count; i++)
 		r = record_move(e->a, blob_at(&e->a->map, e->at[i]));
 	e->count = 0;
-	if (r == 0 && e->a->writer.written >= EVACUATE_COMMIT)
+	if (r == 0 && e->a->writer.written >= (limited(e->a) ? 1 : EVACUATE_COMMIT))
 		r = moves_commit(e->a);
 	return r;
 }
@@ -160,7 +177,7 @@ static int batch_add(struct evacuation *e, uint64_t at)
 	__builtin_prefetch(page->group[first]);
 	__builtin_prefetch(page->group[second]);
 	e->at[e->count++] = at;
-	return e->count == EVACUATE_BATCH ? batch_move(e) : 0;
+	return e->count == (limited(e->a) ? EVACUATE_FEW : EVACUATE_BATCH) ? batch_move(e) : 0;
 }
 
 static int table_part_move(struct evacuation *e, uint64_t at)
@@ -173,6 +190,8 @@ static int table_part_move(struct evacuation *e, uint64_t at)
 	if (!map_trusts(&a->map, at) && !blob_verify(&a->map, at))
 		return GRAVITY_CORRUPT;
 	r = batch_move(e);
+	if (r == 0)
+		r = pages_allow(a, 1);
 	if (r != 0 || !table_leads_to(a, b))
 		return r;
 	r = moves_commit(a);

@@ -6,13 +6,16 @@
  * 1. A free slot is reachable from no durable state and no reader.
  * 2. The file never exceeds max_bytes through growth.
  * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits.
- * 4. A page of the table is one page of the file wherever a slot has that, or the file may grow for it.
+ * 4. Without a limit a page of the table is one page of the file, wherever a slot has that or the file may grow for it.
+ * 5. Under a limit pieces go first: slots smaller than a unit. Of clean slots, and of slots that hold a page of the table,
+ *    a put leaves what arena/room.c has set aside.
  *
  * Cost: O(log n) in the number of slots. */
 #include "arena/space.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "arena/broken.h"
@@ -21,6 +24,13 @@
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
 #define DRAIN_STEP 1024u
+#define UNIT_MOST (UINT64_C(32) << 10)
+#define UNIT_SHARE 256 /* of the limit */
+#define PIECE_LOOKS 64u
+#define PAGE_ROOM sizeof(struct page_disk)
+#define SLACK_MOST (UINT64_C(8) << 20)
+#define MOVE_WINDOW (UINT64_C(1) << 20)
+#define LIST_GRAIN UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 #define GROW_SHARE 32 /* of the file's length, at a time */
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
@@ -29,6 +39,9 @@ void space_init(struct space *s, struct map *map, const struct readers *readers,
 	s->map = map;
 	s->readers = readers;
 	s->max_bytes = max_bytes == 0 ? UINT64_MAX : max_bytes;
+	s->slack = INT64_MAX / 2;
+	for (s->unit = UNIT_MOST; s->unit > 2 * DISK_PAGE && s->unit > s->max_bytes / UNIT_SHARE; s->unit /= 2)
+		;
 	slots_init(&s->free, map->os);
 	pending_init(&s->pending, map->os);
 }
@@ -153,6 +166,20 @@ static struct fit fit_outside(const struct space *s, uint64_t bytes)
 	return fit_behind(s, bytes);
 }
 
+/* The first piece that holds so much: large slots on the way to it are passed, but not for ever. */
+static struct fit fit_piece(const struct space *s, uint64_t bytes)
+{
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < PIECE_LOOKS && bytes < s->unit && s->max_bytes != UINT64_MAX; i++) {
+		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, bytes, at));
+		if (f.size < s->unit && (f.start + f.size <= s->evict_start || f.start >= s->evict_end))
+			return f;
+		at = f.start + f.size;
+	}
+	return (struct fit){0};
+}
+
 /* The same, draining what is due before the file grows, to `limit` at most. */
 static int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 {
@@ -191,7 +218,8 @@ int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
 	int r;
 
 	assert(bytes > 0 && bytes % DISK_UNIT == 0);
-	r = fit_obtain(s, bytes, s->max_bytes, &f);
+	f = fit_piece(s, bytes);
+	r = f.size != 0 ? 0 : fit_obtain(s, bytes, s->max_bytes, &f);
 	if (r != 0)
 		return r;
 	*offset = f.start;
@@ -259,6 +287,55 @@ static uint64_t line_round(uint64_t offset)
 	return (offset + DISK_LINE - 1) & ~(DISK_LINE - 1);
 }
 
+/* The first slot below `size` that holds a page at a multiple of 64: above all what another page has left. */
+static struct fit fit_packed(const struct space *s, uint64_t bytes, uint64_t size, unsigned looks)
+{
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < looks; i++) {
+		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, bytes, at));
+		if (f.size == 0)
+			break;
+		if (f.size < size && line_round(f.start) + bytes <= f.start + f.size &&
+		    (f.start + f.size <= s->evict_start || f.start >= s->evict_end))
+			return f;
+		at = f.start + f.size;
+	}
+	return (struct fit){0};
+}
+
+/* Under a limit pages and nodes stand side by side, at any multiple of 64: slots of whole pages of the file would have to
+ * be made. A new cluster with room for `bytes` at least. */
+static int packed_begin(struct space *s, uint64_t bytes)
+{
+	const uint64_t need = bytes + DISK_LINE - DISK_UNIT;
+	const uint64_t wish = s->cluster_bytes > need ? s->cluster_bytes : need;
+	struct fit f;
+	int r = space_end_cluster(s);
+
+	if (r != 0)
+		return r;
+	f = fit_piece(s, wish);
+	if (f.size == 0)
+		f = fit_packed(s, bytes, s->unit, PIECE_LOOKS);
+	if (f.size == 0)
+		f = fit_outside(s, wish);
+	if (f.size == 0)
+		r = fit_obtain(s, need, s->max_bytes, &f);
+	if (r == GRAVITY_FULL || (r == 0 && f.size == 0)) {
+		f = fit_packed(s, bytes, UINT64_MAX, UINT_MAX);
+		r = f.size != 0 ? 0 : GRAVITY_FULL;
+	}
+	if (r != 0)
+		return r;
+	f.size = f.size > wish ? wish : f.size;
+	s->pages = (struct cluster){line_round(f.start), f.start + f.size};
+	r = slot_cut(s, s->pages.start, s->pages.end - s->pages.start);
+	if (r != 0)
+		s->pages = (struct cluster){0};
+	return r;
+}
+
 /* Wherever there is room. */
 static int place_squeeze(struct space *s, uint64_t bytes, uint64_t *offset)
 {
@@ -312,6 +389,12 @@ int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 	int r;
 
 	assert(bytes > 0 && bytes <= DISK_PAGE && bytes % DISK_LINE == 0);
+	if (s->max_bytes != UINT64_MAX) {
+		r = s->pages.end - s->pages.start < bytes ? packed_begin(s, bytes) : 0;
+		if (r == 0)
+			cluster_take(&s->pages, bytes, offset);
+		return r;
+	}
 	if (bytes == DISK_PAGE)
 		return page_take(s, offset);
 	r = s->nodes.end - s->nodes.start < bytes ? nodes_begin(s) : 0;
@@ -322,20 +405,120 @@ int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 	return r;
 }
 
-/* Of a fit, what lies before the zone; none when that does not hold `need`. */
-static struct fit fit_before_zone(const struct space *s, struct fit f, uint64_t need)
+uint64_t space_growth(const struct space *s)
 {
-	const uint64_t zone = space_zone(s);
+	const uint64_t limit = s->max_bytes & ~(DISK_PAGE - 1);
+	const uint64_t bytes = map_bytes(s->map);
 
-	if (f.size == 0 || f.start >= zone || zone - f.start < need)
-		return (struct fit){0};
-	if (f.size > zone - f.start)
-		f.size = zone - f.start;
-	return f;
+	return limit > bytes ? limit - bytes : 0;
+}
+
+/* Bytes of slots of `least` and more, with what the file may still grow by, as far as `enough`; none of those that
+ * compaction empties. Of each, what is left over of whole `grain`s does not count. */
+static uint64_t bytes_from(const struct space *s, uint64_t least, uint64_t grain, uint64_t enough)
+{
+	const uint64_t tail = tail_bytes(s);
+	const uint64_t growth = space_growth(s);
+	uint64_t bytes = tail >= least ? growth : tail + growth >= least ? tail + growth : 0;
+	uint64_t at = 0;
+
+	bytes -= bytes % grain;
+	while (bytes < enough) {
+		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, least, at));
+		if (f.size == 0)
+			break;
+		bytes += f.start >= s->evict_start && f.start + f.size <= s->evict_end ? 0 : f.size - f.size % grain;
+		at = f.start + f.size;
+	}
+	return bytes;
+}
+
+uint64_t space_clean(const struct space *s, uint64_t enough)
+{
+	return bytes_from(s, s->unit, 1, enough);
+}
+
+void space_count_slack(struct space *s)
+{
+	const uint64_t copies = s->copies > s->copied_bytes ? s->copies - s->copied_bytes : 0;
+	const uint64_t keep = copies + s->list + s->spare;
+
+	s->slack = (int64_t)bytes_from(s, PAGE_ROOM, 1, keep + SLACK_MOST) - (int64_t)keep;
+}
+
+bool space_holds_pages(const struct space *s, uint64_t pages)
+{
+	const uint64_t grain = PAGE_ROOM + DISK_LINE;
+	const uint64_t need = pages * grain;
+	const uint64_t all = need + s->list;
+
+	if (s->max_bytes == UINT64_MAX || bytes_from(s, grain, grain, all) >= all)
+		return true;
+	/* The list has chunks of any size. */
+	return bytes_from(s, grain, grain, need) >= need && bytes_from(s, LIST_GRAIN, LIST_GRAIN, all) >= all;
+}
+
+static bool is_moving(const struct space *s)
+{
+	return s->evict_end > s->evict_start;
+}
+
+/* How much of a fit a window for `need` takes: what is moved under a limit goes side by side, whatever its sizes are. */
+static uint64_t window_part(const struct space *s, uint64_t size, uint64_t need)
+{
+	const uint64_t wish = s->max_bytes == UINT64_MAX ? SPACE_WINDOW : is_moving(s) ? MOVE_WINDOW : s->unit;
+	const uint64_t most = need > wish ? need : wish;
+
+	return size > need && size > most ? most : size;
+}
+
+/* Whether clean bytes, and room for pages, are left as they should be when a window for `need` is cut from a fit. */
+static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_claim claim)
+{
+	const uint64_t part = is_moving(s) ? need : window_part(s, f.size, need);
+	const uint64_t lost = f.size - part >= s->unit ? part : f.size;
+	const uint64_t keep = claim == SPACE_PUT ? s->spare : s->floor;
+	const int64_t least = (int64_t)part - (int64_t)(s->spare - keep);
+
+	if (f.size < PAGE_ROOM || (claim != SPACE_PUT && !is_moving(s)))
+		return true;
+	if (s->slack < least)
+		space_count_slack(s);
+	if (s->slack < least)
+		return false;
+	return f.size < s->unit || space_clean(s, keep + lost) >= keep + lost;
+}
+
+/* Of what is offered, what may be taken. */
+static bool fit_takes(struct space *s, struct fit offered, uint64_t need, enum space_claim claim, struct fit *f)
+{
+	*f = offered.size != 0 && may_take(s, offered, need, claim) ? offered : (struct fit){0};
+	return f->size != 0;
+}
+
+/* Under a limit pieces go first, so that clean slots are there for what fits nowhere else, and for moves, which make more
+ * of them: what is moved goes into nothing smaller while there is one. */
+static int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, struct fit *f)
+{
+	const uint64_t least = s->window_least > SPACE_WINDOW_LEAST ? s->window_least : SPACE_WINDOW_LEAST;
+	const uint64_t wish = least > need ? least : need;
+	struct fit offered;
+	int r;
+
+	if (!is_moving(s) && fit_takes(s, fit_piece(s, wish), need, claim, f))
+		return 0;
+	r = fit_obtain(s, need > s->unit ? need : s->unit, s->max_bytes, &offered);
+	if (r == 0 && fit_takes(s, offered, need, claim, f))
+		return 0;
+	if (fit_takes(s, fit_piece(s, need), need, claim, f))
+		return 0;
+	if (claim != SPACE_PUT && !is_moving(s) && fit_takes(s, fit_outside(s, need), need, claim, f))
+		return 0;
+	return r != 0 ? r : GRAVITY_FULL;
 }
 
 /* A slot for a window, by preference one that is worth the JUMP. */
-static int window_fit(struct space *s, uint64_t need, enum space_claim claim, struct fit *f)
+static int window_fit(struct space *s, uint64_t need, struct fit *f)
 {
 	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
 	int r = 0;
@@ -347,13 +530,9 @@ static int window_fit(struct space *s, uint64_t need, enum space_claim claim, st
 	if (f->size == 0 && s->evict_end > s->evict_start)
 		*f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
 	if (f->size == 0)
-		r = fit_obtain(s, wish, claim == SPACE_PUT ? space_zone(s) : s->max_bytes, f);
-	if (claim == SPACE_PUT)
-		*f = fit_before_zone(s, *f, need);
+		r = fit_obtain(s, wish, s->max_bytes, f);
 	if (f->size == 0)
 		*f = fit_outside(s, need);
-	if (claim == SPACE_PUT)
-		*f = fit_before_zone(s, *f, need);
 	if (f->size != 0)
 		return 0;
 	return r != 0 ? r : GRAVITY_FULL;
@@ -368,23 +547,32 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 	assert(bytes % DISK_UNIT == 0);
 	if (claim == SPACE_PUT && !space_allows(s, need))
 		return GRAVITY_FULL;
-	r = window_fit(s, need, claim, &f);
+	r = s->max_bytes == UINT64_MAX ? window_fit(s, need, &f) : window_fit_limited(s, need, claim, &f);
 	if (r != 0)
 		return r;
-	if (f.size > need && f.size > SPACE_WINDOW)
-		f.size = need > SPACE_WINDOW ? need : SPACE_WINDOW;
+	if (f.size >= PAGE_ROOM)
+		s->slack -= (int64_t)window_part(s, f.size, need);
+	f.size = window_part(s, f.size, need);
 	*start = f.start;
 	*end = f.start + f.size;
 	return slot_cut(s, f.start, f.size);
 }
 
-bool space_fits(const struct space *s, uint64_t bytes, enum space_claim claim)
+bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim)
 {
-	const struct fit f = fit_outside(s, bytes);
+	struct fit f = fit_outside(s, bytes);
 
 	if (claim == SPACE_RESERVED)
 		return f.size != 0;
-	return space_allows(s, bytes) && fit_before_zone(s, f, bytes).size != 0;
+	if (!space_allows(s, bytes))
+		return false;
+	if (fit_takes(s, fit_piece(s, bytes), bytes, claim, &f))
+		return true;
+	f = fit_outside(s, bytes > s->unit ? bytes : s->unit);
+	if (f.size != 0)
+		return may_take(s, f, bytes, claim);
+	f = (struct fit){.start = map_bytes(s->map), .size = tail_bytes(s) + space_growth(s)};
+	return f.size >= bytes && f.size >= s->unit && may_take(s, f, bytes, claim);
 }
 
 void space_return(struct space *s, uint64_t start, uint64_t end)

@@ -33,7 +33,14 @@ struct space {
 	struct slots free;
 	struct pending pending;
 	uint64_t max_bytes;    /* the file never grows past this; UINT64_MAX: no limit                       */
-	uint64_t reserve;      /* the last so many bytes below max_bytes are closed to puts: the zone        */
+	uint64_t reserve;      /* bytes that puts leave alone, of what is free or the file may grow by        */
+	uint64_t unit;         /* a free slot of so much and more is clean; the rest are pieces              */
+	uint64_t spare;        /* clean bytes that puts leave alone, ...                                     */
+	uint64_t floor;        /* ... and that moves do                                                      */
+	uint64_t list;         /* bytes that the next free list may take                             */
+	uint64_t copies;       /* bytes of pages and nodes that may be copied between two checkpoints        */
+	int64_t slack;         /* bytes of slots that hold pages beyond what is kept: the copies that are still to come,
+	                          the list and the spare; as counted last, less what was taken since */
 	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
 	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
 	struct cluster pages, nodes;   /* pages of the table, and its nodes, are taken from here, side by side */
@@ -70,13 +77,10 @@ static inline void space_cluster_size(struct space *s, uint64_t table_bytes)
 /* Gives back what is left of the clusters, so that free slots are all that is free. 0 or ENOMEM. */
 int space_end_cluster(struct space *s);
 
-/* Where the zone begins; UINT64_MAX without a limit. */
-static inline uint64_t space_zone(const struct space *s)
-{
-	if (s->max_bytes == UINT64_MAX)
-		return UINT64_MAX;
-	return s->max_bytes > s->reserve ? (s->max_bytes - s->reserve) & ~(DISK_PAGE - 1) : 0;
-}
+/* Bytes that the file may grow by, under a limit. */
+uint64_t space_growth(const struct space *s);
+/* Under a limit: the bytes of clean slots, with what the file may still grow by; no more than `enough` need be counted. */
+uint64_t space_clean(const struct space *s, uint64_t enough);
 
 /* Bytes that are free, or that the file may grow by; UINT64_MAX without a limit. */
 uint64_t space_left(const struct space *s);
@@ -84,11 +88,17 @@ uint64_t space_left(const struct space *s);
 /* Whether a put may take so many bytes of what is free, or the file may still grow by, and leave the reserve. */
 bool space_allows(const struct space *s, uint64_t bytes);
 
+/* Counts slack again, of all slots that hold a page of the table. */
+void space_count_slack(struct space *s);
+
+/* Whether so many copies of pages, and the next free list, find a place whatever else is free. */
+bool space_holds_pages(const struct space *s, uint64_t pages);
+
 /* Takes a window for a blob of `bytes` (and a JUMP after it): [*start, *end). Codes as above. */
 int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end);
 
 /* Whether a slot is there for that many bytes in one piece. */
-bool space_fits(const struct space *s, uint64_t bytes, enum space_claim claim);
+bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim);
 
 /* Disk space under a range that may have been punched out: 0, or an errno value. */
 int space_allocate(struct space *s, uint64_t start, uint64_t bytes);

@@ -59,11 +59,11 @@ static void segments_grade(struct survey *s, const struct segment_room *room)
 	}
 }
 
-int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes)
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment)
 {
 	struct segment_room *room;
 
-	*s = (struct survey){.segment = SURVEY_SEGMENT};
+	*s = (struct survey){.segment = segment};
 	while (file_bytes / s->segment >= SEGMENTS_MOST)
 		s->segment *= 2;
 	s->count = (uint32_t)(file_bytes / s->segment) + 1;

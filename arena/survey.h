@@ -31,7 +31,7 @@ struct survey {
 
 /* From extents in order of start, which may touch, of a file that ends at file_bytes. Those of a hostile file may
  * overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
-int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes);
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment);
 void survey_release(struct survey *s, const struct os *os);
 
 /* Takes the emptiest segment out of the picture, if at least least/32 of it are free, its large extents aside. */

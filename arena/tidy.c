@@ -31,6 +31,7 @@
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long ...  */
 #define TIDY_SLACK (UINT64_C(1) << 20) /* ... and so much more            */
+#define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 #define HALVES_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
 /* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
@@ -57,6 +58,14 @@ static uint64_t tidy_target(const arena *a, uint64_t share)
 bool tidy_above_target(const arena *a)
 {
 	return map_bytes(&a->map) > tidy_target(a, TIDY_TARGET_SHARE);
+}
+
+/* Where the target is close to the limit, the limit bounds the file, and arena/room.c says what is moved. */
+static bool limit_near(const arena *a)
+{
+	const uint64_t limit = a->space.max_bytes;
+
+	return limit != UINT64_MAX && tidy_target(a, TIDY_TARGET_SHARE) >= limit - limit / LIMIT_SHARE;
 }
 
 /* Snapshots keep what is moved away from: moving it would only add to the file. */
@@ -94,8 +103,8 @@ static bool end_plan(const arena *a, struct stretch *t)
 	return occupied > 0 && t->start > map_bytes(&a->map) / 2;
 }
 
-/* What a segment has now that is worth emptying: from the end of its first slot on, at most TIDY_STEP bytes of data. */
-static bool segment_look(const arena *a, unsigned least, struct stretch *t)
+/* What a segment has now that is worth emptying: from the end of its first slot on, at most `most` bytes of data. */
+static bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
 	slot_id id = slots_at_or_before(s, t->start);
@@ -111,26 +120,39 @@ static bool segment_look(const arena *a, unsigned least, struct stretch *t)
 		const uint64_t start = slots_start(s, id);
 		const uint64_t size = slots_size(s, id);
 		moved += start - at;
-		if (moved > TIDY_STEP)
+		if (moved > most)
 			break;
 		at = start + size;
 		*(size >= SURVEY_LARGE ? &large : &room) += at < t->end ? size : t->end - start;
 	}
-	if (moved > TIDY_STEP)
+	if (moved > most)
 		t->end = at;
+	if (t->end > map_bytes(&a->map))
+		t->end = map_bytes(&a->map);
 	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
 		return false;
 	t->gain = t->end - t->start - large;
 	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
 }
 
-static bool segment_plan(arena *a, unsigned least, struct stretch *t)
+static bool segment_plan(arena *a, unsigned least, uint64_t most, struct stretch *t)
 {
 	/* What has become emptier since the survey was taken is worth a look. */
 	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, &t->start, &t->end); i++)
-		if (segment_look(a, least, t))
+		if (segment_look(a, least, most, t))
 			return true;
 	return false;
+}
+
+bool tidy_segment(arena *a, unsigned least, uint64_t most, uint64_t *start, uint64_t *end)
+{
+	struct stretch t = {.gain = 0};
+
+	if (!segment_plan(a, least, most, &t))
+		return false;
+	*start = t.start;
+	*end = t.end;
+	return true;
 }
 
 static bool planner_plan(const arena *a, struct stretch *t)
@@ -188,10 +210,10 @@ static bool step_plan(arena *a, struct stretch *t)
 	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
 		return planner_plan(a, t);
 	if (left < wanted)
-		return segment_plan(a, short_grade(a), t);
+		return segment_plan(a, short_grade(a), TIDY_STEP, t);
 	if ((wanted > (int64_t)TIDY_STEP || left >= (int64_t)(a->tidy.need + TIDY_SLACK)) && cut_plan(a, t))
 		return true;
-	return segment_plan(a, HALF_GRADE, t);
+	return segment_plan(a, HALF_GRADE, TIDY_STEP, t);
 }
 
 static bool tidy_step(arena *a)
@@ -220,7 +242,7 @@ bool tidy_halves(arena *a)
 	    map_bytes(&a->map) <= tidy_target(a, ASKED_TARGET_SHARE))
 		return false;
 	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
-		if (!segment_plan(a, ASKED_GRADE, &t) || evacuate(a, t.start, t.end) != 0)
+		if (!segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) || evacuate(a, t.start, t.end) != 0)
 			break;
 	return a->bytes_moved > before;
 }
@@ -229,6 +251,8 @@ void tidy_begin(arena *a)
 {
 	a->tidy.need = a->log.bytes + a->space.copied_bytes;
 	a->tidy.prepared = a->tidy.end = 0;
+	a->tidy.look_at = 0;
+	a->tidy.due = false;
 }
 
 void tidy_renew(arena *a, struct survey *survey)
@@ -237,6 +261,7 @@ void tidy_renew(arena *a, struct survey *survey)
 		return;
 	survey_release(&a->tidy.survey, a->os);
 	a->tidy.survey = *survey;
+	a->tidy.look_at = 0;
 	*survey = (struct survey){0};
 }
 
@@ -244,10 +269,8 @@ void tidy_poll(arena *a, uint64_t bytes)
 {
 	uint64_t stop;
 
-	/* Near a size limit what room there is belongs to the puts that ask for slots of their own. Where records are only
-	 * deleted every segment gets emptier by itself. */
-	if (!tidy_above_target(a) || held_up(a) || arena_failed(a) || !space_allows(&a->space, TIDY_STEP) ||
-	    !arena_space_wanted(a)) {
+	/* Where records are only deleted every segment gets emptier by itself. */
+	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || held_up(a) || !arena_space_wanted(a)) {
 		a->tidy.credit = 0;
 		return;
 	}

@@ -57,34 +57,9 @@ static int begin_read(arena *a, arena_txn **out)
 	return 0;
 }
 
-/* What puts leave alone of a size limit: a second copy of the table, the next free list, windows for deletes, and room to
- * move things through when free space is broken up. */
-#define ROOM_SHARE 32
-#define ROOM_MOST (UINT64_C(4) << 20)
-
-static uint64_t space_reserve(const arena *a)
-{
-	const uint64_t list = (a->space.free.count + 64) * 8 + a->space.pending.bytes / 64;
-
-	const uint64_t share = a->space.max_bytes / ROOM_SHARE;
-
-	return 2 * a->table.bytes + list + 2 * SPACE_WINDOW + (share < ROOM_MOST ? share : ROOM_MOST);
-}
-
 static bool flags_durable(const arena *a, unsigned flags)
 {
 	return (flags & ARENA_DURABLE_COMMIT) != 0 || (!a->lazy && (flags & ARENA_LAZY_COMMIT) == 0);
-}
-
-/* In a full store the free space may be in pieces that hold no page of the table: a commit that has blobs in the chain could
- * do nothing about that. Where this fails, the commit may succeed all the same. */
-static void room_make(arena *a)
-{
-	const uint64_t file = map_bytes(&a->map);
-
-	a->space.reserve = space_reserve(a);
-	if (file + SPACE_WINDOW > a->space.max_bytes && slots_first_fit(&a->space.free, SPACE_WINDOW) == SLOT_NONE)
-		(void)compact_make(a, SPACE_WINDOW, SPACE_RESERVED);
 }
 
 static int begin_write(arena *a, unsigned flags, arena_txn **out)
@@ -106,7 +81,7 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 	space_cluster_size(&a->space, a->table.bytes);
 	a->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
 	if (a->space.max_bytes != UINT64_MAX)
-		room_make(a);
+		room_begin(a);
 	writer_begin(a, flags, false);
 	a->writer.txn.slot.live = TXN_WRITE;
 	*out = &a->writer.txn;

@@ -271,7 +271,7 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
 	r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	if (worth_compacting(a, r) && compact_make(a, blob_span(size) + sizeof(struct jump_disk), put_claim(&a->writer)) == 0)
+	if (worth_compacting(a, r) && room_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), put_claim(&a->writer)) == 0)
 		r = writer_put(a, BLOB_PUT, name, aux, size, data);
 	return r;
 }
@@ -288,7 +288,7 @@ int arena_del(arena_txn *t, vpos name)
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
 	r = writer_del(a, name.bits);
-	if (worth_compacting(a, r) && compact_make(a, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
+	if (worth_compacting(a, r) && room_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
 		r = writer_del(a, name.bits);
 	return r;
 }

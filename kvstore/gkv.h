@@ -95,9 +95,15 @@ typedef struct gkv_options {
 	uint64_t max_bytes;             /* the file never grows past this, 0: no limit; a file that is larger
 	                                   already opens, and writes that would grow it get GKV_FULL.
 	                                   Of the limit puts leave a spare alone, so that deletes, moves
-	                                   and checkpoints succeed when puts do not: twice the table (some
-	                                   17 bytes a record each), the free list, 128 KiB, and 1/32 of the
-	                                   limit up to 4 MiB                                            */
+	                                   and checkpoints succeed when puts do not: 1/128 of it, at least
+	                                   64 KiB (but no more than 1/4 of it) and at most 1 MiB, to move
+	                                   things through; a copy of the table (some 17 bytes a record, at
+	                                   most 1/16 of the limit); and the free list, 8 bytes a free slot.
+	                                   From 2 MiB on, values of up to 16 KiB of mixed sizes are replaced
+	                                   for ever where 90% live. Equal records of some 100 bytes get slow
+	                                   beyond 80%; a store that is fuller, or one with values larger than
+	                                   the spare, may be told GKV_FULL while free space is in pieces.
+	                                   Below 128 KiB a delete may be told so, too                     */
 	uint64_t checkpoint_bytes;      /* log bytes between checkpoints, 0: chosen from the store's size */
 	uint64_t reserved[8];           /* zero                                                         */
 } gkv_options;

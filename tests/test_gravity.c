@@ -383,32 +383,128 @@ static void churn_write(struct churn *c, uint64_t i)
 	c->written += c->blob[i].size;
 }
 
-/* A store of which 75% are live takes replacing writes of mixed sizes for ever, whoever plans: what is free is in
- * pieces, and some of it behind where writes may go, but none fails. */
+/* Writes until so many bytes live, then replaces so many. */
+static void churn_run(struct churn *c, uint64_t hold, uint64_t bytes)
+{
+	for (uint64_t i = 0; stat_of(c->g).live_bytes < hold; i++)
+		churn_write(c, i);
+	for (c->written = 0; c->written < bytes;) {
+		churn_write(c, rng_below(&c->rng, CHURN_BLOBS));
+		while (stat_of(c->g).live_bytes > hold)
+			churn_free(c, rng_below(&c->rng, CHURN_BLOBS));
+	}
+}
+
+static void churn_expect(const struct churn *c)
+{
+	for (uint64_t i = 0; i < CHURN_BLOBS; i++)
+		if (c->blob[i].size != 0)
+			expect(c->g, c->blob[i].pos, c->blob[i].number, c->blob[i].size);
+}
+
+/* A store of which 90% are live takes replacing writes of mixed sizes for ever, however large it is, whoever plans, in a
+ * file and in memory, from two mebibytes on: what is free is in pieces, and none is refused. Few bytes are moved for that. */
 START_TEST(a_full_store_takes_replacing_writes)
 {
+	static const struct {
+		uint64_t limit, turnovers;
+		enum gravity_planner planner;
+		bool file;
+	} runs[] = {{2 * MIB, 40, GRAVITY_CHEAPEST, true},  {4 * MIB, 20, GRAVITY_CHEAPEST, true},
+		    {4 * MIB, 20, GRAVITY_GRAVITY, false},  {16 * MIB, 8, GRAVITY_CHEAPEST, true},
+		    {16 * MIB, 8, GRAVITY_GRAVITY, true},   {16 * MIB, 8, GRAVITY_CHEAPEST, false},
+		    {64 * MIB, 3, GRAVITY_CHEAPEST, true}};
 	static struct churn c;
-	const uint64_t limit = 16 * MIB, hold = limit / 100 * 75;
+
+	for (unsigned i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		const uint64_t limit = runs[i].limit, hold = limit / 100 * 90;
+		const uint64_t bytes = testing_count(runs[i].turnovers * limit, limit);
+		gravity_stats before, after;
+		memset(&c, 0, sizeof c);
+		c.rng = rng_make(40 + i);
+		c.g = open_with(runs[i].file ? testing_path : NULL,
+				(gravity_options){
+					.durability = GRAVITY_LAZY, .max_bytes = limit, .planner = runs[i].planner});
+		churn_run(&c, hold, 0);
+		before = stat_of(c.g);
+		churn_run(&c, hold, bytes);
+		after = stat_of(c.g);
+		printf("limit %llu MiB: %.2f bytes moved for each written\n", (unsigned long long)(limit / MIB),
+		       (double)(after.bytes_moved - before.bytes_moved) / (double)c.written);
+		must(after.file_bytes <= limit);
+		must(limit < 4 * MIB || after.bytes_moved - before.bytes_moved < 3 * c.written);
+		churn_expect(&c);
+		close_must(c.g);
+		if (runs[i].file)
+			must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
+/* A write of up to 16 KiB is not refused before nine tenths live; when one is, nothing has changed, and everything can be
+ * freed. */
+START_TEST(full_is_full)
+{
+	const uint64_t limit = 8 * MIB;
 
 	for (unsigned kind = 0; kind < 2; kind++) {
-		const gravity_options o = {.durability = GRAVITY_LAZY,
-					   .max_bytes = limit,
-					   .planner = kind == 0 ? GRAVITY_CHEAPEST : GRAVITY_GRAVITY};
+		static struct churn c;
+		gravity_stats before, after;
+		size_t size = 0;
+		gravity_pos pos;
+		int rc;
 		memset(&c, 0, sizeof c);
-		c.rng = rng_make(40 + kind);
-		c.g = open_with(NULL, o);
-		for (uint64_t i = 0; stat_of(c.g).live_bytes < hold; i++)
-			churn_write(&c, i);
-		for (c.written = 0; c.written < 4 * limit;) {
-			churn_write(&c, rng_below(&c.rng, CHURN_BLOBS));
-			while (stat_of(c.g).live_bytes > hold)
-				churn_free(&c, rng_below(&c.rng, CHURN_BLOBS));
-		}
-		must(stat_of(c.g).file_bytes <= limit);
+		c.rng = rng_make(70 + kind);
+		c.g = open_with(kind == 0 ? testing_path : NULL,
+				(gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
+		churn_run(&c, limit / 100 * 85, testing_count(2 * limit, limit / 4));
+		do {
+			before = stat_of(c.g);
+			size = ((size_t)16 << rng_below(&c.rng, 10)) + 1;
+			rc = write_number(c.g, 7, size, &pos);
+		} while (rc == 0);
+		must_give(rc, GRAVITY_FULL);
+		after = stat_of(c.g);
+		must(after.blobs == before.blobs && after.live_bytes <= before.live_bytes + 64 * KIB);
+		must(after.live_bytes + size > limit / 100 * 90);
+		churn_expect(&c);
 		for (uint64_t i = 0; i < CHURN_BLOBS; i++)
-			if (c.blob[i].size != 0)
-				expect(c.g, c.blob[i].pos, c.blob[i].number, c.blob[i].size);
+			churn_free(&c, i);
+		must_give(gravity_checkpoint(c.g), 0);
+		must(stat_of(c.g).file_bytes <= limit);
 		close_must(c.g);
+		if (kind == 0)
+			must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
+/* A value that is half as large as the store finds a place where four tenths live in small pieces, all over the file. */
+START_TEST(a_large_value_finds_a_place)
+{
+	static const uint64_t limits[] = {2 * MIB, 4 * MIB, 16 * MIB, 64 * MIB};
+
+	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		const uint64_t limit = limits[i], most = limit / 100;
+		gravity_pos *pos = calloc(most, sizeof(*pos));
+		gravity *g = open_with(testing_path, (gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
+		gravity_pos large;
+		uint64_t count = 0;
+		must(pos != NULL);
+		while (count < most && stat_of(g).live_bytes < limit / 100 * 80 &&
+		       write_number(g, count, 1000, &pos[count]) == 0)
+			count++;
+		for (uint64_t k = 0; k < count; k += 2)
+			must_give(gravity_free(g, pos[k]), 0);
+		must(stat_of(g).live_bytes > limit / 100 * 38);
+		must_give(write_number(g, 1, limit / 2, &large), 0);
+		must(stat_of(g).file_bytes <= limit);
+		for (uint64_t k = 1; k < count; k += 2)
+			expect(g, pos[k], k, 1000);
+		expect(g, large, 1, limit / 2);
+		close_must(g);
+		free(pos);
+		must(unlink(testing_path) == 0);
 	}
 }
 END_TEST
@@ -505,7 +601,7 @@ int main(void)
 				      positions_survive};
 	const TTest *const slots[] = {free_slots_match_the_statistics, compaction_makes_the_slot,
 				      never_full_of_fragments,
-				      a_full_store_takes_replacing_writes};
+				      a_full_store_takes_replacing_writes, full_is_full, a_large_value_finds_a_place};
 	const TTest *const calls[] = {wrong_calls_are_invalid, openings_are_refused_with_a_code, codes_have_sentences};
 	Suite *suite = suite_create("gravity");
 

@@ -370,6 +370,46 @@ START_TEST(a_full_store_can_be_emptied_and_filled)
 }
 END_TEST
 
+/* What a snapshot holds counts as taken: puts are refused while it is open, though little lives; the snapshot keeps what it
+ * sees, and when it has ended its space is there again. */
+START_TEST(a_snapshot_fills_a_store_with_a_limit)
+{
+	const gkv_options options = {.durability = GKV_LAZY, .max_bytes = 4 * MIB};
+	unsigned char value[4000];
+	uint64_t i, key;
+	gkv_txn *snapshot;
+	gkv *db;
+	int rc = GKV_OK;
+
+	must_give(gkv_open(testing_path, &options, &db), GKV_OK);
+	for (i = 0; i < 600; i++) {
+		bytes_make(value, sizeof(value), i);
+		must_give(gkv_put(db, &i, sizeof(i), value, sizeof(value)), GKV_OK);
+	}
+	snapshot = store_begin(db, GKV_READ);
+	for (i = 0; i < 600 && rc == GKV_OK; i++) {
+		bytes_make(value, sizeof(value), i);
+		rc = gkv_put(db, &i, sizeof(i), value, sizeof(value));
+	}
+	must_give(rc, GKV_FULL);
+	must(i > 250);
+	for (key = 0; key < 600; key++) {
+		gkv_bytes got;
+		must_give(gkv_txn_get(snapshot, &key, sizeof(key), &got), GKV_OK);
+		must(got.size == sizeof(value) && bytes_fit(got.data, got.size, key));
+	}
+	store_commit(snapshot);
+	for (key = 0; key < 6000; key++) {
+		i = key % 600;
+		bytes_make(value, sizeof(value), i);
+		must_give(gkv_put(db, &i, sizeof(i), value, sizeof(value)), GKV_OK);
+	}
+	must(file_bytes(testing_path) <= 4 * MIB);
+	store_close(db);
+	store_check(testing_path);
+}
+END_TEST
+
 /* A file that is larger than the limit opens and is read; it does not grow. */
 START_TEST(a_file_over_the_limit_opens)
 {
@@ -518,7 +558,7 @@ int main(void)
 					permissions_are_obeyed,
 					other_files_are_refused,
 					a_cut_store_is_corrupt_and_a_newer_one_foreign};
-	const TTest *const limits[] = {damage_is_found, a_full_store_can_be_emptied_and_filled,
+	const TTest *const limits[] = {damage_is_found, a_snapshot_fills_a_store_with_a_limit, a_full_store_can_be_emptied_and_filled,
 				       a_file_over_the_limit_opens};
 	const TTest *const care[] = {compaction_gives_space_back, idle_checkpoints_do_no_harm, a_backup_is_a_store,
 				     a_backup_appears_whole_or_not_at_all};

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arena/arena.h"
 #include "arena/os.h"
@@ -492,9 +493,50 @@ START_TEST(a_store_in_memory_is_a_table)
 }
 END_TEST
 
+/* Fills a store until it refuses, and deletes the oldest third, round after round; then all. */
+static void fill_and_empty(const char *path, uint64_t max_bytes, size_t size)
+{
+	const gkv_options options = {.durability = GKV_LAZY, .max_bytes = max_bytes};
+	unsigned char value[1000] = {0};
+	uint64_t first = 0, end = 0, filled = 0;
+	gkv *db;
+	int rc;
+
+	must(size <= sizeof(value));
+	must_give(gkv_open(path, &options, &db), GKV_OK);
+	for (unsigned round = 0; round < 6; round++) {
+		while ((rc = gkv_put(db, &end, sizeof(end), value, size)) == GKV_OK)
+			end++;
+		must_give(rc, GKV_FULL);
+		filled = round == 0 ? end : filled;
+		must(end - first >= filled / 10 * 8);
+		while (first < end - filled / 3)
+			must_give(gkv_del(db, &(uint64_t){first++}, sizeof(first)), GKV_OK);
+	}
+	while (first < end)
+		must_give(gkv_del(db, &(uint64_t){first++}, sizeof(first)), GKV_OK);
+	must(store_stat(db).records == 0 && store_stat(db).file_bytes <= max_bytes);
+	store_close(db);
+	store_check(path);
+	must(unlink(path) == 0);
+}
+
+/* A delete is never refused in a full store, however small its records are: each of them copies a page of the table. */
+START_TEST(a_full_store_takes_deletes)
+{
+	static const uint64_t limits[] = {128 * KIB, 256 * KIB, MIB};
+	static const size_t sizes[] = {16, 100, 500, 1000};
+
+	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
+			fill_and_empty(testing_path, limits[i], sizes[k]);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {a_store_is_a_table, a_full_store_is_a_table, a_store_in_memory_is_a_table};
+	const TTest *const tests[] = {a_store_is_a_table, a_full_store_is_a_table, a_store_in_memory_is_a_table,
+				      a_full_store_takes_deletes};
 	Suite *suite = suite_create("model");
 
 	system_set();

@@ -40,7 +40,7 @@ enum stage {
 	STAGE_FREED,          /* checkpoint: the first call after its end             */
 	STAGE_CHEAPEST,       /* compaction: what the exact planner chose is moved    */
 	STAGE_GRAVITY,        /* compaction: what gravity chose is moved              */
-	STAGE_ZONE,           /* compaction: the zone at the limit is cleared         */
+	STAGE_ROOM,           /* compaction: slots are cleaned near a limit           */
 	STAGE_SWEEP,          /* compaction: a stretch of the whole file is moved     */
 	STAGE_SWEEP_END,      /* compaction: the file gets shorter after that         */
 	STAGE_TIDY,           /* compaction: a step in the write path                 */

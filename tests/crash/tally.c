@@ -35,7 +35,7 @@ const char *const stage_names[STAGES] = {
 	"checkpoint: freed",
 	"compaction: moving what the exact planner chose",
 	"compaction: moving what gravity chose",
-	"compaction: clearing the zone at the limit",
+	"compaction: cleaning near a limit",
 	"compaction: sweeping",
 	"compaction: the end of a sweep",
 	"compaction: a step in the write path",
@@ -66,8 +66,8 @@ static void stage_move(struct life *l, enum sim_call call)
 		t->stage[STAGE_SWEEP_END] += call == SIM_TRUNCATE || call == SIM_PUNCH;
 		return;
 	}
-	if (moving && l->crash->workload->max_bytes != 0 && a->space.evict_end == map_bytes(&a->map))
-		t->stage[STAGE_ZONE]++;
+	if (moving && l->crash->workload->max_bytes != 0 && l->stage != STAGE_MAKE)
+		t->stage[STAGE_ROOM]++;
 	else if (moving && l->stage == STAGE_MAKE)
 		t->stage[l->planner == GRAVITY_GRAVITY ? STAGE_GRAVITY : STAGE_CHEAPEST]++;
 	else if (moving && l->stage == STAGE_COMMIT)

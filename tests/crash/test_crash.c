@@ -174,7 +174,7 @@ static bool stage_due(const struct workload *w, enum stage stage)
 	case STAGE_GRAVITY:
 	case STAGE_PUNCH:
 		return w->compactions > 4;
-	case STAGE_ZONE:
+	case STAGE_ROOM:
 		return w->max_bytes != 0;
 	case STAGE_TIDY:
 		return false;
