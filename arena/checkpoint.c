@@ -9,7 +9,7 @@
  *   begin   holds the writer's lock: notes commit c, the place in the log, the window; copies what is free as of c.
  *           From here on c counts as a snapshot: what was born at or before it is copied before it changes.
  *   push    without the lock: makes the free list; sets the checks of the pages and nodes born since the last checkpoint,
- *           and starts writing them.
+ *           and starts writing them and the log up to c, so that the flush finds little to do but to wait.
  *   flush   one fdatasync for all of them, the chunks and the log.
  *   header  goes into the page of the older header, and is flushed.
  *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut.
@@ -34,6 +34,7 @@
 #define RESERVE_SHARE 4
 #define PAGES_WORTH 2 /* bytes of pages written for a dead one, where the file is above its target */
 #define LOG_MOST (UINT64_C(64) << 20)
+#define PUSH_PART (UINT64_C(256) << 10)
 #define PUNCH_SHARE 8 /* of the live bytes */
 #define TWICE_LEAST (UINT64_C(1) << 20)
 #define DRAIN_STEP 4096u
@@ -117,12 +118,38 @@ static void checkpoint_anonymous(arena *a)
 	(void)space_drain(&a->space, DRAIN_STEP);
 }
 
+/* What the array has no room for is left to the flush. */
+static void dirty_add(struct ranges *dirty, uint64_t start, uint64_t end)
+{
+	while (start < end && dirty->count < dirty->capacity) {
+		const uint64_t part = end - start < PUSH_PART ? end - start : PUSH_PART;
+		ranges_add(dirty, start, part);
+		start += part;
+	}
+}
+
 /* Pages and nodes, of which there are few beside the pages. The count comes from the file: it need not be true. */
 static uint64_t pages_most(const arena *a)
 {
 	const uint64_t file = map_bytes(&a->map) / DISK_PAGE;
 
 	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
+}
+
+/* What will be pushed: the log as far as it is not flushed, in parts, and room for what is sealed. Without memory the flush
+ * writes it all. */
+static void dirty_begin(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	struct log *l = &a->log;
+	const bool flushed = atomic_load(&a->flush.durable) >= cp->header.seq;
+
+	ranges_release(&cp->dirty, a->os);
+	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
+		for (uint32_t i = 0; i < l->since_count && !flushed; i++)
+			dirty_add(&cp->dirty, l->since[i].start, l->since[i].end);
+	}
+	l->since_count = 0;
 }
 
 /* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
@@ -143,9 +170,7 @@ static int checkpoint_begin(arena *a)
 	cp->born_after = a->space.durable_seq;
 	cp->sealed = false;
 	cp->pushed = 0;
-	ranges_release(&cp->pages, a->os);
-	/* Without memory the flush writes them all. */
-	(void)ranges_init(&cp->pages, a->os, pages_most(a));
+	dirty_begin(a);
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
 	a->space.started_seq = cp->header.seq;
 	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */
@@ -178,9 +203,7 @@ static int slice_seal(arena *a, uint64_t *budget)
 		if (!broken(BROKEN_PAGE_CHECK))
 			blob_seal(&a->map, b);
 		budget_take(budget, blob_span(b->size));
-		/* What the array has no room for is left to the flush. */
-		if (cp->pages.count < cp->pages.capacity)
-			ranges_add(&cp->pages, blob_offset(&a->map, b), blob_span(b->size));
+		dirty_add(&cp->dirty, blob_offset(&a->map, b), blob_offset(&a->map, b) + blob_span(b->size));
 	}
 	return 0;
 }
@@ -189,10 +212,13 @@ static int slice_seal(arena *a, uint64_t *budget)
 static bool slice_push(arena *a, uint64_t *budget)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	const struct ranges *p = &cp->pages;
+	const struct ranges *p = &cp->dirty;
 
-	while (!ranges_sorted(p, map_bytes(&a->map)))
-		ranges_sort_pass(&cp->pages);
+	if (!ranges_sorted(p, map_bytes(&a->map))) {
+		ranges_sort_pass(&cp->dirty);
+		budget_take(budget, p->count * sizeof *p->list);
+		return false;
+	}
 	while (cp->pushed < p->count && *budget > 0) {
 		const uint64_t start = range_start(p->list[cp->pushed]);
 		uint64_t end = range_end(p->list[cp->pushed++]);
@@ -243,7 +269,7 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 		return slice_seal(a, budget);
 	if (!slice_push(a, budget))
 		return 0;
-	ranges_release(&cp->pages, a->os);
+	ranges_release(&cp->dirty, a->os);
 	if (broken(BROKEN_HEADER_FIRST))
 		r = header_flush(a);
 	if (r == 0)

@@ -93,9 +93,9 @@ struct checkpoint {
 	uint64_t born_after;       /* pages born at or before this are on disk already       */
 	struct free_list list;     /* while it is being made                                 */
 	struct survey survey;      /* taken from it                                          */
-	struct ranges pages;       /* pages and nodes that were given their checks           */
+	struct ranges dirty;       /* the log, and pages and nodes that were given their checks */
 	bool sealed;               /* all of them                                            */
-	uint64_t pushed;           /* how many of them are on their way to the disk          */
+	uint64_t pushed;           /* how many of the ranges are on their way to the disk    */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
 	uint64_t count;            /* checkpoints finished by this handle                    */

@@ -9,7 +9,8 @@
  *    is written after it.
  * 4. An abort restores the place of the last commit whole; nothing of the transaction is reachable afterwards.
  *
- * Cost: appending is a bump of the cursor; a window costs one look-up in the free slots. */
+ * Cost: appending is a bump of the cursor; a window costs one look-up in the free slots, and 16 bytes until the next
+ * checkpoint. */
 #include "arena/log.h"
 
 #include <assert.h>
@@ -18,6 +19,9 @@
 
 #include "arena/broken.h"
 #include "arena/gravity.h"
+
+#define SINCE_FIRST 64u
+#define SINCE_MOST (UINT32_C(1) << 16)
 
 void log_init(struct log *l, struct map *map, struct space *space)
 {
@@ -32,6 +36,7 @@ void log_release(struct log *l)
 		return;
 	l->map->os->free(l->map->os, l->jumps);
 	l->map->os->free(l->map->os, l->stretches);
+	l->map->os->free(l->map->os, l->since);
 	memset(l, 0, sizeof *l);
 }
 
@@ -76,12 +81,19 @@ static void log_seal_open(struct log *l)
 	l->open = NULL;
 }
 
+/* Makes the last of the stretches longer, where the new one begins at its end. */
+static bool stretch_joins(struct log_stretch *list, uint32_t count, uint64_t start, uint64_t end)
+{
+	if (count == 0 || list[count - 1].end != start)
+		return false;
+	list[count - 1].end = end;
+	return true;
+}
+
 static void stretch_add(struct log *l, uint64_t start, uint64_t end)
 {
-	if (l->stretch_count > 0 && l->stretches[l->stretch_count - 1].end == start) {
-		l->stretches[l->stretch_count - 1].end = end;
+	if (stretch_joins(l->stretches, l->stretch_count, start, end))
 		return;
-	}
 	assert(l->stretch_count < l->stretch_capacity);
 	l->stretches[l->stretch_count++] = (struct log_stretch){start, end};
 }
@@ -179,12 +191,33 @@ void log_seal_commit(struct log *l)
 	log_seal_open(l);
 }
 
+/* Only what may be pushed is noted. Where there is no room for it, it is left to the flush. */
+static void since_add(struct log *l, uint64_t start, uint64_t end)
+{
+	const struct os *os = l->map->os;
+
+	if (l->map->mode != OS_MAP_SHARED || stretch_joins(l->since, l->since_count, start, end))
+		return;
+	if (l->since_count == l->since_capacity && l->since_capacity < SINCE_MOST) {
+		const uint32_t capacity = l->since_capacity == 0 ? SINCE_FIRST : 2 * l->since_capacity;
+		struct log_stretch *since = os->alloc(os, l->since, capacity * sizeof *since);
+		if (since == NULL)
+			return;
+		l->since = since;
+		l->since_capacity = capacity;
+	}
+	if (l->since_count < l->since_capacity)
+		l->since[l->since_count++] = (struct log_stretch){start, end};
+}
+
 void log_commit(struct log *l)
 {
 	assert(l->open == NULL);
 	for (uint32_t i = 0; i < l->jump_count; i++)
 		if (!l->jumps[i].inside)
 			space_return(l->space, l->jumps[i].left_start, l->jumps[i].left_end);
+	for (uint32_t i = 0; i < l->stretch_count; i++)
+		since_add(l, l->stretches[i].start, l->stretches[i].end);
 	l->jump_count = 0;
 	l->stretch_count = 0;
 	l->committed = l->at;

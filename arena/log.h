@@ -51,6 +51,8 @@ struct log {
 	struct log_stretch *stretches; /* what the transaction at work has written                 */
 	uint32_t stretch_count, stretch_capacity;
 	uint64_t bytes;              /* since the last checkpoint began                            */
+	struct log_stretch *since;   /* where these are, as far as there was room to note it       */
+	uint32_t since_count, since_capacity;
 	uint64_t bytes_uncommitted;
 	uint64_t written;            /* ever, by this handle                                       */
 };

@@ -76,7 +76,7 @@ static void arena_free(arena *a)
 	map_close(&a->map);
 	freelist_drop(a);
 	survey_release(&a->checkpoint.survey, os);
-	ranges_release(&a->checkpoint.pages, os);
+	ranges_release(&a->checkpoint.dirty, os);
 	survey_release(&a->tidy.survey, os);
 	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);

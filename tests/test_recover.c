@@ -383,6 +383,56 @@ END_TEST
 
 /* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
+/* What was pushed. */
+static struct {
+	uint64_t bytes, most;
+} pushed;
+
+static int counted_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	(void)os;
+	pushed.bytes += bytes;
+	pushed.most = bytes > pushed.most ? bytes : pushed.most;
+	return os_posix()->push(os_posix(), file, offset, bytes);
+}
+
+/* Lazy commits of 15 KiB under new names, side by side, so that nothing dies or is moved, until one more checkpoint is made. */
+static void commit_until_checkpoint(arena *a, uint64_t name)
+{
+	const uint64_t before = a->checkpoint.count;
+	arena_txn *t;
+	void *data;
+
+	for (uint64_t i = 0; a->checkpoint.count == before; i++) {
+		must(i < 10000);
+		must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+		must_give(arena_put(t, (vpos){mix64(name + i)}, 0, 15 * KIB, &data), 0);
+		memset(data, (int)i, 15 * KIB);
+		must_give(arena_commit(t), 0);
+	}
+}
+
+/* The log of lazy commits is on its way to the disk before the checkpoint's flush, a slice of it with each change. */
+START_TEST(log_is_pushed_in_slices)
+{
+	struct os counting = *os_posix();
+	struct arena_options o = plain_options(0, GRAVITY_LAZY);
+	arena *a;
+
+	counting.push = counted_push;
+	o.os = &counting;
+	o.checkpoint_bytes = 8 * MIB;
+	a = arena_must_open(testing_path, &o);
+	commit_until_checkpoint(a, 1);
+	memset(&pushed, 0, sizeof pushed);
+	commit_until_checkpoint(a, 10001);
+	must(pushed.bytes >= 8 * MIB);
+	must(pushed.most <= 2 * MIB);
+	arena_must_close(a);
+	file_must_be_sound(testing_path);
+}
+END_TEST
+
 /* A checkpoint that goes on for many commits is crossed by each of them: killed at any of these, the store holds it;
  * with snapshots open, which see the same all the time. */
 START_TEST(commits_beside_a_long_checkpoint)
@@ -504,7 +554,7 @@ int main(void)
 				     abandoned_tail_never_happened, reading_changes_no_byte};
 	const TTest *const damage[] = {torn_tail_is_told_from_damage, any_changed_bit_is_noticed,
 				       damaged_header_is_no_way_back, cut_file_is_noticed};
-	const TTest *const checkpoints[] = {commits_beside_a_long_checkpoint};
+	const TTest *const checkpoints[] = {log_is_pushed_in_slices, commits_beside_a_long_checkpoint};
 	const TTest *const openings[] = {openings_are_refused_with_a_code, close_waits_for_no_transaction};
 	Suite *suite = suite_create("recover");
 
