@@ -136,17 +136,17 @@ static uint64_t pages_most(const arena *a)
 	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
 }
 
-/* What will be pushed: the log as far as it is not flushed, in parts, and room for what is sealed. Without memory the flush
- * writes it all. */
+/* What will be pushed: the log if it is not flushed already, in parts, and room for what is sealed. Without memory the
+ * flush writes it all. Under a limit the log is left to it, too: what died is wanted back before so many changes. */
 static void dirty_begin(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
 	struct log *l = &a->log;
-	const bool flushed = atomic_load(&a->flush.durable) >= cp->header.seq;
+	const bool push = a->space.max_bytes == UINT64_MAX && atomic_load(&a->flush.durable) < cp->header.seq;
 
 	ranges_release(&cp->dirty, a->os);
 	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
-		for (uint32_t i = 0; i < l->since_count && !flushed; i++)
+		for (uint32_t i = 0; push && i < l->since_count; i++)
 			dirty_add(&cp->dirty, l->since[i].start, l->since[i].end);
 	}
 	l->since_count = 0;
