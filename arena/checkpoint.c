@@ -12,7 +12,8 @@
  *           and starts writing them and the log up to c, so that the flush finds little to do but to wait.
  *   flush   one fdatasync for all of them, the chunks and the log.
  *   header  goes into the page of the older header, and is flushed.
- *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut.
+ *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut. Large slots
+ *           are punched out of the file after the changes that follow, some after each.
  *
  * What a power cut leaves: before the header's flush the older checkpoint and its log, of which nothing was overwritten;
  * the header, if it got there early, is whole (one sector) and all that it names was flushed before. After it the new
@@ -36,6 +37,7 @@
 #define LOG_MOST (UINT64_C(64) << 20)
 #define PUSH_PART (UINT64_C(256) << 10)
 #define PUNCH_SHARE 8 /* of the live bytes */
+#define PUNCH_STEP 32u /* slots after a change: some ten microseconds each */
 #define TWICE_LEAST (UINT64_C(1) << 20)
 #define DRAIN_STEP 4096u
 #define ROUNDS_MOST 64 /* of giving space back, when asked for a checkpoint */
@@ -306,14 +308,23 @@ static void checkpoint_finish(arena *a)
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_trim(&a->space, a->header.file_bytes);
 	/* Less than that is room for the next changes. */
-	if (a->space.free.bytes > (a->live_bytes + a->table.bytes) / PUNCH_SHARE)
-		space_punch(&a->space, SPACE_PUNCH_LEAST, UINT64_MAX);
+	cp->punch_at = a->space.free.bytes > (a->live_bytes + a->table.bytes) / PUNCH_SHARE ? DISK_DATA : 0;
+}
+
+/* What the last checkpoint left to be punched, so many slots of it. Holds the writer's lock. */
+static void checkpoint_punch(arena *a, uint64_t most)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	if (cp->punch_at != 0)
+		cp->punch_at = space_punch(&a->space, cp->punch_at, SPACE_PUNCH_LEAST, most);
 }
 
 void checkpoint_poll(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
 
+	checkpoint_punch(a, PUNCH_STEP);
 	if (!os_mutex_trylock(&cp->mutex))
 		return;
 	checkpoint_finish(a);
@@ -359,14 +370,17 @@ static int checkpoint_round(arena *a, bool keep_locked)
 		writer_unlock(a);
 	if (r == 0)
 		r = checkpoint_steps(a, UINT64_MAX);
-	if (keep_locked && r == 0)
+	if (keep_locked && r == 0) {
 		checkpoint_finish(a);
+		checkpoint_punch(a, UINT64_MAX);
+	}
 	os_mutex_unlock(&cp->mutex);
 	if (keep_locked || r != 0)
 		return r;
 	r = writer_lock(a, false);
 	if (r == 0) {
 		checkpoint_poll(a);
+		checkpoint_punch(a, UINT64_MAX);
 		writer_unlock(a);
 	}
 	return r;

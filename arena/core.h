@@ -99,6 +99,7 @@ struct checkpoint {
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
 	uint64_t count;            /* checkpoints finished by this handle                    */
+	uint64_t punch_at;         /* where punching goes on, with the writer's lock; 0: it is done */
 	_Atomic bool pushing;      /* state != IDLE, for a look without the lock             */
 };
 

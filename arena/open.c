@@ -341,10 +341,10 @@ static int close_flush(arena *a)
 	if (r == 0) {
 		(void)space_end_cluster(&a->space);
 		space_trim(&a->space, a->header.file_bytes);
-		space_punch(&a->space, SPACE_PUNCH_LEAST, UINT64_MAX);
+		(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
 		/* What wrote little has made few slots that were not there when it came. */
 		if (checkpointed)
-			space_punch(&a->space, DISK_PAGE, CLOSE_PUNCHES);
+			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, CLOSE_PUNCHES);
 	}
 	return r;
 }

@@ -613,26 +613,30 @@ uint64_t space_drain(struct space *s, uint64_t budget)
 	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
 }
 
-void space_punch(struct space *s, uint64_t least, uint64_t most)
+uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most)
 {
 	const struct os *os = s->map->os;
-	uint64_t at = 0;
 	slot_id id;
 
-	assert(least >= DISK_PAGE);
+	assert(least >= DISK_PAGE && most > 0);
 	if (s->no_punch || s->map->mode != OS_MAP_SHARED)
-		return;
-	for (; most > 0 && (id = slots_first_fit_from(&s->free, least, at)) != SLOT_NONE; most--) {
-		const uint64_t start = page_round(slots_start(&s->free, id));
+		return 0;
+	for (; most > 0; most--) {
+		uint64_t start;
+		id = slots_first_fit_from(&s->free, least, at);
+		if (id == SLOT_NONE)
+			return 0;
+		start = page_round(slots_start(&s->free, id));
 		at = slots_start(&s->free, id) + slots_size(&s->free, id);
 		if (start >= (at & ~(DISK_PAGE - 1)))
 			continue;
 		s->holes = true;
 		if (os->punch(os, s->map->file, start, (at & ~(DISK_PAGE - 1)) - start) != 0) {
 			s->no_punch = true;
-			return;
+			return 0;
 		}
 	}
+	return at;
 }
 
 void space_trim(struct space *s, uint64_t least)

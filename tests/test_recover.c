@@ -396,7 +396,8 @@ static int counted_push(const struct os *os, os_file file, uint64_t offset, uint
 	return os_posix()->push(os_posix(), file, offset, bytes);
 }
 
-/* Lazy commits of 15 KiB under new names, side by side, so that nothing dies or is moved, until one more checkpoint is made. */
+/* Lazy commits of 15 KiB under new names, side by side, so that nothing dies or is moved, until one more checkpoint is
+ * made. */
 static void commit_until_checkpoint(arena *a, uint64_t name)
 {
 	const uint64_t before = a->checkpoint.count;
@@ -428,6 +429,51 @@ START_TEST(log_is_pushed_in_slices)
 	commit_until_checkpoint(a, 10001);
 	must(pushed.bytes >= 8 * MIB);
 	must(pushed.most <= 2 * MIB);
+	arena_must_close(a);
+	file_must_be_sound(testing_path);
+}
+END_TEST
+
+static unsigned punches;
+
+static int counted_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	(void)os;
+	punches++;
+	return os_posix()->punch(os_posix(), file, offset, bytes);
+}
+
+/* What a checkpoint has freed is punched out of the file by the commits that follow it, some slots after each. */
+START_TEST(slots_are_punched_some_at_a_time)
+{
+	struct os counting = *os_posix();
+	struct arena_options o = plain_options(0, GRAVITY_LAZY);
+	unsigned sum = 0;
+	arena_txn *t;
+	void *data;
+	arena *a;
+
+	counting.punch = counted_punch;
+	o.os = &counting;
+	a = arena_must_open(testing_path, &o);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (uint64_t i = 0; i < 1000; i++)
+		must_give(arena_put(t, (vpos){mix64(i + 1)}, 0, i % 2 == 0 ? 100 * KIB : 10 * KIB, &data), 0);
+	must_give(arena_commit(t), 0);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (uint64_t i = 0; i < 1000; i += 2)
+		must_give(arena_del(t, (vpos){mix64(i + 1)}), 0);
+	must_give(arena_commit(t), 0);
+	punches = 0;
+	for (uint64_t i = 0; i < 1000; i++) {
+		const unsigned before = punches;
+		must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+		must_give(arena_put(t, (vpos){mix64(2)}, 0, 10 * KIB, &data), 0);
+		must_give(arena_commit(t), 0);
+		must(punches - before <= 32);
+		sum += punches - before;
+	}
+	must(sum >= 100);
 	arena_must_close(a);
 	file_must_be_sound(testing_path);
 }
@@ -554,7 +600,8 @@ int main(void)
 				     abandoned_tail_never_happened, reading_changes_no_byte};
 	const TTest *const damage[] = {torn_tail_is_told_from_damage, any_changed_bit_is_noticed,
 				       damaged_header_is_no_way_back, cut_file_is_noticed};
-	const TTest *const checkpoints[] = {log_is_pushed_in_slices, commits_beside_a_long_checkpoint};
+	const TTest *const checkpoints[] = {log_is_pushed_in_slices, slots_are_punched_some_at_a_time,
+	                                     commits_beside_a_long_checkpoint};
 	const TTest *const openings[] = {openings_are_refused_with_a_code, close_waits_for_no_transaction};
 	Suite *suite = suite_create("recover");
 
