@@ -15,7 +15,8 @@
  *
  * A planner that was asked for chooses instead where too little is clean.
  *
- * 1. A step moves at most TIDY_STEP bytes, and all steps together at most TIDY_RATIO times what was written and freed.
+ * 1. A step moves at most TIDY_STEP bytes, and all steps together at most TIDY_RATIO times what was written and freed;
+ *    after one commit there are STEPS_MOST at most.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
  *    not in the survey that follows.
  * 3. A failure of a step is not the commit's: what was moved is moved, the rest stays.
@@ -27,6 +28,7 @@
 
 #define TIDY_STEP (UINT64_C(256) << 10)
 #define TIDY_RATIO 2
+#define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
 #define LOOKS_MOST 128 /* at segments that are not any more what the survey says */
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long ...  */
@@ -267,6 +269,7 @@ void tidy_renew(arena *a, struct survey *survey)
 
 void tidy_poll(arena *a, uint64_t bytes)
 {
+	unsigned steps = 0;
 	uint64_t stop;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
@@ -279,7 +282,8 @@ void tidy_poll(arena *a, uint64_t bytes)
 		a->tidy.credit = TIDY_CREDIT_MOST;
 	/* A large commit asks for more than one. */
 	stop = a->bytes_moved + (bytes < TIDY_STEP ? bytes : TIDY_STEP);
-	while (a->tidy.credit >= TIDY_STEP && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop)
+	while (a->tidy.credit >= TIDY_STEP && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
+	       ++steps < STEPS_MOST)
 		;
 }
 
