@@ -349,7 +349,7 @@ START_TEST(never_full_of_fragments)
 }
 END_TEST
 
-#define CHURN_BLOBS 20000u
+#define CHURN_BLOBS 30000u /* more than 64 MiB hold of them */
 
 /* Blobs of all sizes up to 16 KiB, of which some are there. */
 struct churn {
@@ -387,7 +387,7 @@ static void churn_write(struct churn *c, uint64_t i)
 static void churn_run(struct churn *c, uint64_t hold, uint64_t bytes)
 {
 	for (uint64_t i = 0; stat_of(c->g).live_bytes < hold; i++)
-		churn_write(c, i);
+		churn_write(c, i % CHURN_BLOBS);
 	for (c->written = 0; c->written < bytes;) {
 		churn_write(c, rng_below(&c->rng, CHURN_BLOBS));
 		while (stat_of(c->g).live_bytes > hold)

@@ -504,7 +504,7 @@ static void fill_and_empty(const char *path, uint64_t max_bytes, size_t size)
 
 	must(size <= sizeof(value));
 	must_give(gkv_open(path, &options, &db), GKV_OK);
-	for (unsigned round = 0; round < 6; round++) {
+	for (uint64_t round = 0; round < testing_count(6, 2); round++) {
 		while ((rc = gkv_put(db, &end, sizeof(end), value, size)) == GKV_OK)
 			end++;
 		must_give(rc, GKV_FULL);
@@ -527,7 +527,7 @@ START_TEST(a_full_store_takes_deletes)
 	static const uint64_t limits[] = {128 * KIB, 256 * KIB, MIB};
 	static const size_t sizes[] = {16, 100, 500, 1000};
 
-	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (unsigned i = 0; i < (testing_few() ? 1 : sizeof(limits) / sizeof(limits[0])); i++)
 		for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
 			fill_and_empty(testing_path, limits[i], sizes[k]);
 }
