@@ -56,10 +56,9 @@ run_all() {
 	run value-100000 --records 5000 --value 100000 --rounds 3 --contender gkv,lmdb,memory --workload $all
 	run churn --records 1000000 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn),$(churn_rows churn-large)"
 	run churn-small --records 200000 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn-small)"
-	run fill --records 1000000 --rounds 1 --contender gkv-cheapest,gkv-gravity \
+	run fill --records 1000000 --rounds 1 --contender gkv,gkv-cheapest,gkv-gravity \
 		--workload "$(churn_rows churn80),$(churn_rows churn90)"
-	run fill-small --records 200000 --turnover 10 --rounds 1 --contender gkv-cheapest,gkv-gravity \
-		--workload "$(churn_rows churn80-small),$(churn_rows churn90-small)"
+	run fill-small --records 200000 --turnover 1 --rounds 1 --contender gkv --workload "$(churn_rows churn80-small)"
 	run shrink --records 1000000 --rounds 1 --contender gkv,lmdb --workload shrink-
 }
 
@@ -75,10 +74,9 @@ run_all_quick() {
 	run churn --records 100000 --turnover 2 --rounds 1 --contender gkv,lmdb \
 		--workload "$(churn_rows churn),$(churn_rows churn-large)"
 	run churn-small --records 20000 --turnover 2 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn-small)"
-	run fill --records 200000 --turnover 1 --rounds 1 --contender gkv-cheapest,gkv-gravity \
+	run fill --records 200000 --turnover 1 --rounds 1 --contender gkv,gkv-cheapest,gkv-gravity \
 		--workload "$(churn_rows churn80),$(churn_rows churn90)"
-	run fill-small --records 20000 --turnover 1 --rounds 1 --contender gkv-cheapest,gkv-gravity \
-		--workload "$(churn_rows churn80-small),$(churn_rows churn90-small)"
+	run fill-small --records 20000 --turnover 1 --rounds 1 --contender gkv --workload "$(churn_rows churn80-small)"
 	run shrink --records 50000 --rounds 1 --contender gkv,lmdb --workload shrink-
 }
 
