@@ -26,14 +26,14 @@
  *    so that a run of any length passes through a small slot, which grows by what is free between its data. Where no run
  *    is to be had, everything is swept to the beginning of the file before a put is refused.
  * 2. Moves ahead of puts leave a quarter of the spare. No move takes room from the copies of the pages that lead to what
- *    is moved, nor from the next free list (space_holds_pages): a checkpoint that gives all of it back is always possible.
+ *    is moved, nor from the next free list (space_holds_pages): so the checkpoint that gives all of it back finds a place.
  * 3. Cleaning is done ahead, a segment after a commit, when less than the spare and something more is clean: a put seldom
  *    has to wait for it.
  * 4. Of the copies, no more than a share of the limit is kept: where the table is larger, checkpoints come more often.
  *
  * What it does not promise: a blob larger than any clean slot cannot be moved out of the way, and where each small record
  * that is moved copies a page of its own, room for these copies may run out first. Then a put is refused although bytes
- * would suffice.
+ * would suffice. Below a limit of 128 KiB, of which a few pages are much, so may a delete be.
  *
  * Cost: a look at one number; near the limit, a look at as many clean slots as make up the spare every few windows. */
 #include "arena/core.h"
