@@ -146,7 +146,7 @@ static void file_expect(struct run *run, const char *path)
 	gravity *g;
 
 	fuzz_must_give(arena_check(path, &options, NULL, NULL, finding_show, NULL), GRAVITY_OK);
-	fuzz_must_give(gravity_open(path, NULL, &g), GRAVITY_OK);
+	fuzz_must_give(gravity_open(path, &run->options, &g), GRAVITY_OK);
 	all_expect(run, g);
 	fuzz_must_give(gravity_close(g), GRAVITY_OK);
 }
