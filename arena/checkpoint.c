@@ -9,7 +9,7 @@
  *   begin   holds the writer's lock: notes commit c, the place in the log, the window; copies what is free as of c.
  *           From here on c counts as a snapshot: what was born at or before it is copied before it changes.
  *   push    without the lock: makes the free list; sets the checks of the pages and nodes born since the last checkpoint,
- *           and starts writing them and the log up to c, so that the flush finds little to do but to wait.
+ *           and starts writing them, as the log was when it grew, so that the flush finds little to do but to wait.
  *   flush   one fdatasync for all of them, the chunks and the log.
  *   header  goes into the page of the older header, and is flushed.
  *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut. Large slots
@@ -138,20 +138,33 @@ static uint64_t pages_most(const arena *a)
 	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
 }
 
-/* What will be pushed: the log if it is not flushed already, in parts, and room for what is sealed. Without memory the
- * flush writes it all. Under a limit the log is left to it, too: what died is wanted back before so many changes. */
+/* Room for what is sealed. Without memory the flush writes it all. */
 static void dirty_begin(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	struct log *l = &a->log;
-	const bool push = a->space.max_bytes == UINT64_MAX && atomic_load(&a->flush.durable) < cp->header.seq;
 
 	ranges_release(&cp->dirty, a->os);
-	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
-		for (uint32_t i = 0; push && i < l->since_count; i++)
-			dirty_add(&cp->dirty, l->since[i].start, l->since[i].end);
+	(void)ranges_init(&cp->dirty, a->os, pages_most(a));
+}
+
+/* The log is on its way to the disk while it grows, unless it is flushed already, so that what a flush has to write is never
+ * much of it. Pages of the system, not ours, are what is written: a gap within one is no gap. */
+static void log_push(arena *a)
+{
+	struct log *l = &a->log;
+	const bool flushed = atomic_load(&a->flush.durable) >= l->seq;
+
+	if (l->written - l->pushed < PUSH_PART)
+		return;
+	for (uint32_t i = 0; !flushed && i < l->since_count;) {
+		const uint64_t start = l->since[i].start;
+		uint64_t end = l->since[i++].end;
+		for (; i < l->since_count && l->since[i].start >= end && l->since[i].start - end < DISK_PAGE; i++)
+			end = l->since[i].end;
+		(void)a->os->push(a->os, a->map.file, start, end - start);
 	}
 	l->since_count = 0;
+	l->pushed = l->written;
 }
 
 /* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
@@ -325,6 +338,7 @@ void checkpoint_poll(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 
 	checkpoint_punch(a, PUNCH_STEP);
+	log_push(a);
 	if (!os_mutex_trylock(&cp->mutex))
 		return;
 	checkpoint_finish(a);

@@ -51,10 +51,10 @@ struct log {
 	struct log_stretch *stretches; /* what the transaction at work has written                 */
 	uint32_t stretch_count, stretch_capacity;
 	uint64_t bytes;              /* since the last checkpoint began                            */
-	struct log_stretch *since;   /* where these are, as far as there was room to note it       */
+	struct log_stretch *since;   /* where what was not pushed yet is, as far as there was room to note it */
 	uint32_t since_count, since_capacity;
 	uint64_t bytes_uncommitted;
-	uint64_t written;            /* ever, by this handle                                       */
+	uint64_t written, pushed;    /* ever, by this handle                                       */
 };
 
 void log_init(struct log *l, struct map *map, struct space *space);
