@@ -303,6 +303,10 @@ int evacuate(arena *a, uint64_t start, uint64_t end);
  * slot is not an extent. GRAVITY_CORRUPT when nothing sound does. */
 enum extent_use { EXTENT_SLOT, EXTENT_WINDOW, EXTENT_RECORD, EXTENT_TABLE, EXTENT_OTHER };
 int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
+/* From `at`, a boundary of extents, over `most` of them at most: the first boundary at or behind `least`. 0: none was
+ * reached. What is left
+ * of a cluster is no extent: that has to be ended before. */
+uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most);
 
 /* compact.c ------------------------------------------------------------------------------------------------------ */
 

@@ -96,6 +96,19 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 	return r;
 }
 
+uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most)
+{
+	for (; at < least && most > 0; most--) {
+		if (at == a->log.at.cursor)
+			at = a->log.at.window_end;
+		else if (blob_fits(&a->map, at))
+			at += blob_span(blob_at(&a->map, at)->size);
+		else
+			return 0;
+	}
+	return at < least ? 0 : at;
+}
+
 static bool limited(const arena *a)
 {
 	return a->space.max_bytes != UINT64_MAX;

@@ -10,13 +10,14 @@
  *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
  *                         next interval between checkpoints writes, so that the file need not grow for it; and half of
  *                         what the file is above its target besides
- *   that much is          the end of the file, where there is a large slot further down: the file is cut
+ *   that much is          and the file is far above its target: the end of the file, where there is a large slot further
+ *                         down: the file is cut
  *   otherwise             segments that are nearly half empty, which cost less to move than they give
  *
  * A planner that was asked for chooses instead where too little is clean.
  *
- * 1. A step moves at most TIDY_STEP bytes, and all steps together at most TIDY_RATIO times what was written and freed;
- *    after one commit there are STEPS_MOST at most.
+ * 1. A step moves at most TIDY_STEP bytes, one at the end of the file TIDY_CREDIT_MOST, and all steps together at most
+ *    TIDY_RATIO times what was written and freed; after one commit there are STEPS_MOST at most.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
  *    not in the survey that follows.
  * 3. A failure of a step is not the commit's: what was moved is moved, the rest stays.
@@ -31,6 +32,8 @@
 #define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
 #define LOOKS_MOST 128 /* at segments that are not any more what the survey says */
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
+#define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
+#define EXTENTS_MOST 1024u /* looked at for where a stretch at the end may begin */
 #define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long ...  */
 #define TIDY_SLACK (UINT64_C(1) << 20) /* ... and so much more            */
 #define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
@@ -50,16 +53,23 @@ static uint64_t tidy_live(const arena *a)
 	return a->live_bytes + a->table.bytes;
 }
 
-static uint64_t tidy_target(const arena *a, uint64_t share)
+static uint64_t tidy_target(const arena *a)
 {
 	const uint64_t live = tidy_live(a);
 
-	return live + live / share + TIDY_SLACK;
+	return live + live / TIDY_TARGET_SHARE + TIDY_SLACK;
+}
+
+static uint64_t asked_target(const arena *a)
+{
+	const uint64_t live = tidy_live(a);
+
+	return live + live / ASKED_TARGET_SHARE + TIDY_SLACK;
 }
 
 bool tidy_above_target(const arena *a)
 {
-	return map_bytes(&a->map) > tidy_target(a, TIDY_TARGET_SHARE);
+	return map_bytes(&a->map) > tidy_target(a);
 }
 
 /* Where the target is close to the limit, the limit bounds the file, and arena/room.c says what is moved. */
@@ -67,7 +77,7 @@ static bool limit_near(const arena *a)
 {
 	const uint64_t limit = a->space.max_bytes;
 
-	return limit != UINT64_MAX && tidy_target(a, TIDY_TARGET_SHARE) >= limit - limit / LIMIT_SHARE;
+	return limit != UINT64_MAX && tidy_target(a) >= limit - limit / LIMIT_SHARE;
 }
 
 /* Snapshots keep what is moved away from: moving it would only add to the file. */
@@ -91,18 +101,20 @@ static bool end_plan(const arena *a, struct stretch *t)
 	uint64_t occupied = 0;
 	uint64_t at = upper;
 
-	*t = (struct stretch){.end = upper};
-	/* Back over slots until enough lies between them; it must begin behind a slot, where a boundary is known. */
+	*t = (struct stretch){.start = upper, .end = upper};
+	/* Back over slots until enough lies between them; it must begin where a boundary of extents is known. */
 	for (; id != SLOT_NONE && occupied < TIDY_STEP; id = slots_prev(s, id)) {
 		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
-		if (at > slot_end)
-			occupied += at - slot_end;
-		if (occupied > 4 * TIDY_STEP)
-			return false;
+		uint64_t start = slot_end < at ? slot_end : at;
+		if (occupied + (at - start) > TIDY_CREDIT_MOST)
+			start = extent_from(a, start, at - (TIDY_CREDIT_MOST - occupied), EXTENTS_MOST);
+		occupied += at - start;
+		t->start = start;
+		if (start > slot_end)
+			break;
 		at = slots_start(s, id);
-		t->start = slot_end < upper ? slot_end : upper;
 	}
-	return occupied > 0 && t->start > map_bytes(&a->map) / 2;
+	return occupied > 0 && occupied <= TIDY_CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
 }
 
 /* What a segment has now that is worth emptying: from the end of its first slot on, at most `most` bytes of data. */
@@ -180,7 +192,7 @@ static int64_t clean_left(const arena *a)
 
 static uint64_t tidy_above(const arena *a)
 {
-	return map_bytes(&a->map) - tidy_target(a, TIDY_TARGET_SHARE);
+	return map_bytes(&a->map) - tidy_target(a);
 }
 
 static unsigned short_grade(const arena *a)
@@ -193,8 +205,11 @@ static unsigned short_grade(const arena *a)
 /* Only where there is a large slot further down for what stands there. */
 static bool cut_plan(arena *a, struct stretch *t)
 {
-	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
+	slot_id large;
 
+	if (space_end_cluster(&a->space) != 0)
+		return false;
+	large = slots_first_fit(&a->space.free, TIDY_STEP);
 	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2 || !end_plan(a, t))
 		return false;
 	a->tidy.end = t->start;
@@ -213,7 +228,7 @@ static bool step_plan(arena *a, struct stretch *t)
 		return planner_plan(a, t);
 	if (left < wanted)
 		return segment_plan(a, short_grade(a), TIDY_STEP, t);
-	if ((wanted > (int64_t)TIDY_STEP || left >= (int64_t)(a->tidy.need + TIDY_SLACK)) && cut_plan(a, t))
+	if (tidy_above(a) > tidy_live(a) / CUT_SHARE && cut_plan(a, t))
 		return true;
 	return segment_plan(a, HALF_GRADE, TIDY_STEP, t);
 }
@@ -241,7 +256,7 @@ bool tidy_halves(arena *a)
 
 	/* Under a limit space is wanted inside the file. */
 	if (held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX ||
-	    map_bytes(&a->map) <= tidy_target(a, ASKED_TARGET_SHARE))
+	    map_bytes(&a->map) <= asked_target(a))
 		return false;
 	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
 		if (!segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) || evacuate(a, t.start, t.end) != 0)

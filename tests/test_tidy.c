@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* test_tidy.c: compaction in the write path: how long the file is while what lives in it changes, though nobody asks for
+ * anything. */
+#define _GNU_SOURCE
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "arena/gravity.h"
+#include "tests/testing.h"
+
+#define BLOBS 100u
+#define SLACK (UINT64_C(2) << 20)
+
+struct blobs {
+	gravity *g;
+	struct rng rng;
+	gravity_pos pos[BLOBS]; /* 0: none */
+	uint64_t live;
+	size_t size[BLOBS];
+};
+
+static gravity_stats stat_of(gravity *g)
+{
+	gravity_stats s;
+
+	must_give(gravity_stat(g, &s), 0);
+	return s;
+}
+
+/* A new one in place of the i-th: of half of `most` bytes, and up to as much more. */
+static void blob_replace(struct blobs *b, uint64_t i, size_t most)
+{
+	const size_t size = most / 2 + rng_below(&b->rng, most / 2);
+	uint8_t *data = malloc(size);
+
+	must(data != NULL);
+	bytes_make(data, size, i);
+	if (b->pos[i] != 0)
+		must_give(gravity_free(b->g, b->pos[i]), 0);
+	must_give(gravity_write(b->g, data, size, &b->pos[i]), 0);
+	b->live += size - b->size[i];
+	b->size[i] = size;
+	free(data);
+}
+
+static void blobs_replace(struct blobs *b, unsigned times, size_t most)
+{
+	while (times-- > 0)
+		blob_replace(b, rng_below(&b->rng, BLOBS), most);
+}
+
+static void blobs_expect(const struct blobs *b)
+{
+	for (uint64_t i = 0; i < BLOBS; i++) {
+		uint8_t *data = malloc(b->size[i]);
+		size_t size;
+
+		must(data != NULL);
+		must_give(gravity_read(b->g, b->pos[i], data, b->size[i], &size), 0);
+		must(size == b->size[i] && bytes_fit(data, size, i));
+		free(data);
+	}
+}
+
+/* Large values side by side up to the end of the file, without a slot for megabytes: it is cut all the same. */
+START_TEST(the_file_follows_large_values)
+{
+	struct blobs b = {.rng = rng_make(1)};
+
+	must_give(gravity_open(testing_path, &(gravity_options){.durability = GRAVITY_LAZY}, &b.g), 0);
+	for (uint64_t i = 0; i < BLOBS; i++)
+		blob_replace(&b, i, 1000 << 10);
+	for (int round = 0; round < (int)testing_count(10, 2); round++) {
+		blobs_replace(&b, 2 * BLOBS, round % 2 == 0 ? 500 << 10 : 1000 << 10);
+		must(stat_of(b.g).file_bytes <= b.live / 100 * 135 + SLACK);
+	}
+	blobs_expect(&b);
+	must_give(gravity_close(b.g), 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {the_file_follows_large_values};
+	Suite *suite = suite_create("tidy");
+
+	testing_add(suite, "the file's length", tests, sizeof(tests) / sizeof(tests[0]));
+	return testing_main(suite);
+}
