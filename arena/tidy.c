@@ -34,8 +34,8 @@
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
 #define EXTENTS_MOST 1024u /* looked at for where a stretch at the end may begin */
-#define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long ...  */
-#define TIDY_SLACK (UINT64_C(1) << 20) /* ... and so much more            */
+#define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long, ... */
+#define TIDY_SLACK (UINT64_C(1) << 20) /* ... so much more, and the table once more */
 #define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 #define HALVES_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
@@ -53,11 +53,12 @@ static uint64_t tidy_live(const arena *a)
 	return a->live_bytes + a->table.bytes;
 }
 
+/* What stands in the file once more between two checkpoints is not what moving could make less. */
 static uint64_t tidy_target(const arena *a)
 {
 	const uint64_t live = tidy_live(a);
 
-	return live + live / TIDY_TARGET_SHARE + TIDY_SLACK;
+	return live + live / TIDY_TARGET_SHARE + a->table.bytes + TIDY_SLACK;
 }
 
 static uint64_t asked_target(const arena *a)
