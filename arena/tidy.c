@@ -30,7 +30,7 @@
 #define TIDY_STEP (UINT64_C(256) << 10)
 #define TIDY_RATIO 2
 #define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
-#define LOOKS_MOST 128 /* at segments that are not any more what the survey says */
+#define LOOKS_MOST 32 /* at segments that are not any more what the survey says */
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
 #define EXTENTS_MOST 1024u /* looked at for where a stretch at the end may begin */
