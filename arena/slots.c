@@ -21,7 +21,7 @@
  *   1. The list from `first` over `next` ends at `last`, holds `count` nodes, and `prev` is its mirror image.
  *   2. Every slot has a size > 0, start and size are multiples of 8, its end does not wrap, and it ends before the
  *      next one starts: slots neither overlap nor touch.
- *   3. `bytes` is the sum of all sizes.
+ *   3. `bytes` is the sum of all sizes, and `pages` that of the pages which each of them holds.
  *   4. Every child names its parent, the root has none, and the order of the tree is that of the list.
  *   5. No node has a higher priority than its parent.
  *   6. Every node's largest size and highest gravity are exactly those of its subtree.
@@ -321,6 +321,7 @@ static void slot_add(struct slots *s, slot_id before, uint64_t start, uint64_t s
 
 	assert(before == SLOT_NONE || slot_end(s, before) < start);
 	assert(after == SLOT_NONE || start + size < s->keys[after].start);
+	s->pages += size / SLOTS_PAGE;
 	n[x].prev = before;
 	n[x].next = after;
 	tree_hang(s, x, before, after);
@@ -343,6 +344,7 @@ static void slot_drop(struct slots *s, slot_id x)
 
 	assert(x != SLOT_NONE);
 	assert(s->count > 0);
+	s->pages -= n[x].size / SLOTS_PAGE;
 	tree_unhang(s, x);
 	if (before != SLOT_NONE)
 		n[before].next = after;
@@ -365,6 +367,8 @@ static void slot_set(struct slots *s, slot_id x, uint64_t start, uint64_t size)
 	assert(slot_is_sane(start, size));
 	assert(node->prev == SLOT_NONE || slot_end(s, node->prev) < start);
 	assert(node->next == SLOT_NONE || start + size < s->keys[node->next].start);
+	s->pages += size / SLOTS_PAGE;
+	s->pages -= node->size / SLOTS_PAGE;
 	s->keys[x].start = start;
 	node->size = size;
 	refresh_slot(s, x);

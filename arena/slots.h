@@ -40,7 +40,11 @@ struct slots {
 	slot_id spare;            /* head of the list of unused nodes                    */
 	slot_id root, first, last;
 	uint64_t count, bytes;
+	uint64_t pages;           /* of the table, that find a place in them             */
 };
+
+/* A page of the table and what aligning it takes. */
+#define SLOTS_PAGE UINT64_C(4160)
 
 /* Allocates nothing. */
 void slots_init(struct slots *s, const struct os *os);

@@ -95,7 +95,7 @@ static int check_array(const struct slots *s, const char **what)
 
 static int check_list(const struct slots *s, const char **what)
 {
-	uint64_t count = 0, bytes = 0, floor = 0; /* floor: the lowest start that the next slot may have */
+	uint64_t count = 0, bytes = 0, pages = 0, floor = 0; /* floor: the lowest start that the next slot may have */
 	slot_id before = SLOT_NONE;
 
 	for (slot_id id = s->first; id != SLOT_NONE; before = id, id = s->nodes[id].next) {
@@ -114,6 +114,7 @@ static int check_list(const struct slots *s, const char **what)
 			return broken(what, 2, "a slot touches or overlaps the one before it");
 		floor = start + node->size + 1;
 		bytes += node->size;
+		pages += node->size / SLOTS_PAGE;
 	}
 	if (count != s->count)
 		return broken(what, 1, "the list holds fewer slots than are counted");
@@ -121,6 +122,8 @@ static int check_list(const struct slots *s, const char **what)
 		return broken(what, 1, "the list does not end at the last slot");
 	if (bytes != s->bytes)
 		return broken(what, 3, "the sizes do not add up to the counted bytes");
+	if (pages != s->pages)
+		return broken(what, 3, "the pages that slots hold do not add up to what is counted");
 	return 0;
 }
 
