@@ -111,6 +111,7 @@ struct tidy {
 	uint64_t need;        /* bytes that the interval before took                          */
 	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing */
 	/* Under a size limit. */
+	uint64_t rest, rest_end; /* what is left of the segment that is being emptied                 */
 	uint64_t look_at;     /* log.written from which on to look again whether enough is clean       */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
@@ -322,8 +323,9 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 void room_begin(arena *a);
 /* After a commit, perhaps a step of cleaning; whether the limit is near, so that nothing else should be moved. */
 bool room_poll(arena *a);
-/* Bytes of a segment of the survey. */
+/* Bytes of a segment of the survey, and of a free extent that counts as none of it. */
 uint64_t room_segment(const arena *a);
+uint64_t room_large(const arena *a);
 
 /* tidy.c --------------------------------------------------------------------------------------------------------- */
 
@@ -338,9 +340,9 @@ void tidy_renew(arena *a, struct survey *survey);
 /* Empties the end of a file that is too long where little stands behind a large slot; the next checkpoint cuts it. For
  * the writer, who has no blobs in the chain and keeps the lock. */
 void tidy_end(arena *a);
-/* Takes the emptiest segment from the survey, if least/32 of it is free: what to empty of it, at most `most` bytes of
- * data. */
-bool tidy_segment(arena *a, unsigned least, uint64_t most, uint64_t *start, uint64_t *end);
+/* What to empty next, at most `most` bytes of data: of the segment that the call before this one began, or of the emptiest
+ * of the survey. *room: what is free in it, its large slots aside. */
+bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room);
 /* Whether the file is longer than what lives in it asks for. */
 bool tidy_above_target(const arena *a);
 

@@ -100,7 +100,7 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 {
 	/* Under a limit they go into pieces, which there are, rather than into clean slots. */
-	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : a->space.unit / 8;
+	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : a->space.window / 8;
 	uint64_t room = 0;
 	uint32_t capacity = 0;
 	int r = 0;
@@ -299,7 +299,7 @@ static bool list_sort(arena *a, struct free_list *l)
 		list_cut(l);
 	survey_release(&a->checkpoint.survey, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, room_segment(a));
+	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, room_segment(a), room_large(a));
 	return true;
 }
 

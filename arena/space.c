@@ -24,11 +24,9 @@
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
 #define DRAIN_STEP 1024u
-#define UNIT_MOST (UINT64_C(32) << 10)
-#define UNIT_SHARE 256 /* of the limit */
+#define WINDOW_MOST (UINT64_C(32) << 10) /* under a limit */
+#define WINDOW_SHARE 256 /* of the limit */
 #define PIECE_LOOKS 64u
-#define PAGE_ROOM sizeof(struct page_disk)
-#define SLACK_MOST (UINT64_C(8) << 20)
 #define MOVE_WINDOW (UINT64_C(1) << 20)
 #define LIST_GRAIN UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 #define GROW_SHARE 32 /* of the file's length, at a time */
@@ -40,8 +38,9 @@ void space_init(struct space *s, struct map *map, const struct readers *readers,
 	s->readers = readers;
 	s->max_bytes = max_bytes == 0 ? UINT64_MAX : max_bytes;
 	s->slack = INT64_MAX / 2;
-	for (s->unit = UNIT_MOST; s->unit > 2 * DISK_PAGE && s->unit > s->max_bytes / UNIT_SHARE; s->unit /= 2)
+	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE; s->window /= 2)
 		;
+	s->unit = s->window;
 	slots_init(&s->free, map->os);
 	pending_init(&s->pending, map->os);
 }
@@ -317,7 +316,9 @@ static int packed_begin(struct space *s, uint64_t bytes)
 		return r;
 	f = fit_piece(s, wish);
 	if (f.size == 0)
-		f = fit_packed(s, bytes, s->unit, PIECE_LOOKS);
+		f = fit_packed(s, bytes, 2 * SLOTS_PAGE, PIECE_LOOKS);
+	if (f.size == 0)
+		f = fit_packed(s, bytes, s->window, PIECE_LOOKS);
 	if (f.size == 0)
 		f = fit_outside(s, wish);
 	if (f.size == 0)
@@ -438,25 +439,41 @@ uint64_t space_clean(const struct space *s, uint64_t enough)
 	return bytes_from(s, s->unit, 1, enough);
 }
 
+/* Pages of the table that find a place in slots that compaction does not empty, or in what the file may grow by. */
+static uint64_t page_places(const struct space *s)
+{
+	const uint64_t tail = tail_bytes(s);
+	uint64_t pages = s->free.pages + (tail + space_growth(s)) / SLOTS_PAGE - tail / SLOTS_PAGE;
+	uint64_t at = s->evict_start;
+
+	while (at < s->evict_end) {
+		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, SLOTS_PAGE, at));
+		if (f.size == 0)
+			break;
+		at = f.start + f.size;
+		pages -= at <= s->evict_end ? f.size / SLOTS_PAGE : 0;
+	}
+	return pages;
+}
+
 void space_count_slack(struct space *s)
 {
-	const uint64_t copies = s->copies > s->copied_bytes ? s->copies - s->copied_bytes : 0;
-	const uint64_t keep = copies + s->list + s->spare;
-
-	s->slack = (int64_t)bytes_from(s, PAGE_ROOM, 1, keep + SLACK_MOST) - (int64_t)keep;
+	s->slack = (int64_t)(page_places(s) * SLOTS_PAGE) - (int64_t)(s->copies + s->list + s->spare);
 }
 
 bool space_holds_pages(const struct space *s, uint64_t pages)
 {
-	const uint64_t grain = PAGE_ROOM + DISK_LINE;
-	const uint64_t need = pages * grain;
-	const uint64_t all = need + s->list;
+	const uint64_t all = pages * SLOTS_PAGE + s->list;
+	uint64_t places;
 
-	if (s->max_bytes == UINT64_MAX || bytes_from(s, grain, grain, all) >= all)
+	if (s->max_bytes == UINT64_MAX)
 		return true;
+	places = page_places(s);
 	/* The list has chunks of any size. */
-	return bytes_from(s, grain, grain, need) >= need && bytes_from(s, LIST_GRAIN, LIST_GRAIN, all) >= all;
+	return places * SLOTS_PAGE >= all || (places >= pages && bytes_from(s, LIST_GRAIN, LIST_GRAIN, all) >= all);
 }
+
+_Static_assert(SLOTS_PAGE == sizeof(struct page_disk) + DISK_LINE, "what holds a page");
 
 static bool is_moving(const struct space *s)
 {
@@ -466,7 +483,7 @@ static bool is_moving(const struct space *s)
 /* How much of a fit a window for `need` takes: what is moved under a limit goes side by side, whatever its sizes are. */
 static uint64_t window_part(const struct space *s, uint64_t size, uint64_t need)
 {
-	const uint64_t wish = s->max_bytes == UINT64_MAX ? SPACE_WINDOW : is_moving(s) ? MOVE_WINDOW : s->unit;
+	const uint64_t wish = s->max_bytes == UINT64_MAX ? SPACE_WINDOW : is_moving(s) ? MOVE_WINDOW : s->window;
 	const uint64_t most = need > wish ? need : wish;
 
 	return size > need && size > most ? most : size;
@@ -480,7 +497,7 @@ static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_cl
 	const uint64_t keep = claim == SPACE_PUT ? s->spare : s->floor;
 	const int64_t least = (int64_t)part - (int64_t)(s->spare - keep);
 
-	if (f.size < PAGE_ROOM || (claim != SPACE_PUT && !is_moving(s)))
+	if (f.size < SLOTS_PAGE || (claim != SPACE_PUT && !is_moving(s)))
 		return true;
 	if (s->slack < least)
 		space_count_slack(s);
@@ -507,6 +524,9 @@ static int window_fit_limited(struct space *s, uint64_t need, enum space_claim c
 
 	if (!is_moving(s) && fit_takes(s, fit_piece(s, wish), need, claim, f))
 		return 0;
+	for (uint64_t size = s->window; size > s->unit; size /= 2)
+		if (fit_takes(s, fit_outside(s, need > size ? need : size), need, claim, f))
+			return 0;
 	r = fit_obtain(s, need > s->unit ? need : s->unit, s->max_bytes, &offered);
 	if (r == 0 && fit_takes(s, offered, need, claim, f))
 		return 0;
@@ -550,7 +570,7 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 	r = s->max_bytes == UINT64_MAX ? window_fit(s, need, &f) : window_fit_limited(s, need, claim, &f);
 	if (r != 0)
 		return r;
-	if (f.size >= PAGE_ROOM)
+	if (f.size >= SLOTS_PAGE)
 		s->slack -= (int64_t)window_part(s, f.size, need);
 	f.size = window_part(s, f.size, need);
 	*start = f.start;

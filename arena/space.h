@@ -34,13 +34,14 @@ struct space {
 	struct pending pending;
 	uint64_t max_bytes;    /* the file never grows past this; UINT64_MAX: no limit                       */
 	uint64_t reserve;      /* bytes that puts leave alone, of what is free or the file may grow by        */
+	uint64_t window;       /* bytes of a window that a put takes, where it has the choice                */
 	uint64_t unit;         /* a free slot of so much and more is clean; the rest are pieces              */
 	uint64_t spare;        /* clean bytes that puts leave alone, ...                                     */
 	uint64_t floor;        /* ... and that moves do                                                      */
 	uint64_t list;         /* bytes that the next free list may take                             */
-	uint64_t copies;       /* bytes of pages and nodes that may be copied between two checkpoints        */
-	int64_t slack;         /* bytes of slots that hold pages beyond what is kept: the copies that are still to come,
-	                          the list and the spare; as counted last, less what was taken since */
+	uint64_t copies;       /* bytes that puts and moves leave to the pages which commits copy            */
+	int64_t slack;         /* bytes of slots that hold pages beyond what is kept: the copies, the list and the spare;
+	                          as counted last, less what was taken since */
 	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
 	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
 	struct cluster pages, nodes;   /* pages of the table, and its nodes, are taken from here, side by side */

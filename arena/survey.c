@@ -31,7 +31,7 @@ void survey_release(struct survey *s, const struct os *os)
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
 static void extent_spread(const struct survey *s, struct segment_room *room, uint64_t start, uint64_t size)
 {
-	const bool large = size >= SURVEY_LARGE;
+	const bool large = size >= s->least;
 
 	while (size > 0 && start / s->segment < s->count) {
 		const uint64_t i = start / s->segment;
@@ -59,11 +59,12 @@ static void segments_grade(struct survey *s, const struct segment_room *room)
 	}
 }
 
-int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment)
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
+                uint64_t least)
 {
 	struct segment_room *room;
 
-	*s = (struct survey){.segment = segment};
+	*s = (struct survey){.segment = segment, .least = least};
 	while (file_bytes / s->segment >= SEGMENTS_MOST)
 		s->segment *= 2;
 	s->count = (uint32_t)(file_bytes / s->segment) + 1;
@@ -79,7 +80,7 @@ int survey_take(struct survey *s, const struct os *os, const struct ranges *list
 		uint64_t start, size;
 		ranges_take_run(list, &at, &start, &size);
 		extent_spread(s, room, start, size);
-		s->large += size >= SURVEY_LARGE ? size : 0;
+		s->large += size >= s->least ? size : 0;
 	}
 	segments_grade(s, room);
 	os->free(os, room);

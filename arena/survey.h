@@ -17,21 +17,23 @@
 #include "arena/ranges.h"
 
 #define SURVEY_SEGMENT (UINT64_C(256) << 10) /* bytes of a segment, more in a very long file      */
-#define SURVEY_LARGE (UINT64_C(64) << 10)    /* free extents of so much and more are worth a window */
+#define SURVEY_LARGE (UINT64_C(64) << 10)    /* without a limit: free extents of so much are large  */
 #define SURVEY_GRADES 32u                    /* of emptiness                                      */
 #define SURVEY_NONE UINT32_MAX
 
 struct survey {
 	uint64_t segment;  /* bytes */
+	uint64_t least;    /* bytes of a large extent */
 	uint32_t count;
 	uint64_t large;    /* bytes of the free extents that are large */
 	uint32_t *next;    /* next[i]: another segment of the same grade */
 	uint32_t first[SURVEY_GRADES]; /* grade g: beside its large extents, free from g/32 of it on */
 };
 
-/* From extents in order of start, which may touch, of a file that ends at file_bytes. Those of a hostile file may
- * overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
-int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment);
+/* From extents in order of start, which may touch, of a file that ends at file_bytes; those of `least` bytes and more are
+ * large. Those of a hostile file may overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
+                uint64_t least);
 void survey_release(struct survey *s, const struct os *os);
 
 /* Takes the emptiest segment out of the picture, if at least least/32 of it are free, its large extents aside. */

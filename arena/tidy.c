@@ -27,6 +27,7 @@
 
 #include <assert.h>
 
+#define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
 #define TIDY_STEP (UINT64_C(256) << 10)
 #define TIDY_RATIO 2
 #define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
@@ -91,6 +92,8 @@ static bool held_up(const arena *a)
 struct stretch {
 	uint64_t start, end;
 	uint64_t gain; /* of it, what becomes clean: not the large slots in it, which are, nor what is cut */
+	uint64_t room; /* of that, what is free                                                           */
+	uint64_t segment_end; /* of the segment that it is of                                             */
 };
 
 /* A stretch at the end of what this interval has not emptied yet. */
@@ -118,14 +121,23 @@ static bool end_plan(const arena *a, struct stretch *t)
 	return occupied > 0 && occupied <= TIDY_CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
 }
 
+/* Pages of the table die soon, and what one leaves takes another: under a limit it is for nothing that they are moved. */
+static uint64_t page_bytes(const arena *a, uint64_t start, uint64_t end)
+{
+	if (start == end || a->space.max_bytes == UINT64_MAX || !blob_fits(&a->map, start))
+		return 0;
+	return blob_kind(blob_at(&a->map, start)) == BLOB_PAGE ? end - start : 0;
+}
+
 /* What a segment has now that is worth emptying: from the end of its first slot on, at most `most` bytes of data. */
 static bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
 	slot_id id = slots_at_or_before(s, t->start);
-	uint64_t room = 0, large = 0, moved = 0;
+	uint64_t room = 0, large = 0, moved = 0, pages = 0;
 	uint64_t at;
 
+	t->segment_end = t->end;
 	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= t->start)
 		id = slots_at_or_after(s, t->start);
 	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
@@ -137,8 +149,9 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 		moved += start - at;
 		if (moved > most)
 			break;
+		pages += page_bytes(a, at, start);
 		at = start + size;
-		*(size >= SURVEY_LARGE ? &large : &room) += at < t->end ? size : t->end - start;
+		*(size >= a->tidy.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
 	}
 	if (moved > most)
 		t->end = at;
@@ -147,6 +160,9 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
 		return false;
 	t->gain = t->end - t->start - large;
+	t->room = room;
+	if (pages > moved / PAGES_SHARE)
+		return false;
 	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
 }
 
@@ -159,14 +175,18 @@ static bool segment_plan(arena *a, unsigned least, uint64_t most, struct stretch
 	return false;
 }
 
-bool tidy_segment(arena *a, unsigned least, uint64_t most, uint64_t *start, uint64_t *end)
+bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room)
 {
-	struct stretch t = {.gain = 0};
+	struct tidy *tidy = &a->tidy;
+	struct stretch t = {.start = tidy->rest, .end = tidy->rest_end};
 
-	if (!segment_plan(a, least, most, &t))
+	if ((t.start >= t.end || !segment_look(a, 1, most, &t)) && !segment_plan(a, 1, most, &t))
 		return false;
+	tidy->rest = t.end;
+	tidy->rest_end = t.segment_end;
 	*start = t.start;
 	*end = t.end;
+	*room = t.room;
 	return true;
 }
 

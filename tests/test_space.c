@@ -462,7 +462,7 @@ START_TEST(survey_ends_with_the_file)
 	ranges_add(&list, SURVEY_SEGMENT, SURVEY_SEGMENT * 4);
 	ranges_add(&list, SURVEY_SEGMENT + 64, 64);
 	ranges_add(&list, SURVEY_SEGMENT * 9, 64);
-	must_give(survey_take(&survey, os_posix(), &list, file_bytes, SURVEY_SEGMENT), 0);
+	must_give(survey_take(&survey, os_posix(), &list, file_bytes, SURVEY_SEGMENT, SURVEY_LARGE), 0);
 	ranges_release(&list, os_posix());
 	must(survey_next(&survey, 0, &start, &end));
 	must(start == 0 && end == SURVEY_SEGMENT);
@@ -485,7 +485,7 @@ START_TEST(large_extents_are_no_part_of_a_segment)
 	ranges_add(&list, SURVEY_SEGMENT + 32 * KIB, 16 * KIB);
 	ranges_add(&list, SURVEY_SEGMENT + 64 * KIB, 32 * KIB);
 	ranges_add(&list, third, 128 * KIB);
-	must_give(survey_take(&survey, os_posix(), &list, third + SURVEY_SEGMENT / 2, SURVEY_SEGMENT), 0);
+	must_give(survey_take(&survey, os_posix(), &list, third + SURVEY_SEGMENT / 2, SURVEY_SEGMENT, SURVEY_LARGE), 0);
 	ranges_release(&list, os_posix());
 	must(survey.large == SURVEY_SEGMENT + 64 * KIB);
 	/* 48 KiB of 256, then 8 of 64. */

@@ -128,7 +128,7 @@ static uint64_t segments_empty(bool mixed, unsigned freed, uint64_t want, uint64
 	slots_copy(&s, &list);
 	while (!ranges_sorted(&list, FILE_BYTES))
 		ranges_sort_pass(&list);
-	must("a survey", survey_take(&survey, s.os, &list, FILE_BYTES + BLOB_MOST, SURVEY_SEGMENT));
+	must("a survey", survey_take(&survey, s.os, &list, FILE_BYTES + BLOB_MOST, SURVEY_SEGMENT, SURVEY_LARGE));
 	while (gained < SLOTS_WANTED * want && survey_next(&survey, 1, &start, &end)) {
 		const uint64_t room = segment_free(&s, start, end);
 		gained += room;
