@@ -101,7 +101,7 @@ typedef struct gkv_options {
 	                                   most 1/16 of the limit); and the free list, 8 bytes a free slot.
 	                                   From 2 MiB on, values of up to 16 KiB of mixed sizes are replaced
 	                                   for ever where 90% live. Equal records of some 100 bytes get slow
-	                                   beyond 80%; a store that is fuller, or one with values larger than
+	                                   beyond 85%; a store that is fuller, or one with values larger than
 	                                   the spare, may be told GKV_FULL while free space is in pieces.
 	                                   Below 128 KiB a delete may be told so, too                     */
 	uint64_t checkpoint_bytes;      /* log bytes between checkpoints, 0: chosen from the store's size */
