@@ -5,7 +5,7 @@
  * pieces, and that deletes, moves and checkpoints find a place when puts no longer do.
  *
  * A free slot of space.unit bytes and more is clean: it holds some dozens of records, and a page of the table at least. The
- * rest are pieces. Puts go into pieces first (arena/space.c). Cleaning makes clean slots of pieces: the emptiest segments of
+ * rest are pieces. Puts go into pieces first (space_limited.c). Cleaning makes clean slots of pieces: the emptiest segments of
  * the survey are emptied into clean slots, side by side, and are clean themselves after the next checkpoint.
  *
  *     |A|  |B| |C|   |D|    clean      ->      free          |A|B|C|D| clean

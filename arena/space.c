@@ -7,28 +7,25 @@
  * 2. The file never exceeds max_bytes through growth.
  * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits.
  * 4. Without a limit a page of the table is one page of the file, wherever a slot has that or the file may grow for it.
- * 5. Under a limit pieces go first: slots smaller than a unit. Of clean slots, and of slots that hold a page of the table,
- *    a put leaves what arena/room.c has set aside.
+ *
+ * What differs under a limit is in space_limited.c.
  *
  * Cost: O(log n) in the number of slots. */
 #include "arena/space.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "arena/broken.h"
 #include "arena/gravity.h"
+#include "arena/space_fit.h"
 
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
 #define DRAIN_STEP 1024u
 #define WINDOW_MOST (UINT64_C(32) << 10) /* under a limit */
 #define WINDOW_SHARE 256 /* of the limit */
-#define PIECE_LOOKS 64u
-#define MOVE_WINDOW (UINT64_C(1) << 20)
-#define LIST_GRAIN UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 #define GROW_SHARE 32 /* of the file's length, at a time */
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
@@ -54,8 +51,7 @@ void space_release(struct space *s)
 	s->map = NULL;
 }
 
-/* The free bytes at the very end of the file. */
-static uint64_t tail_bytes(const struct space *s)
+uint64_t tail_bytes(const struct space *s)
 {
 	const slot_id last = s->free.last;
 
@@ -133,16 +129,6 @@ bool space_allows(const struct space *s, uint64_t bytes)
 	return left >= bytes && left - bytes >= s->reserve;
 }
 
-/* The slot, or the part of it, that takes something. */
-struct fit {
-	uint64_t start, size; /* size 0: there is none */
-};
-
-static struct fit fit_slot(const struct space *s, slot_id id)
-{
-	return id == SLOT_NONE ? (struct fit){0} : (struct fit){slots_start(&s->free, id), slots_size(&s->free, id)};
-}
-
 /* Behind the range that compaction empties: what a slot has there that reaches over its end, or the first one after it. */
 static struct fit fit_behind(const struct space *s, uint64_t bytes)
 {
@@ -153,8 +139,7 @@ static struct fit fit_behind(const struct space *s, uint64_t bytes)
 	return fit_slot(s, slots_first_fit_from(&s->free, bytes, s->evict_end));
 }
 
-/* The first slot of that size, or part of one, outside that range. */
-static struct fit fit_outside(const struct space *s, uint64_t bytes)
+struct fit fit_outside(const struct space *s, uint64_t bytes)
 {
 	const struct fit f = fit_slot(s, slots_first_fit(&s->free, bytes));
 
@@ -165,22 +150,7 @@ static struct fit fit_outside(const struct space *s, uint64_t bytes)
 	return fit_behind(s, bytes);
 }
 
-/* The first piece that holds so much: large slots on the way to it are passed, but not for ever. */
-static struct fit fit_piece(const struct space *s, uint64_t bytes)
-{
-	uint64_t at = 0;
-
-	for (unsigned i = 0; i < PIECE_LOOKS && bytes < s->unit && s->max_bytes != UINT64_MAX; i++) {
-		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, bytes, at));
-		if (f.size < s->unit && (f.start + f.size <= s->evict_start || f.start >= s->evict_end))
-			return f;
-		at = f.start + f.size;
-	}
-	return (struct fit){0};
-}
-
-/* The same, draining what is due before the file grows, to `limit` at most. */
-static int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
+int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 {
 	int r;
 
@@ -203,8 +173,7 @@ int space_allocate(struct space *s, uint64_t start, uint64_t bytes)
 	return s->map->os->grow(s->map->os, s->map->file, start, bytes);
 }
 
-/* Cuts a piece out of a slot, with disk space under it. */
-static int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
+int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
 {
 	const int r = space_allocate(s, start, bytes);
 
@@ -278,62 +247,6 @@ static int pages_begin(struct space *s)
 	r = slot_cut(s, c.start, c.end - c.start);
 	if (r == 0)
 		s->pages = c;
-	return r;
-}
-
-static uint64_t line_round(uint64_t offset)
-{
-	return (offset + DISK_LINE - 1) & ~(DISK_LINE - 1);
-}
-
-/* The first slot below `size` that holds a page at a multiple of 64: above all what another page has left. */
-static struct fit fit_packed(const struct space *s, uint64_t bytes, uint64_t size, unsigned looks)
-{
-	uint64_t at = 0;
-
-	for (unsigned i = 0; i < looks; i++) {
-		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, bytes, at));
-		if (f.size == 0)
-			break;
-		if (f.size < size && line_round(f.start) + bytes <= f.start + f.size &&
-		    (f.start + f.size <= s->evict_start || f.start >= s->evict_end))
-			return f;
-		at = f.start + f.size;
-	}
-	return (struct fit){0};
-}
-
-/* Under a limit pages and nodes stand side by side, at any multiple of 64: slots of whole pages of the file would have to
- * be made. A new cluster with room for `bytes` at least. */
-static int packed_begin(struct space *s, uint64_t bytes)
-{
-	const uint64_t need = bytes + DISK_LINE - DISK_UNIT;
-	const uint64_t wish = s->cluster_bytes > need ? s->cluster_bytes : need;
-	struct fit f;
-	int r = space_end_cluster(s);
-
-	if (r != 0)
-		return r;
-	f = fit_piece(s, wish);
-	if (f.size == 0)
-		f = fit_packed(s, bytes, 2 * SLOTS_PAGE, PIECE_LOOKS);
-	if (f.size == 0)
-		f = fit_packed(s, bytes, s->window, PIECE_LOOKS);
-	if (f.size == 0)
-		f = fit_outside(s, wish);
-	if (f.size == 0)
-		r = fit_obtain(s, need, s->max_bytes, &f);
-	if (r == GRAVITY_FULL || (r == 0 && f.size == 0)) {
-		f = fit_packed(s, bytes, UINT64_MAX, UINT_MAX);
-		r = f.size != 0 ? 0 : GRAVITY_FULL;
-	}
-	if (r != 0)
-		return r;
-	f.size = f.size > wish ? wish : f.size;
-	s->pages = (struct cluster){line_round(f.start), f.start + f.size};
-	r = slot_cut(s, s->pages.start, s->pages.end - s->pages.start);
-	if (r != 0)
-		s->pages = (struct cluster){0};
 	return r;
 }
 
@@ -414,129 +327,6 @@ uint64_t space_growth(const struct space *s)
 	return limit > bytes ? limit - bytes : 0;
 }
 
-/* Bytes of slots of `least` and more, with what the file may still grow by, as far as `enough`; none of those that
- * compaction empties. Of each, what is left over of whole `grain`s does not count. */
-static uint64_t bytes_from(const struct space *s, uint64_t least, uint64_t grain, uint64_t enough)
-{
-	const uint64_t tail = tail_bytes(s);
-	const uint64_t growth = space_growth(s);
-	uint64_t bytes = tail >= least ? growth : tail + growth >= least ? tail + growth : 0;
-	uint64_t at = 0;
-
-	bytes -= bytes % grain;
-	while (bytes < enough) {
-		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, least, at));
-		if (f.size == 0)
-			break;
-		bytes += f.start >= s->evict_start && f.start + f.size <= s->evict_end ? 0 : f.size - f.size % grain;
-		at = f.start + f.size;
-	}
-	return bytes;
-}
-
-uint64_t space_clean(const struct space *s, uint64_t enough)
-{
-	return bytes_from(s, s->unit, 1, enough);
-}
-
-/* Pages of the table that find a place in slots that compaction does not empty, or in what the file may grow by. */
-static uint64_t page_places(const struct space *s)
-{
-	const uint64_t tail = tail_bytes(s);
-	uint64_t pages = s->free.pages + (tail + space_growth(s)) / SLOTS_PAGE - tail / SLOTS_PAGE;
-	uint64_t at = s->evict_start;
-
-	while (at < s->evict_end) {
-		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, SLOTS_PAGE, at));
-		if (f.size == 0)
-			break;
-		at = f.start + f.size;
-		pages -= at <= s->evict_end ? f.size / SLOTS_PAGE : 0;
-	}
-	return pages;
-}
-
-void space_count_slack(struct space *s)
-{
-	s->slack = (int64_t)(page_places(s) * SLOTS_PAGE) - (int64_t)(s->copies + s->list + s->spare);
-}
-
-bool space_holds_pages(const struct space *s, uint64_t pages)
-{
-	const uint64_t all = pages * SLOTS_PAGE + s->list;
-	uint64_t places;
-
-	if (s->max_bytes == UINT64_MAX)
-		return true;
-	places = page_places(s);
-	/* The list has chunks of any size. */
-	return places * SLOTS_PAGE >= all || (places >= pages && bytes_from(s, LIST_GRAIN, LIST_GRAIN, all) >= all);
-}
-
-_Static_assert(SLOTS_PAGE == sizeof(struct page_disk) + DISK_LINE, "what holds a page");
-
-static bool is_moving(const struct space *s)
-{
-	return s->evict_end > s->evict_start;
-}
-
-/* How much of a fit a window for `need` takes: what is moved under a limit goes side by side, whatever its sizes are. */
-static uint64_t window_part(const struct space *s, uint64_t size, uint64_t need)
-{
-	const uint64_t wish = s->max_bytes == UINT64_MAX ? SPACE_WINDOW : is_moving(s) ? MOVE_WINDOW : s->window;
-	const uint64_t most = need > wish ? need : wish;
-
-	return size > need && size > most ? most : size;
-}
-
-/* Whether clean bytes, and room for pages, are left as they should be when a window for `need` is cut from a fit. */
-static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_claim claim)
-{
-	const uint64_t part = is_moving(s) ? need : window_part(s, f.size, need);
-	const uint64_t lost = f.size - part >= s->unit ? part : f.size;
-	const uint64_t keep = claim == SPACE_PUT ? s->spare : s->floor;
-	const int64_t least = (int64_t)part - (int64_t)(s->spare - keep);
-
-	if (f.size < SLOTS_PAGE || (claim != SPACE_PUT && !is_moving(s)))
-		return true;
-	if (s->slack < least)
-		space_count_slack(s);
-	if (s->slack < least)
-		return false;
-	return f.size < s->unit || space_clean(s, keep + lost) >= keep + lost;
-}
-
-/* Of what is offered, what may be taken. */
-static bool fit_takes(struct space *s, struct fit offered, uint64_t need, enum space_claim claim, struct fit *f)
-{
-	*f = offered.size != 0 && may_take(s, offered, need, claim) ? offered : (struct fit){0};
-	return f->size != 0;
-}
-
-/* Under a limit pieces go first, so that clean slots are there for what fits nowhere else, and for moves, which make more
- * of them: what is moved goes into nothing smaller while there is one. */
-static int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, struct fit *f)
-{
-	const uint64_t least = s->window_least > SPACE_WINDOW_LEAST ? s->window_least : SPACE_WINDOW_LEAST;
-	const uint64_t wish = least > need ? least : need;
-	struct fit offered;
-	int r;
-
-	if (!is_moving(s) && fit_takes(s, fit_piece(s, wish), need, claim, f))
-		return 0;
-	for (uint64_t size = s->window; size > s->unit; size /= 2)
-		if (fit_takes(s, fit_outside(s, need > size ? need : size), need, claim, f))
-			return 0;
-	r = fit_obtain(s, need > s->unit ? need : s->unit, s->max_bytes, &offered);
-	if (r == 0 && fit_takes(s, offered, need, claim, f))
-		return 0;
-	if (fit_takes(s, fit_piece(s, need), need, claim, f))
-		return 0;
-	if (claim != SPACE_PUT && !is_moving(s) && fit_takes(s, fit_outside(s, need), need, claim, f))
-		return 0;
-	return r != 0 ? r : GRAVITY_FULL;
-}
-
 /* A slot for a window, by preference one that is worth the JUMP. */
 static int window_fit(struct space *s, uint64_t need, struct fit *f)
 {
@@ -576,23 +366,6 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 	*start = f.start;
 	*end = f.start + f.size;
 	return slot_cut(s, f.start, f.size);
-}
-
-bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim)
-{
-	struct fit f = fit_outside(s, bytes);
-
-	if (claim == SPACE_RESERVED)
-		return f.size != 0;
-	if (!space_allows(s, bytes))
-		return false;
-	if (fit_takes(s, fit_piece(s, bytes), bytes, claim, &f))
-		return true;
-	f = fit_outside(s, bytes > s->unit ? bytes : s->unit);
-	if (f.size != 0)
-		return may_take(s, f, bytes, claim);
-	f = (struct fit){.start = map_bytes(s->map), .size = tail_bytes(s) + space_growth(s)};
-	return f.size >= bytes && f.size >= s->unit && may_take(s, f, bytes, claim);
 }
 
 void space_return(struct space *s, uint64_t start, uint64_t end)
