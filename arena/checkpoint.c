@@ -234,17 +234,18 @@ static bool slice_push(arena *a, uint64_t *budget)
 		budget_take(budget, p->count * sizeof *p->list);
 		return false;
 	}
+	/* Many pages in one call: what lies between them is clean, or the little of the log that was not pushed yet. */
 	while (cp->pushed < p->count && *budget > 0) {
 		const uint64_t start = range_start(p->list[cp->pushed]);
-		uint64_t end = range_end(p->list[cp->pushed++]);
-		/* Pages of the system, not ours, are what is written: a gap within one is no gap. */
-		for (; cp->pushed < p->count && end - start < *budget; cp->pushed++) {
-			if (range_start(p->list[cp->pushed]) - end >= DISK_PAGE)
-				break;
+		const uint64_t most = *budget < PUSH_PART ? *budget : PUSH_PART;
+		uint64_t end = start;
+		uint64_t bytes = 0;
+		for (; cp->pushed < p->count && bytes < most; cp->pushed++) {
 			end = range_end(p->list[cp->pushed]);
+			bytes += end - range_start(p->list[cp->pushed]);
 		}
 		(void)a->os->push(a->os, a->map.file, start, end - start);
-		budget_take(budget, end - start);
+		budget_take(budget, bytes);
 	}
 	return cp->pushed == p->count;
 }
