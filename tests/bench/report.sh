@@ -58,7 +58,8 @@ run_all() {
 	run churn-small --records 200000 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn-small)"
 	run fill --records 1000000 --rounds 1 --contender gkv,gkv-cheapest,gkv-gravity \
 		--workload "$(churn_rows churn80),$(churn_rows churn90)"
-	run fill-small --records 200000 --turnover 1 --rounds 1 --contender gkv --workload "$(churn_rows churn80-small)"
+	run fill-small --records 200000 --turnover 1 --rounds 1 --contender gkv \
+		--workload "$(churn_rows churn80-small),$(churn_rows churn90-small)"
 	run shrink --records 1000000 --rounds 1 --contender gkv,lmdb --workload shrink-
 }
 
