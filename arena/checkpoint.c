@@ -138,33 +138,52 @@ static uint64_t pages_most(const arena *a)
 	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
 }
 
-/* Room for what is sealed. Without memory the flush writes it all. */
+/* What will be pushed: what was not yet of the log, in parts, and room for what is sealed. Without memory the flush writes
+ * it all. */
 static void dirty_begin(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
+	struct log *l = &a->log;
 
 	ranges_release(&cp->dirty, a->os);
-	(void)ranges_init(&cp->dirty, a->os, pages_most(a));
+	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
+		for (uint32_t i = l->since_at; i < l->since_count; i++)
+			dirty_add(&cp->dirty, l->since[i].start, l->since[i].end);
+	}
+	l->since_count = l->since_at = 0;
+	l->pushed = l->written;
 }
 
-/* The log is on its way to the disk while it grows, unless it is flushed already, so that what a flush has to write is never
- * much of it. Pages of the system, not ours, are what is written: a gap within one is no gap. */
+/* The log is on its way to the disk while it grows, so that what a flush has to write is never much of it; of durable commits
+ * it is there already, and that costs next to nothing. After a very large commit some at a time, since the writer's lock is
+ * held. Pages of the system, not ours, are what is written: a gap within one is no gap. */
 static void log_push(arena *a)
 {
 	struct log *l = &a->log;
-	const bool flushed = atomic_load(&a->flush.durable) >= l->seq;
+	uint64_t bytes = 0;
 
 	if (l->written - l->pushed < PUSH_PART)
 		return;
-	for (uint32_t i = 0; !flushed && i < l->since_count;) {
-		const uint64_t start = l->since[i].start;
-		uint64_t end = l->since[i++].end;
-		for (; i < l->since_count && l->since[i].start >= end && l->since[i].start - end < DISK_PAGE; i++)
-			end = l->since[i].end;
+	while (l->since_at < l->since_count && bytes < SLICE_MOST) {
+		const uint64_t start = l->since[l->since_at].start;
+		uint64_t end = start;
+		while (l->since_at < l->since_count && end - start < SLICE_MOST) {
+			struct log_stretch *next = &l->since[l->since_at];
+			if (next->start < end || next->start - end >= DISK_PAGE)
+				break;
+			end = next->end - start < SLICE_MOST ? next->end : start + SLICE_MOST;
+			if (end < next->end)
+				next->start = end;
+			else
+				l->since_at++;
+		}
 		(void)a->os->push(a->os, a->map.file, start, end - start);
+		bytes += end - start;
 	}
-	l->since_count = 0;
-	l->pushed = l->written;
+	if (l->since_at == l->since_count) {
+		l->since_count = l->since_at = 0;
+		l->pushed = l->written;
+	}
 }
 
 /* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
@@ -234,7 +253,7 @@ static bool slice_push(arena *a, uint64_t *budget)
 		budget_take(budget, p->count * sizeof *p->list);
 		return false;
 	}
-	/* Many pages in one call: what lies between them is clean, or the little of the log that was not pushed yet. */
+	/* Many pages in one call: what lies between them is clean, but for the little that was changed since. */
 	while (cp->pushed < p->count && *budget > 0) {
 		const uint64_t start = range_start(p->list[cp->pushed]);
 		const uint64_t most = *budget < PUSH_PART ? *budget : PUSH_PART;

@@ -83,6 +83,7 @@ struct free_list {
 	uint32_t chunk;       /* that is being filled                                  */
 	uint64_t end;         /* of the pair before, in units                          */
 	uint64_t slots, bytes; /* of the pairs                                         */
+	uint64_t large;       /* bytes of an extent that is clean: what the survey takes */
 };
 
 struct checkpoint {
@@ -93,7 +94,7 @@ struct checkpoint {
 	uint64_t born_after;       /* pages born at or before this are on disk already       */
 	struct free_list list;     /* while it is being made                                 */
 	struct survey survey;      /* taken from it                                          */
-	struct ranges dirty;       /* the log, and pages and nodes that were given their checks */
+	struct ranges dirty;       /* what was not pushed yet of the log, and what was given its checks */
 	bool sealed;               /* all of them                                            */
 	uint64_t pushed;           /* how many of the ranges are on their way to the disk    */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */

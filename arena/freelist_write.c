@@ -100,7 +100,8 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 {
 	/* Under a limit they go into pieces, which there are, rather than into clean slots. */
-	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : a->space.window / 8;
+	const uint64_t piece = a->space.window / 8 < a->space.unit / 2 ? a->space.window / 8 : a->space.unit / 2;
+	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : piece;
 	uint64_t room = 0;
 	uint32_t capacity = 0;
 	int r = 0;
@@ -164,7 +165,7 @@ static int extents_reserve(arena *a, uint64_t more)
 	struct free_list *l = &a->checkpoint.list;
 	const uint64_t room = a->space.free.count + pending_count(&a->space.pending) + more;
 
-	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
+	*l = (struct free_list){.file_bytes = map_bytes(&a->map), .large = room_large(a)};
 	return ranges_init(&l->ranges, a->os, ranges_room(room, a->space.free.bytes + a->space.pending.bytes));
 }
 
@@ -299,7 +300,7 @@ static bool list_sort(arena *a, struct free_list *l)
 		list_cut(l);
 	survey_release(&a->checkpoint.survey, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, room_segment(a), room_large(a));
+	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, room_segment(a), l->large);
 	return true;
 }
 

@@ -9,8 +9,8 @@
  *    is written after it.
  * 4. An abort restores the place of the last commit whole; nothing of the transaction is reachable afterwards.
  *
- * Cost: appending is a bump of the cursor; a window costs one look-up in the free slots, and 16 bytes until the next
- * checkpoint. */
+ * Cost: appending is a bump of the cursor; a window costs one look-up in the free slots, and 16 bytes until it is
+ * pushed. */
 #include "arena/log.h"
 
 #include <assert.h>

@@ -52,7 +52,7 @@ struct log {
 	uint32_t stretch_count, stretch_capacity;
 	uint64_t bytes;              /* since the last checkpoint began                            */
 	struct log_stretch *since;   /* where what was not pushed yet is, as far as there was room to note it */
-	uint32_t since_count, since_capacity;
+	uint32_t since_at, since_count, since_capacity; /* those before since_at were pushed         */
 	uint64_t bytes_uncommitted;
 	uint64_t written, pushed;    /* ever, by this handle                                       */
 };

@@ -48,7 +48,8 @@
  * would suffice; and so may be the commit of a transaction that deletes much in a store that is nearly full. Below a limit
  * of 128 KiB, of which a few pages are much, so may a delete be.
  *
- * Cost: a look at one number; near the limit, every few changes, a look at as many clean slots as make up the spare. */
+ * Cost: a look at one number; near the limit, with each change that cleans and every few others, a look at as many clean
+ * slots as make up the spare. */
 #include "arena/core.h"
 
 #include <assert.h>
@@ -173,7 +174,7 @@ static uint64_t moving_takes(const arena *a, uint64_t bytes)
 	const uint64_t copied = a->space.copied_bytes;
 	const uint64_t rest = a->table.bytes > copied ? a->table.bytes - copied : 0;
 
-	return bytes + least_of(rest, bytes / (record_mean(a) + 1) * DISK_PAGE);
+	return bytes + least_of(rest, bytes / (record_mean(a) | 1) * DISK_PAGE);
 }
 
 /* How much may be moved ahead of puts; 0: nothing. A little where there is only room for the bytes: the pages that it copies

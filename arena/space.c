@@ -33,7 +33,7 @@ void space_init(struct space *s, struct map *map, const struct readers *readers,
 	memset(s, 0, sizeof *s);
 	s->map = map;
 	s->readers = readers;
-	s->max_bytes = max_bytes == 0 ? UINT64_MAX : max_bytes;
+	s->max_bytes = max_bytes == 0 || max_bytes > DISK_FILE_MAX ? UINT64_MAX : max_bytes;
 	s->slack = INT64_MAX / 2;
 	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE; s->window /= 2)
 		;

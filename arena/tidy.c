@@ -137,8 +137,10 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 	uint64_t room = 0, large = 0, moved = 0, pages = 0;
 	uint64_t at;
 
+	if (t->end > map_bytes(&a->map))
+		t->end = map_bytes(&a->map);
 	t->segment_end = t->end;
-	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= t->start)
+	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) < t->start)
 		id = slots_at_or_after(s, t->start);
 	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
 		return false;
@@ -153,10 +155,12 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 		at = start + size;
 		*(size >= a->tidy.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
 	}
+	if (moved <= most && at < t->end) {
+		pages += page_bytes(a, at, t->end);
+		moved += t->end - at;
+	}
 	if (moved > most)
 		t->end = at;
-	if (t->end > map_bytes(&a->map))
-		t->end = map_bytes(&a->map);
 	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
 		return false;
 	t->gain = t->end - t->start - large;
@@ -226,15 +230,15 @@ static unsigned short_grade(const arena *a)
 /* Only where there is a large slot further down for what stands there. */
 static bool cut_plan(arena *a, struct stretch *t)
 {
-	slot_id large;
+	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
 
-	if (space_end_cluster(&a->space) != 0)
+	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
 		return false;
-	large = slots_first_fit(&a->space.free, TIDY_STEP);
-	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2 || !end_plan(a, t))
+	if (a->tidy.end == DISK_DATA || space_end_cluster(&a->space) != 0)
 		return false;
-	a->tidy.end = t->start;
-	return true;
+	/* Once in vain is enough for an interval. */
+	a->tidy.end = end_plan(a, t) ? t->start : DISK_DATA;
+	return a->tidy.end != DISK_DATA;
 }
 
 static bool step_plan(arena *a, struct stretch *t)
@@ -300,6 +304,7 @@ void tidy_renew(arena *a, struct survey *survey)
 	survey_release(&a->tidy.survey, a->os);
 	a->tidy.survey = *survey;
 	a->tidy.look_at = 0;
+	a->tidy.rest = a->tidy.rest_end = 0;
 	*survey = (struct survey){0};
 }
 
