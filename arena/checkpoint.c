@@ -9,7 +9,7 @@
  *   begin   holds the writer's lock: notes commit c, the place in the log, the window; copies what is free as of c.
  *           From here on c counts as a snapshot: what was born at or before it is copied before it changes.
  *   push    without the lock: makes the free list; sets the checks of the pages and nodes born since the last checkpoint,
- *           and starts writing them, as the log was when it grew, so that the flush finds little to do but to wait.
+ *           and starts writing them and the log up to c, so that the flush finds little to do but to wait.
  *   flush   one fdatasync for all of them, the chunks and the log.
  *   header  goes into the page of the older header, and is flushed.
  *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut. Large slots
@@ -154,15 +154,15 @@ static void dirty_begin(arena *a)
 	l->pushed = l->written;
 }
 
-/* The log is on its way to the disk while it grows, so that what a flush has to write is never much of it; of durable commits
- * it is there already, and that costs next to nothing. After a very large commit some at a time, since the writer's lock is
- * held. Pages of the system, not ours, are what is written: a gap within one is no gap. */
+/* Under a limit the log is on its way to the disk while it grows: what died is wanted back before as many changes as would
+ * push it in slices of a checkpoint. That is dearer, above all where windows are small. After a very large commit some at a
+ * time, since the writer's lock is held. Pages of the system, not ours, are what is written: a gap within one is no gap. */
 static void log_push(arena *a)
 {
 	struct log *l = &a->log;
 	uint64_t bytes = 0;
 
-	if (l->written - l->pushed < PUSH_PART)
+	if (a->space.max_bytes == UINT64_MAX || l->written - l->pushed < PUSH_PART)
 		return;
 	while (l->since_at < l->since_count && bytes < SLICE_MOST) {
 		const uint64_t start = l->since[l->since_at].start;
