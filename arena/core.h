@@ -112,7 +112,7 @@ struct tidy {
 	uint64_t need;        /* bytes that the interval before took                          */
 	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing */
 	/* Under a size limit. */
-	uint64_t rest, rest_end; /* what is left of the segment that is being emptied                 */
+	uint64_t rest, rest_end; /* what is left of the segment that is being emptied, also by the next interval */
 	uint64_t look_at;     /* log.written from which on to look again whether enough is clean       */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */

@@ -100,8 +100,7 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 {
 	/* Under a limit they go into pieces, which there are, rather than into clean slots. */
-	const uint64_t piece = a->space.window / 8 < a->space.unit / 2 ? a->space.window / 8 : a->space.unit / 2;
-	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : piece;
+	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : a->space.window / 8;
 	uint64_t room = 0;
 	uint32_t capacity = 0;
 	int r = 0;

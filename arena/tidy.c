@@ -140,7 +140,7 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 	if (t->end > map_bytes(&a->map))
 		t->end = map_bytes(&a->map);
 	t->segment_end = t->end;
-	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) < t->start)
+	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= t->start)
 		id = slots_at_or_after(s, t->start);
 	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
 		return false;
@@ -154,10 +154,6 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 		pages += page_bytes(a, at, start);
 		at = start + size;
 		*(size >= a->tidy.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
-	}
-	if (moved <= most && at < t->end) {
-		pages += page_bytes(a, at, t->end);
-		moved += t->end - at;
 	}
 	if (moved > most)
 		t->end = at;
@@ -304,7 +300,6 @@ void tidy_renew(arena *a, struct survey *survey)
 	survey_release(&a->tidy.survey, a->os);
 	a->tidy.survey = *survey;
 	a->tidy.look_at = 0;
-	a->tidy.rest = a->tidy.rest_end = 0;
 	*survey = (struct survey){0};
 }
 
