@@ -110,7 +110,7 @@ struct tidy {
 	struct survey survey; /* of the last checkpoint                                       */
 	uint64_t prepared;    /* bytes of the segments that this interval emptied             */
 	uint64_t need;        /* bytes that the interval before took                          */
-	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing */
+	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing, DISK_DATA: it cannot */
 	/* Under a size limit. */
 	uint64_t rest, rest_end; /* what is left of the segment that is being emptied, also by the next interval */
 	uint64_t look_at;     /* log.written from which on to look again whether enough is clean       */

@@ -112,6 +112,8 @@ static bool end_plan(const arena *a, struct stretch *t)
 		uint64_t start = slot_end < at ? slot_end : at;
 		if (occupied + (at - start) > TIDY_CREDIT_MOST)
 			start = extent_from(a, start, at - (TIDY_CREDIT_MOST - occupied), EXTENTS_MOST);
+		if (start > at)
+			return false; /* damaged */
 		occupied += at - start;
 		t->start = start;
 		if (start > slot_end)

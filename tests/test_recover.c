@@ -434,6 +434,32 @@ START_TEST(log_is_pushed_as_it_grows)
 }
 END_TEST
 
+/* Under a limit it is, too, before a checkpoint is due. */
+START_TEST(log_is_pushed_before_a_checkpoint_under_a_limit)
+{
+	struct os counting = *os_posix();
+	struct arena_options o = plain_options(0, GRAVITY_LAZY);
+	arena_txn *t;
+	void *data;
+	arena *a;
+
+	counting.push = counted_push;
+	o.os = &counting;
+	o.max_bytes = 64 * MIB;
+	a = arena_must_open(testing_path, &o);
+	memset(&pushed, 0, sizeof pushed);
+	for (uint64_t i = 0; i < 4 * MIB / (15 * KIB); i++) {
+		must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+		must_give(arena_put(t, (vpos){mix64(1 + i)}, 0, 15 * KIB, &data), 0);
+		memset(data, (int)i, 15 * KIB);
+		must_give(arena_commit(t), 0);
+	}
+	must(a->checkpoint.count == 0 && !a->checkpoint.pushing);
+	must(pushed.bytes >= 3 * MIB && pushed.calls >= 3 * MIB / (300 * KIB));
+	arena_must_close(a);
+}
+END_TEST
+
 static unsigned punches;
 
 static int counted_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
@@ -600,8 +626,8 @@ int main(void)
 				     abandoned_tail_never_happened, reading_changes_no_byte};
 	const TTest *const damage[] = {torn_tail_is_told_from_damage, any_changed_bit_is_noticed,
 				       damaged_header_is_no_way_back, cut_file_is_noticed};
-	const TTest *const checkpoints[] = {log_is_pushed_as_it_grows, slots_are_punched_some_at_a_time,
-	                                     commits_beside_a_long_checkpoint};
+	const TTest *const checkpoints[] = {log_is_pushed_as_it_grows, log_is_pushed_before_a_checkpoint_under_a_limit,
+	                                     slots_are_punched_some_at_a_time, commits_beside_a_long_checkpoint};
 	const TTest *const openings[] = {openings_are_refused_with_a_code, close_waits_for_no_transaction};
 	Suite *suite = suite_create("recover");
 
