@@ -252,7 +252,7 @@ static int arena_start(arena *a, const struct arena_options *o)
 	a->hash_seed = h->hash_seed;
 	header_adopt(&a->map, h);
 	space_init(&a->space, &a->map, &a->readers, o->max_bytes);
-	a->space.holes = true; /* as far as is known */
+	holes_add(&a->space.holes, a->os, 0, map_bytes(&a->map)); /* as far as is known */
 	log_init(&a->log, &a->map, &a->space);
 	ops_init(&a->writer.ops, a->os);
 	a->table.map = &a->map;

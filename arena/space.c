@@ -47,6 +47,7 @@ void space_release(struct space *s)
 	if (s->map == NULL)
 		return;
 	slots_release(&s->free);
+	holes_release(&s->holes, s->map->os);
 	pending_release(&s->pending);
 	s->map = NULL;
 }
@@ -168,9 +169,19 @@ int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 
 int space_allocate(struct space *s, uint64_t start, uint64_t bytes)
 {
-	if (!s->holes || s->map->mode != OS_MAP_SHARED || broken(BROKEN_PUNCHED))
+	const struct map *m = s->map;
+	const uint64_t block = start & ~(HOLES_BLOCK - 1);
+	uint64_t end = (start + bytes + HOLES_BLOCK - 1) & ~(HOLES_BLOCK - 1);
+
+	if (m->mode != OS_MAP_SHARED || !holes_meet(&s->holes, start, start + bytes) || broken(BROKEN_PUNCHED))
 		return 0;
-	return s->map->os->grow(s->map->os, s->map->file, start, bytes);
+	/* Whole blocks, so that the next piece of one asks for nothing; but less will do. */
+	if (end > map_bytes(m))
+		end = map_bytes(m);
+	if (m->os->grow(m->os, m->file, block, end - block) != 0)
+		return m->os->grow(m->os, m->file, start, bytes);
+	holes_remove(&s->holes, block, end);
+	return 0;
 }
 
 int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
@@ -423,7 +434,7 @@ uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most
 		at = slots_start(&s->free, id) + slots_size(&s->free, id);
 		if (start >= (at & ~(DISK_PAGE - 1)))
 			continue;
-		s->holes = true;
+		holes_add(&s->holes, os, start, at & ~(DISK_PAGE - 1));
 		if (os->punch(os, s->map->file, start, (at & ~(DISK_PAGE - 1)) - start) != 0) {
 			s->no_punch = true;
 			return 0;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/holes.h"
 #include "arena/map.h"
 #include "arena/pending.h"
 #include "arena/reader.h"
@@ -47,7 +48,7 @@ struct space {
 	struct cluster pages, nodes;   /* pages of the table, and its nodes, are taken from here, side by side */
 	uint64_t cluster_bytes;        /* how much to take for pages at a time                               */
 	uint64_t window_least; /* bytes of a slot that is taken for a window while there is a choice          */
-	bool holes;    /* the file may have holes where slots are: what is taken is allocated first          */
+	struct holes holes;    /* where slots may have no disk space: what is taken there is allocated first   */
 	bool no_punch; /* the file system cannot punch                                                       */
 	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */
 	uint64_t copied_bytes; /* pages and nodes that were replaced since then                              */
