@@ -13,8 +13,8 @@
  * names that the transaction had changed when the walk was opened; then those names, as they are when they are met. So
  * a record that is changed meanwhile is seen old or new, and none twice.
  *
- * 1. batch[at..count) are entries of records not yet shown, by rising position. What stands there must be a record of
- *    the entry's tag.
+ * 1. batch[at..count) are entries of records not yet shown, by rising line of the file. What stands there must be a record
+ *    of the entry's tag.
  * 2. Every entry belongs to one slice, whatever it points to: the last slice has no end.
  * 3. An op with an index below ops_seen belongs to the second part, any other to the first.
  *
@@ -33,6 +33,8 @@
 #define WALK_SLICES 16u
 #define WALK_BATCH_LEAST 4096u          /* entries */
 #define WALK_BATCH_MOST 524288u
+#define SORT_BITS 11u                   /* a pass  */
+#define LINE_BITS 3u                    /* of a position, within a line of the file */
 #define WALK_AHEAD 8u                   /* records */
 #define WALK_ASK (UINT64_C(2) << 20)    /* bytes that are asked for at a time                           */
 #define WALK_ASK_RANGES 512u            /* and in so many pieces                                        */
@@ -140,24 +142,21 @@ static void page_collect(arena_walk *w, const struct page_disk *page, const stru
 	w->count = count;
 }
 
-/* Radix sort, 11 bits a pass, of the bits of the position that differ. */
+/* Radix sort, by lines of the file: what shares one comes at once. Places in the slice are told apart, no others. */
 static void batch_sort(arena_walk *w)
 {
-	uint64_t differ = 0;
+	const uint64_t first = w->slice * w->slice_units;
+	const uint64_t mask = (1u << SORT_BITS) - 1;
 
-	for (uint32_t i = 1; i < w->count; i++)
-		differ |= (w->batch[i] ^ w->batch[0]) & PAGE_POSITION_MASK;
-	for (unsigned shift = 0; shift < 64 && differ >> shift != 0; shift += 11) {
-		uint32_t start[2049] = {0};
+	for (unsigned shift = LINE_BITS; w->slice_units >> shift != 0; shift += SORT_BITS) {
+		uint32_t start[(1u << SORT_BITS) + 1] = {0};
 		uint64_t *swap = w->batch;
-		if ((differ >> shift & 2047) == 0)
-			continue;
 		for (uint32_t i = 0; i < w->count; i++)
-			start[(w->batch[i] >> shift & 2047) + 1]++;
-		for (unsigned b = 0; b < 2048; b++)
+			start[((w->batch[i] - first) >> shift & mask) + 1]++;
+		for (uint64_t b = 0; b < mask; b++)
 			start[b + 1] += start[b];
 		for (uint32_t i = 0; i < w->count; i++)
-			w->spare[start[w->batch[i] >> shift & 2047]++] = w->batch[i];
+			w->spare[start[(w->batch[i] - first) >> shift & mask]++] = w->batch[i];
 		w->batch = w->spare;
 		w->spare = swap;
 	}
