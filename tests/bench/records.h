@@ -62,8 +62,8 @@ static inline uint64_t random_below(uint64_t *state, uint64_t bound)
 /* Writes the value of that key and version: `size` bytes, at least VALUE_BYTES_MIN. */
 void value_fill(void *value, size_t size, const struct key *key, uint32_t version);
 
-/* Four words of a value at once, so that checking costs little beside the misses that are measured. */
-typedef uint64_t value_lanes __attribute__((vector_size(32)));
+/* Two words of a value, and two such pairs at once, so that checking costs little beside the misses that are measured. */
+typedef uint64_t value_pair __attribute__((vector_size(16)));
 
 static inline uint64_t value_word(const unsigned char *at)
 {
@@ -73,43 +73,45 @@ static inline uint64_t value_word(const unsigned char *at)
 	return word;
 }
 
-/* What differs in the whole words from the value that begins with `first`: 0 when all follow from it. *expected becomes
- * the word after them. */
-static inline uint64_t value_words_differ(const unsigned char *at, size_t words, uint64_t first, uint64_t *expected)
+static inline value_pair value_pair_differ(const unsigned char *at, value_pair want)
 {
-	value_lanes want = {first, first + VALUE_STEP, first + 2 * VALUE_STEP, first + 3 * VALUE_STEP};
-	value_lanes difference = {0, 0, 0, 0}, have;
+	value_pair have;
+
+	memcpy(&have, at, sizeof have);
+	return have ^ want;
+}
+
+/* What differs in the whole words from the value that begins with `first`: 0 when all follow from it. */
+static inline uint64_t value_words_differ(const unsigned char *at, size_t words, uint64_t first)
+{
+	const value_pair step = {4 * VALUE_STEP, 4 * VALUE_STEP};
+	value_pair even = {first, first + VALUE_STEP}, odd = {first + 2 * VALUE_STEP, first + 3 * VALUE_STEP};
+	value_pair difference = {0, 0};
 	uint64_t rest = 0;
 	size_t i = 0;
 
-	for (; i + 4 <= words; i += 4) {
-		memcpy(&have, at + i * 8, sizeof have);
-		difference |= have ^ want;
-		want += 4 * VALUE_STEP;
-	}
-	*expected = want[0];
-	for (; i < words; i++) {
-		rest |= value_word(at + i * 8) ^ *expected;
-		*expected += VALUE_STEP;
-	}
-	return rest | difference[0] | difference[1] | difference[2] | difference[3];
+	for (; i + 4 <= words; i += 4, even += step, odd += step)
+		difference |= value_pair_differ(at + i * 8, even) | value_pair_differ(at + i * 8 + 16, odd);
+	for (; i < words; i++)
+		rest |= value_word(at + i * 8) ^ (first + i * VALUE_STEP);
+	return rest | difference[0] | difference[1];
 }
 
 /* True if these are the bytes of some version of that key's value; every byte is read. */
 static inline bool value_check(gkv_bytes value, size_t size, const struct key *key)
 {
 	const unsigned char *at = value.data;
-	uint64_t first, expected, difference;
+	uint64_t first, difference;
 	size_t tail_bits = size % 8 * 8;
 
 	if (at == NULL || value.size != size)
 		return false;
 	first = value_word(at);
-	difference = value_words_differ(at, size / 8, first, &expected);
+	difference = value_words_differ(at, size / 8, first);
 	if (tail_bits > 0) {
 		uint64_t tail = value_word(at + size - 8) >> (64 - tail_bits);
 
-		difference |= (tail ^ expected) << (64 - tail_bits);
+		difference |= (tail ^ (first + size / 8 * VALUE_STEP)) << (64 - tail_bits);
 	}
 	return first - key->word[0] < VALUE_VERSIONS && difference == 0;
 }
