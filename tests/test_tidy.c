@@ -75,7 +75,7 @@ START_TEST(the_file_follows_large_values)
 		blob_replace(&b, i, 1000 << 10);
 	for (int round = 0; round < (int)testing_count(10, 2); round++) {
 		blobs_replace(&b, 2 * BLOBS, round % 2 == 0 ? 500 << 10 : 1000 << 10);
-		must(stat_of(b.g).file_bytes <= b.live / 100 * 135 + SLACK);
+		must(stat_of(b.g).file_bytes <= b.live / 100 * 150 + SLACK);
 	}
 	blobs_expect(&b);
 	must_give(gravity_close(b.g), 0);
