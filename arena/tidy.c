@@ -45,9 +45,9 @@
 #define HALF_GRADE 14u
 #define ASKED_GRADE 12u
 #define SHORT_GRADE 10u
-#define SHORT_GRADE_LEAST 4u
+#define SHORT_GRADE_LEAST 7u
 #define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
-#define SHORT_GRADE_SHARE 80 /* of the live bytes above the target: a grade less */
+#define SHORT_GRADE_SHARE 40 /* of the live bytes above the target: a grade less */
 
 static uint64_t tidy_live(const arena *a)
 {
