@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "arena/gravity.h"
+#include "tests/gravity_fixture.h"
 #include "tests/testing.h"
 
 #define BLOBS 100u
@@ -21,14 +22,6 @@ struct blobs {
 	uint64_t live;
 	size_t size[BLOBS];
 };
-
-static gravity_stats stat_of(gravity *g)
-{
-	gravity_stats s;
-
-	must_give(gravity_stat(g, &s), 0);
-	return s;
-}
 
 /* A new one in place of the i-th: of half of `most` bytes, and up to as much more. */
 static void blob_replace(struct blobs *b, uint64_t i, size_t most)
@@ -70,15 +63,15 @@ START_TEST(the_file_follows_large_values)
 {
 	struct blobs b = {.rng = rng_make(1)};
 
-	must_give(gravity_open(testing_path, &(gravity_options){.durability = GRAVITY_LAZY}, &b.g), 0);
+	b.g = gravity_lazy(testing_path);
 	for (uint64_t i = 0; i < BLOBS; i++)
 		blob_replace(&b, i, 1000 << 10);
 	for (int round = 0; round < (int)testing_count(10, 2); round++) {
 		blobs_replace(&b, 2 * BLOBS, round % 2 == 0 ? 500 << 10 : 1000 << 10);
-		must(stat_of(b.g).file_bytes <= b.live / 100 * 150 + SLACK);
+		must(gravity_stat_of(b.g).file_bytes <= b.live / 100 * 150 + SLACK);
 	}
 	blobs_expect(&b);
-	must_give(gravity_close(b.g), 0);
+	gravity_must_close(b.g);
 }
 END_TEST
 
