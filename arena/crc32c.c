@@ -6,7 +6,8 @@
  *
  * 1. All ways give the same sum.
  *
- * Cost: 8 bytes in three cycles by the instruction, which waits for the one before it. By the table, twenty times as
+ * Cost: 8 bytes in three cycles by the instruction, which waits for the one before it; of 12 KiB and more three parts are
+ * summed side by side on x86-64, which is 8 bytes a cycle. By the table, twenty times as
  * much: processors without the instruction are from before 2009 (x86-64), or the compiler was not told of it (arm64: give it
  * -march=armv8-a+crc). */
 #include "arena/crc32c.h"
@@ -47,5 +48,48 @@ uint32_t crc32c_arm(uint32_t word, const crc32c_word *words, size_t count)
 	for (size_t i = 0; i < count; i++)
 		crc = __crc32cd(crc, words[i]);
 	return ~crc;
+}
+#endif
+
+#if defined(__x86_64__)
+#define POLYNOMIAL 0x82f63b78u /* the lowest power is the highest bit */
+#define PART (CRC32C_LONG / 3)
+#define PART_SHIFT 0x35d73a62u     /* x^(64 * PART), modulo the polynomial */
+
+/* The product of two polynomials, modulo POLYNOMIAL. */
+static uint32_t product(uint32_t a, uint32_t b)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < 32; i++, a <<= 1) {
+		sum ^= b & -(a >> 31);
+		b = b >> 1 ^ (POLYNOMIAL & -(b & 1));
+	}
+	return sum;
+}
+
+/* The sum of a part that follows on another is the sum of that one, multiplied by what stands for the length of this, plus
+ * its own. */
+static uint64_t part_join(uint64_t before, uint64_t part)
+{
+	return product((uint32_t)before, PART_SHIFT) ^ part;
+}
+
+uint32_t crc32c_long(uint32_t word, const crc32c_word *words, size_t count)
+{
+	uint64_t crc = crc32c_first(word);
+
+	for (; count >= CRC32C_LONG; count -= CRC32C_LONG, words += CRC32C_LONG) {
+		uint64_t second = 0, third = 0;
+		for (size_t i = 0; i < PART; i++) {
+			crc = crc32c_step(crc, words[i]);
+			second = crc32c_step(second, words[PART + i]);
+			third = crc32c_step(third, words[2 * PART + i]);
+		}
+		crc = part_join(part_join(crc, second), third);
+	}
+	for (size_t i = 0; i < count; i++)
+		crc = crc32c_step(crc, words[i]);
+	return ~(uint32_t)crc;
 }
 #endif

@@ -30,12 +30,19 @@ static inline uint64_t crc32c_step(uint64_t crc, uint64_t word)
 	return crc;
 }
 
-static inline uint32_t crc32c_sse42(uint32_t word, const crc32c_word *words, size_t count)
+static inline uint64_t crc32c_first(uint32_t word)
 {
 	uint64_t crc = UINT32_MAX;
-	size_t i = 0;
 
 	__asm__("crc32l %1, %k0" : "+r"(crc) : "rm"(word));
+	return crc;
+}
+
+static inline uint32_t crc32c_sse42(uint32_t word, const crc32c_word *words, size_t count)
+{
+	uint64_t crc = crc32c_first(word);
+	size_t i = 0;
+
 	for (; i + 4 <= count; i += 4) {
 		crc = crc32c_step(crc, words[i]);
 		crc = crc32c_step(crc, words[i + 1]);
@@ -47,9 +54,15 @@ static inline uint32_t crc32c_sse42(uint32_t word, const crc32c_word *words, siz
 	return ~(uint32_t)crc;
 }
 
+/* The same for many words, three at a time. */
+#define CRC32C_LONG 1536u
+uint32_t crc32c_long(uint32_t word, const crc32c_word *words, size_t count);
+
 static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
 {
-	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(word, words, count) : crc32c_plain(word, words, count);
+	if (!__builtin_cpu_supports("sse4.2"))
+		return crc32c_plain(word, words, count);
+	return __builtin_expect(count < CRC32C_LONG, 1) ? crc32c_sse42(word, words, count) : crc32c_long(word, words, count);
 }
 #elif defined(__ARM_FEATURE_CRC32)
 uint32_t crc32c_arm(uint32_t word, const crc32c_word *words, size_t count);

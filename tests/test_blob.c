@@ -113,6 +113,26 @@ START_TEST(sum_is_crc32c)
 }
 END_TEST
 
+/* So it is of many words, which are summed in parts. */
+START_TEST(sum_of_many_words_is_the_same)
+{
+	const size_t most = 12000;
+	crc32c_word *words = malloc(most * sizeof *words);
+	struct rng r = rng_make(5);
+
+	must(words != NULL);
+	rng_fill(&r, words, most * sizeof *words);
+	for (size_t count = 1530; count < 1545; count++)
+		must(crc32c(7, words, count) == crc32c_plain(7, words, count));
+	for (size_t i = 0; i < testing_count(100, 10); i++) {
+		const size_t count = (size_t)rng_below(&r, most + 1);
+		const uint32_t word = (uint32_t)rng_next(&r);
+		must(crc32c(word, words, count) == crc32c_plain(word, words, count));
+	}
+	free(words);
+}
+END_TEST
+
 /* A blob does not verify in any place but its own, nor in a file of another identity. */
 START_TEST(blob_belongs_to_its_place_and_file)
 {
@@ -493,7 +513,7 @@ static TCase *blob_case(Suite *suite, const char *name)
 int main(void)
 {
 	const TTest *const blobs[] = {
-		sealed_blob_verifies, every_bit_of_a_blob_counts, sum_is_crc32c, blob_belongs_to_its_place_and_file,
+		sealed_blob_verifies, every_bit_of_a_blob_counts, sum_is_crc32c, sum_of_many_words_is_the_same, blob_belongs_to_its_place_and_file,
 		blob_out_of_bounds_is_refused, mixer_has_an_inverse,
 	};
 	const TTest *const headers[] = {
