@@ -103,6 +103,8 @@ int arena_find_many(arena_txn *t, size_t n, const vpos *names, struct arena_blob
  * transaction (they are not zeroed). Cheapest directly after arena_find of the same name. On failure the transaction is as it
  * was: GRAVITY_READONLY, GRAVITY_TOOBIG, GRAVITY_FULL, GRAVITY_FAILED, GRAVITY_CORRUPT, ENOSPC, ENOMEM. */
 int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data);
+/* Fills `bytes` of it at `to`, which lies in what arena_put gave: as memcpy would, but cheaper for many. */
+void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes);
 /* While it is on, puts may use the reserve that a size limit keeps for deletes: for what a delete has to write, an empty blob among it. Off when
  * a transaction begins. */
 void arena_use_reserve(arena_txn *t, bool on);

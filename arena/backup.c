@@ -43,7 +43,7 @@ static int backup_blob(struct backup *b, vpos name, const struct arena_blob *blo
 	if (r != 0)
 		return r;
 	if (blob->size > 0)
-		memcpy(data, blob->data, blob->size);
+		arena_copy_in(b->out, data, blob->data, blob->size);
 	b->uncommitted += blob_span(blob->size);
 	b->done += blob_span(blob->size);
 	return b->uncommitted >= BACKUP_COMMIT ? backup_commit(b, false) : 0;

@@ -140,7 +140,7 @@ static int record_move(arena *a, const struct blob_disk *b)
 	if (r != 0)
 		return r;
 	if (b->size > 0)
-		memcpy(data, b + 1, b->size);
+		map_copy(&a->map, data, b + 1, b->size);
 	return 0;
 }
 

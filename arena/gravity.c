@@ -94,7 +94,7 @@ int gravity_write(gravity *g, const void *data, size_t size, gravity_pos *pos)
 		return r;
 	}
 	if (size > 0)
-		memcpy(to, data, size);
+		arena_copy_in(t, to, data, size);
 	r = arena_commit(t);
 	if (r == 0)
 		*pos = name.bits;

@@ -17,6 +17,10 @@
 #define MAP_RESERVE (UINT64_C(1) << 40)
 #define MAP_HUGE (UINT64_C(2) << 20) /* a large page, mostly     */
 #define MAP_HUGE_LEAST (UINT64_C(8) << 20)
+/* The first store to a page of a file is a page fault, which costs several times what writing the page does. The system
+ * keeps what is written at once as one folio, all of which a later store into it makes dirty: so not too much at once. What
+ * could not be written is stored. */
+#define MAP_WRITE (UINT64_C(16) << 10)
 #define MAP_TRUST_SHIFT 12 /* a bit for 512 bytes, a byte for 4,096 */
 
 int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes)
@@ -102,6 +106,29 @@ int map_truncate(struct map *m, uint64_t bytes)
 	if (r != 0)
 		atomic_store(&m->bytes, old);
 	return r;
+}
+
+/* Into the file, up to the next multiple of MAP_WRITE at a time. 0 or errno. */
+static int file_copy(const struct map *m, uint64_t offset, const uint8_t *from, uint64_t bytes)
+{
+	int r = 0;
+
+	for (uint64_t part; r == 0 && bytes > 0; offset += part, from += part, bytes -= part) {
+		part = MAP_WRITE - offset % MAP_WRITE;
+		part = part < bytes ? part : bytes;
+		r = m->os->write(m->os, m->file, offset, from, part);
+	}
+	return r;
+}
+
+void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes)
+{
+	const uint64_t offset = (uint64_t)((uint8_t *)to - m->base);
+
+	assert(offset + bytes <= map_bytes(m));
+	if (bytes >= MAP_WRITE && m->mode == OS_MAP_SHARED && file_copy(m, offset, from, bytes) == 0)
+		return;
+	memcpy(to, from, bytes);
 }
 
 void map_touch(const struct map *m, uint64_t start, uint64_t end)

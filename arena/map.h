@@ -42,6 +42,9 @@ int map_grow(struct map *m, uint64_t bytes);
 /* Cuts it. Nothing may look beyond any more. 0 or errno, and then it is as long as before. */
 int map_truncate(struct map *m, uint64_t bytes);
 
+/* Copies into the map. Many bytes go through the file, which the map is one with: see map.c. */
+void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes);
+
 /* Marks the memory pages of a range as changed, without changing them. */
 void map_touch(const struct map *m, uint64_t start, uint64_t end);
 

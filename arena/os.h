@@ -76,7 +76,7 @@ struct os {
 	/* Starts writing the range out, without waiting; best effort. */
 	int (*push)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
 
-	/* Whole transfers; a read past the end gives *got < bytes. */
+	/* Whole transfers; a read past the end gives *got < bytes. What is written is seen through a shared map at once. */
 	int (*read)(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got);
 	int (*write)(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes);
 

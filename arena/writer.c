@@ -276,6 +276,11 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 	return r;
 }
 
+void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
+{
+	map_copy(&txn_arena(t)->map, to, from, bytes);
+}
+
 int arena_del(arena_txn *t, vpos name)
 {
 	arena *a = txn_arena(t);

@@ -183,7 +183,7 @@ static int txn_store(gkv_txn *txn, const void *key, size_t klen, const void *val
 		return rc;
 	rc = txn_write(txn, &k, vlen, only_new, &data);
 	if (rc == GKV_OK && vlen != 0)
-		memcpy(data, val, vlen);
+		arena_copy_in(kv_arena_txn(txn), data, val, vlen);
 	return rc;
 }
 

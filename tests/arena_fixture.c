@@ -177,6 +177,13 @@ static int faulty_read(const struct os *os, os_file file, uint64_t offset, void 
 	return r != 0 ? r : os_posix()->read(os_posix(), file, offset, buf, bytes, got);
 }
 
+static int faulty_write(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes)
+{
+	const int r = faulty_count(faulty_of(os), FAULTY_WRITE);
+
+	return r != 0 ? r : os_posix()->write(os_posix(), file, offset, buf, bytes);
+}
+
 static int faulty_rename(const struct os *os, const char *from, const char *to)
 {
 	const int r = faulty_count(faulty_of(os), FAULTY_RENAME);
@@ -218,6 +225,7 @@ void faulty_init(struct faulty *f)
 	f->os.push = faulty_push;
 	f->os.sync = faulty_sync;
 	f->os.read = faulty_read;
+	f->os.write = faulty_write;
 	f->os.rename = faulty_rename;
 	f->os.sync_dir = faulty_sync_dir;
 	f->os.random = faulty_random;

@@ -36,10 +36,11 @@ enum faulty_call {
 	FAULTY_READ = 0x800u,
 	FAULTY_RENAME = 0x1000u,
 	FAULTY_SYNC_DIR = 0x2000u,
-	FAULTY_RANDOM = 0x4000u
+	FAULTY_RANDOM = 0x4000u,
+	FAULTY_WRITE = 0x8000u
 };
 #define FAULTY_FLUSHES (FAULTY_SYNC_RANGE | FAULTY_SYNC)
-#define FAULTY_EVERY   0x7fffu
+#define FAULTY_EVERY   0xffffu
 
 /* The real system, all but for the calls that it was told to fail. */
 struct faulty {

@@ -272,6 +272,49 @@ START_TEST(flushes_may_fail_for_ever)
 }
 END_TEST
 
+/* Values that are too large to be stored through the map are written; where that fails, they are stored. */
+START_TEST(failed_write_is_made_up_for)
+{
+	static const size_t sizes[] = {16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 40000, 100 * KIB + 5};
+	const size_t count = sizeof(sizes) / sizeof(sizes[0]);
+	static uint8_t bytes[128 * KIB];
+	uint64_t failed = 1, calls = 0;
+
+	for (uint64_t nth = 1; failed > 0; nth++) {
+		struct arena_options o = plain_options(0, GRAVITY_LAZY);
+		struct faulty f;
+		arena_txn *t;
+		arena *a;
+		faulty_init(&f);
+		o.os = &f.os;
+		a = arena_must_open(testing_path, &o);
+		must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+		faulty_arm(&f, FAULTY_WRITE, nth, ENOSPC, nth % 2 == 1);
+		for (size_t i = 0; i < count; i++) {
+			void *data;
+			bytes_make(bytes, sizes[i], i);
+			must_give(arena_put(t, model_name((unsigned)i), 0, sizes[i], &data), 0);
+			arena_copy_in(t, data, bytes, sizes[i]);
+		}
+		failed = atomic_load(&f.failed);
+		calls += atomic_load(&f.calls);
+		must_give(arena_commit(t), 0);
+		must_give(arena_begin(a, ARENA_READ, &t), 0);
+		for (size_t i = 0; i < count; i++) {
+			struct arena_blob blob;
+			must_give(arena_find(t, model_name((unsigned)i), &blob), 0);
+			must(blob.size == sizes[i] && bytes_fit(blob.data, sizes[i], i));
+		}
+		arena_abort(t);
+		arena_must_close(a);
+		faulty_clean(&f);
+		file_must_be_sound(testing_path);
+		must(unlink(testing_path) == 0);
+	}
+	must(calls > 30);
+}
+END_TEST
+
 static void cases_add(Suite *suite, const char *name, const TTest *const *tests, size_t count)
 {
 	TCase *tc = testing_case(suite, name, false);
@@ -285,7 +328,7 @@ int main(void)
 {
 	const TTest *const checkpoints[] = {killed_in_a_checkpoint};
 	const TTest *const systems[] = {failed_flush_ends_writing, any_allocation_may_fail, any_call_may_fail_once,
-					disk_may_stay_full, flushes_may_fail_for_ever};
+					disk_may_stay_full, flushes_may_fail_for_ever, failed_write_is_made_up_for};
 	Suite *suite = suite_create("faults");
 
 	cases_add(suite, "checkpoints", checkpoints, sizeof(checkpoints) / sizeof(checkpoints[0]));

@@ -246,10 +246,12 @@ static int trace_read(const struct os *os, os_file file, uint64_t offset, void *
 	return os_posix()->read(os_posix(), file, offset, buf, bytes, got);
 }
 
+/* What blobs are filled with is written or stored, as is cheaper, and stores are not seen here. */
 static int trace_write(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes)
 {
 	(void)os;
-	say("write %s", range_kind(offset, bytes));
+	if (offset < DISK_DATA)
+		say("write %s", range_kind(offset, bytes));
 	return os_posix()->write(os_posix(), file, offset, buf, bytes);
 }
 
