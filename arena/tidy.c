@@ -17,7 +17,8 @@
  * A planner that was asked for chooses instead where too little is clean.
  *
  * 1. A step moves at most TIDY_STEP bytes, one at the end of the file TIDY_CREDIT_MOST, and all steps together at most
- *    TIDY_RATIO times what was written and freed; after one commit there are STEPS_MOST at most.
+ *    TIDY_RATIO times what was written and freed; after one commit there are STEPS_MOST at most. Small records are moved
+ *    in smaller steps, so that with the pages copied for them it is STEP_WRITES: the next step goes on in that segment.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
  *    not in the survey that follows.
  * 3. A failure of a step is not the commit's: what was moved is moved, the rest stays.
@@ -29,6 +30,7 @@
 
 #define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
 #define TIDY_STEP (UINT64_C(256) << 10)
+#define STEP_WRITES (UINT64_C(1) << 20)
 #define TIDY_RATIO 2
 #define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
 #define LOOKS_MOST 32 /* at segments that are not any more what the survey says */
@@ -96,6 +98,18 @@ struct stretch {
 	uint64_t segment_end; /* of the segment that it is of                                             */
 };
 
+/* How much a step may move: each record may be the first that changes its page in this interval. */
+static uint64_t step_most(const arena *a)
+{
+	const uint64_t record = a->blobs == 0 ? TIDY_STEP : a->live_bytes / a->blobs;
+	const uint64_t copied = a->space.copied_bytes;
+	const uint64_t most = STEP_WRITES / (record + DISK_PAGE) * record;
+
+	if (a->table.bytes < copied + (STEP_WRITES - TIDY_STEP) || most > TIDY_STEP)
+		return TIDY_STEP;
+	return most;
+}
+
 /* A stretch at the end of what this interval has not emptied yet. */
 static bool end_plan(const arena *a, struct stretch *t)
 {
@@ -107,7 +121,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 
 	*t = (struct stretch){.start = upper, .end = upper};
 	/* Back over slots until enough lies between them; it must begin where a boundary of extents is known. */
-	for (; id != SLOT_NONE && occupied < TIDY_STEP; id = slots_prev(s, id)) {
+	for (; id != SLOT_NONE && occupied < step_most(a); id = slots_prev(s, id)) {
 		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
 		uint64_t start = slot_end < at ? slot_end : at;
 		if (occupied + (at - start) > TIDY_CREDIT_MOST)
@@ -142,7 +156,7 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 	if (t->end > map_bytes(&a->map))
 		t->end = map_bytes(&a->map);
 	t->segment_end = t->end;
-	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) <= t->start)
+	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) < t->start)
 		id = slots_at_or_after(s, t->start);
 	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
 		return false;
@@ -175,6 +189,26 @@ static bool segment_plan(arena *a, unsigned least, uint64_t most, struct stretch
 		if (segment_look(a, least, most, t))
 			return true;
 	return false;
+}
+
+/* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
+static bool part_plan(arena *a, unsigned least, struct stretch *t)
+{
+	struct tidy *tidy = &a->tidy;
+
+	*t = (struct stretch){.start = tidy->rest, .end = tidy->rest_end};
+	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t)) {
+		struct stretch segment;
+		if (!segment_plan(a, least, TIDY_STEP, &segment))
+			return false;
+		*t = segment;
+		/* Before its first slot there is more than that. */
+		if (!segment_look(a, 1, step_most(a), t))
+			*t = segment;
+	}
+	tidy->rest = t->end;
+	tidy->rest_end = t->segment_end;
+	return true;
 }
 
 bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room)
@@ -250,10 +284,10 @@ static bool step_plan(arena *a, struct stretch *t)
 	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
 		return planner_plan(a, t);
 	if (left < wanted)
-		return segment_plan(a, short_grade(a), TIDY_STEP, t);
+		return part_plan(a, short_grade(a), t);
 	if (tidy_above(a) > tidy_live(a) / CUT_SHARE && cut_plan(a, t))
 		return true;
-	return segment_plan(a, HALF_GRADE, TIDY_STEP, t);
+	return part_plan(a, HALF_GRADE, t);
 }
 
 static bool tidy_step(arena *a)
@@ -320,7 +354,7 @@ void tidy_poll(arena *a, uint64_t bytes)
 		a->tidy.credit = TIDY_CREDIT_MOST;
 	/* A large commit asks for more than one. */
 	stop = a->bytes_moved + (bytes < TIDY_STEP ? bytes : TIDY_STEP);
-	while (a->tidy.credit >= TIDY_STEP && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
+	while (a->tidy.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
 	       ++steps < STEPS_MOST)
 		;
 }
