@@ -23,10 +23,9 @@ struct blobs {
 	size_t size[BLOBS];
 };
 
-/* A new one in place of the i-th: of half of `most` bytes, and up to as much more. */
-static void blob_replace(struct blobs *b, uint64_t i, size_t most)
+/* A new one in place of the i-th. */
+static void blob_replace(struct blobs *b, uint64_t i, size_t size)
 {
-	const size_t size = most / 2 + rng_below(&b->rng, most / 2);
 	uint8_t *data = malloc(size);
 
 	must(data != NULL);
@@ -39,10 +38,16 @@ static void blob_replace(struct blobs *b, uint64_t i, size_t most)
 	free(data);
 }
 
+/* Of half of `most` bytes, and up to as much more. */
+static size_t size_up_to(struct blobs *b, size_t most)
+{
+	return most / 2 + rng_below(&b->rng, most / 2);
+}
+
 static void blobs_replace(struct blobs *b, unsigned times, size_t most)
 {
 	while (times-- > 0)
-		blob_replace(b, rng_below(&b->rng, BLOBS), most);
+		blob_replace(b, rng_below(&b->rng, BLOBS), size_up_to(b, most));
 }
 
 static void blobs_expect(const struct blobs *b)
@@ -65,7 +70,7 @@ START_TEST(the_file_follows_large_values)
 
 	b.g = gravity_lazy(testing_path);
 	for (uint64_t i = 0; i < BLOBS; i++)
-		blob_replace(&b, i, 1000 << 10);
+		blob_replace(&b, i, size_up_to(&b, 1000 << 10));
 	for (int round = 0; round < (int)testing_count(10, 2); round++) {
 		blobs_replace(&b, 2 * BLOBS, round % 2 == 0 ? 500 << 10 : 1000 << 10);
 		must(gravity_stat_of(b.g).file_bytes <= b.live / 100 * 150 + SLACK);
@@ -75,9 +80,29 @@ START_TEST(the_file_follows_large_values)
 }
 END_TEST
 
+/* At the end of the file stands a value that is less than a step moves, before it one that is too much together with it:
+ * they go down, one after the other, while a small value changes. */
+START_TEST(the_end_moves_down_value_by_value)
+{
+	struct blobs b = {.rng = rng_make(2)};
+
+	b.g = gravity_lazy(testing_path);
+	for (uint64_t i = 0; i < BLOBS; i++)
+		blob_replace(&b, i, (i % 2 == 0 ? 1000 : 100) << 10);
+	for (uint64_t i = 0; i < BLOBS / 2; i++)
+		blob_replace(&b, i, 1);
+	must(gravity_stat_of(b.g).file_bytes > b.live / 100 * 180);
+	for (unsigned i = 0; i < 2 * BLOBS; i++)
+		blob_replace(&b, 0, 200 << 10);
+	must(gravity_stat_of(b.g).file_bytes <= b.live / 100 * 130 + SLACK);
+	blobs_expect(&b);
+	gravity_must_close(b.g);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {the_file_follows_large_values};
+	const TTest *const tests[] = {the_file_follows_large_values, the_end_moves_down_value_by_value};
 	Suite *suite = suite_create("tidy");
 
 	testing_add(suite, "the file's length", tests, sizeof(tests) / sizeof(tests[0]));
