@@ -6,7 +6,8 @@
  * An extent lived from commit `born` to commit `died`. It may be used again when
  *   - the last durable checkpoint c does not reach it: died <= c, or it is a page or node with born > c;
  *   - replay does not need it: a blob of the log waits for died <= c even when born > c;
- *   - no reader holds it: no pin before died, no snapshot in [born, died).
+ *   - no reader holds it: no pin before died, no snapshot in [born, died);
+ *   - no reader can come to it any more: commit `died` is published, since a reader that begins follows the root that is.
  *
  * What waits for a checkpoint stands in one queue, in order of died; what waits for readers alone in a second; what
  * was found to be held by a snapshot hangs on that snapshot until it ends. */

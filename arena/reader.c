@@ -192,7 +192,8 @@ void readers_look(const struct readers *r, struct readers_view *view)
 	const uint32_t high = atomic_load(&r->high);
 	uint32_t kept = 0;
 
-	view->pin = UINT64_MAX;
+	/* A pin that begins now is not seen, and follows what is published now. */
+	view->pin = now;
 	view->count = 0;
 	for (uint32_t i = 0; i < high; i++) {
 		const uint64_t state = atomic_load(&r->slots[i].state);

@@ -12,7 +12,7 @@
  *   - the reader sees the apply: it waits until that one ends, and then reads the new state, or is handed it.
  * (All of these are sequentially consistent; it is Dekker's algorithm.) A pin works the same way, but never waits: it
  * follows the live root, and what it may meet there is not freed because its slot was seen, or it meets what came
- * after. */
+ * after: nothing that dies with a commit is freed before that commit is published. */
 #ifndef GKV_ARENA_READER_H
 #define GKV_ARENA_READER_H
 
@@ -34,14 +34,14 @@ struct arena;
 #define READER_SNAP (UINT64_C(3) << 60)
 #define READER_WHAT (UINT64_C(15) << 60)
 
-/* One cache line. The first member of a transaction: see txn.h. */
+/* One cache line. The first member of a transaction. */
 struct reader_slot {
 	_Alignas(64) _Atomic uint64_t state;
 	uint64_t handed_root; /* written by the writer before it moves state from WAIT to SNAP */
 	/* the snapshot's own */
 	struct arena *arena;
 	uint64_t root, seq;
-	uint32_t live; /* what kind of transaction stands here, 0: none; see txn.h */
+	uint32_t live; /* what kind of transaction stands here, 0: none; see core.h */
 	uint32_t unused;
 };
 
@@ -74,7 +74,7 @@ void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root);
 
 /* What the readers hold now. The snapshots are in rising order without repeats. */
 struct readers_view {
-	uint64_t pin;  /* what died after this is held by a pin; UINT64_MAX: none */
+	uint64_t pin;  /* what died after this is held by a pin, or by one that begins meanwhile */
 	uint32_t count;
 	uint64_t seq[READER_SLOTS];
 };

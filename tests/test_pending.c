@@ -188,6 +188,7 @@ START_TEST(draining_without_memory_loses_nothing)
 				must_give(pending_reserve(&space->pending, 1), 0);
 			space_free_page(space, DISK_DATA + 128 * i, 64, 1 + i % 60, 100 + i);
 			count += 64;
+			bare_commit(&bare, 100 + i);
 			(void)space_drain(space, UINT64_MAX);
 			must(space->pending.bytes + space->free.bytes == count);
 		}

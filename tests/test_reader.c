@@ -94,7 +94,7 @@ START_TEST(holder_is_precise)
 }
 END_TEST
 
-/* A look gives the oldest pin, and the snapshots in rising order, each commit once. */
+/* A look gives the oldest pin, or the newest commit where there is none, and the snapshots in rising order, each commit once. */
 START_TEST(look_gives_every_holder)
 {
 	static struct readers_view view;
@@ -102,7 +102,7 @@ START_TEST(look_gives_every_holder)
 	uint32_t pin[2];
 
 	readers_look(&readers, &view);
-	must(view.count == 0 && view.pin == UINT64_MAX);
+	must(view.count == 0 && view.pin == 1);
 	for (uint32_t i = 0; i < 30; i++) {
 		state_set(10 + i / 3, 100);
 		if (i == 10 || i == 20)
@@ -123,7 +123,14 @@ START_TEST(look_gives_every_holder)
 		readers_end(&readers, snapshot[i]);
 	readers_unpin(&readers, pin[1]);
 	readers_look(&readers, &view);
-	must(view.count == 0 && view.pin == UINT64_MAX);
+	must(view.count == 0 && view.pin == 19);
+	/* What a commit replaces is held until the commit is published. */
+	(void)readers_apply_begin(&readers);
+	readers_look(&readers, &view);
+	must(view.pin == 19);
+	readers_apply_end(&readers, 20, 200);
+	readers_look(&readers, &view);
+	must(view.pin == 20);
 }
 END_TEST
 
