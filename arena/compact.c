@@ -56,7 +56,7 @@ static int sweep_step(arena *a, uint64_t *at)
 	*at = plan.end;
 	r = evacuate(a, plan.first_end, plan.end);
 	/* What found no room stays where it is: what was moved is gained all the same. */
-	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT ? 0 : r;
+	return space_none(r) ? 0 : r;
 }
 
 /* The last steps: what was moved becomes free, and the end of the file is cut. */
@@ -123,7 +123,9 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 	if (r != 0)
 		return r;
 	r = writer_session(a);
-	if (r == 0 && want > 0)
+	if (r == 0 && want > DISK_FILE_MAX)
+		r = GRAVITY_FULL;
+	else if (r == 0 && want > 0)
 		r = room_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
 		              SPACE_RESERVED);
 	writer_unlock(a);

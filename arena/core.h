@@ -111,9 +111,9 @@ struct tidy {
 	uint64_t prepared;    /* bytes of the segments that this interval emptied             */
 	uint64_t need;        /* bytes that the interval before took                          */
 	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing, DISK_DATA: it cannot */
-	/* Under a size limit. */
 	uint64_t rest, rest_end; /* what is left of the segment that is being emptied, also by the next interval */
-	uint64_t look_at;     /* log.written from which on to look again whether enough is clean       */
+	/* Under a size limit. */
+	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see room.c */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
 	uint64_t swept, swept_live; /* log.written and live bytes when the last sweep for a put was in vain */
@@ -260,7 +260,7 @@ bool checkpoint_due(const arena *a);
 /* freelist_write.c ----------------------------------------------------------------------------------------------- */
 
 /* Begins the list of what is free as of now: takes its chunks, copies what it will name. The chunks of the list before it
- * die with h->seq. For the writer. On failure nothing has changed. */
+ * die with h->seq. For the writer. On failure what it took is given back. */
 int freelist_begin(arena *a, struct header_disk *h);
 /* A bounded step of making it, without the writer's lock; what it cost, in bytes, is taken off *budget. *done when the chunks are complete and the header of the
  * checkpoint names them. */

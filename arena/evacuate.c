@@ -18,6 +18,7 @@
 #include "arena/core.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #define EVACUATE_COMMIT (UINT64_C(256) << 10) /* bytes of a commit of moves */
@@ -282,8 +283,12 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	assert(!log_has_blobs(&a->log) && w->ops.count == 0);
 	if (r != 0)
 		return r;
-	if (a->log.at.cursor >= start && a->log.at.cursor < end)
+	if (a->log.at.cursor >= start && a->log.at.cursor < end) {
 		log_shed_window(&a->log);
+		/* Without memory it is as it was, and what moves would go where it comes from. */
+		if (a->log.at.window_end - a->log.at.cursor > sizeof(struct jump_disk))
+			return ENOMEM;
+	}
 	a->space.evict_start = start;
 	a->space.evict_end = end;
 	writer_begin(a, flags, true);

@@ -81,7 +81,7 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 	uint64_t offset = 0;
 	int r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
 
-	while ((r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && *pairs > CHUNK_LEAST) {
+	while (space_none(r) && *pairs > CHUNK_LEAST) {
 		*pairs = *pairs < 2 * CHUNK_LEAST ? CHUNK_LEAST : *pairs / 2 & ~(DISK_UNIT - 1);
 		r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
 	}
@@ -186,8 +186,6 @@ int freelist_begin(arena *a, struct header_disk *h)
 	assert(h == &a->checkpoint.header);
 	if (r == 0)
 		r = space_end_cluster(&a->space);
-	if (r == 0)
-		r = pending_reserve(&a->space.pending, old_chunks);
 	if (r != 0)
 		return r;
 	a->checkpoint.chunk_count = 0;
@@ -197,6 +195,9 @@ int freelist_begin(arena *a, struct header_disk *h)
 		r = chunks_take(a, pairs_most(count, map_bytes(&a->map) + GROWTH_MOST), h->seq);
 	if (r == 0)
 		r = extents_reserve(a, old_chunks);
+	/* Last: what takes space may hand over what is pending, and make its queues smaller. */
+	if (r == 0)
+		r = pending_reserve(&a->space.pending, old_chunks);
 	/* They were verified; but a hostile list names them as free, and one of the new ones was put there. */
 	if (r == 0 && !broken(BROKEN_LIST_CHUNKS))
 		r = freelist_each(&a->map, &a->header, chunk_free, a);
@@ -242,10 +243,10 @@ static int pair_write(arena *a, struct free_list *l, uint64_t start, uint64_t si
 	n = varint_put(pair, (uint64_t)gap << 1);
 	n += varint_put(pair + n, size / DISK_UNIT);
 	if (chunk->used + n > chunk_room(chunk)) {
-		l->chunk++;
-		assert(l->chunk < a->checkpoint.chunk_count);
-		if (l->chunk == a->checkpoint.chunk_count)
+		assert(l->chunk + 1 < a->checkpoint.chunk_count);
+		if (l->chunk + 1 == a->checkpoint.chunk_count)
 			return GRAVITY_FULL;
+		l->chunk++;
 		chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
 	}
 	memcpy((uint8_t *)(chunk + 1) + chunk->used, pair, n);
@@ -257,7 +258,7 @@ static int pair_write(arena *a, struct free_list *l, uint64_t start, uint64_t si
 	return 0;
 }
 
-/* Pairs of the next extents. */
+/* Pairs of the next extents. A run that fails is tried again, and fails again, by whoever takes the next step. */
 static int list_write(arena *a, struct free_list *l)
 {
 	const uint64_t count = l->ranges.count;
@@ -265,9 +266,11 @@ static int list_write(arena *a, struct free_list *l)
 	int r = 0;
 
 	while (r == 0 && l->at < stop) {
+		uint64_t next = l->at;
 		uint64_t start, size;
-		ranges_take_run(&l->ranges, &l->at, &start, &size);
+		ranges_take_run(&l->ranges, &next, &start, &size);
 		r = pair_write(a, l, start, size);
+		l->at = r == 0 ? next : l->at;
 	}
 	return r;
 }

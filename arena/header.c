@@ -53,6 +53,14 @@ static bool reserved_is_zero(const struct header_disk *h)
 	return true;
 }
 
+/* What is counted must fit into the file. */
+static bool counters_sound(const struct header_disk *h)
+{
+	return h->live_bytes <= h->file_bytes && h->table_bytes <= h->file_bytes - h->live_bytes &&
+	       h->free_bytes <= h->file_bytes && h->free_slots <= h->free_bytes / DISK_UNIT &&
+	       h->blobs <= h->live_bytes / sizeof(struct blob_disk) && h->table_pages <= h->table_bytes / DISK_PAGE;
+}
+
 /* What the fields must satisfy among themselves before anything is done with them. The top bit of the kind is the
  * one bit that the check's place leaves out. */
 static bool header_sound(const struct header_disk *h)
@@ -62,7 +70,7 @@ static bool header_sound(const struct header_disk *h)
 	       h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 && h->window_end >= h->log_start &&
 	       h->window_end - h->log_start >= sizeof(struct jump_disk) && h->window_end <= h->file_bytes &&
 	       h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 && h->log_link <= UINT32_MAX &&
-	       h->free_first % DISK_UNIT == 0;
+	       h->free_first % DISK_UNIT == 0 && counters_sound(h);
 }
 
 int header_read(const struct map *m, unsigned index, struct header_disk *out)

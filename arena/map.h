@@ -33,7 +33,8 @@ struct map {
 	uint64_t trust_reserve;
 };
 
-/* Maps `bytes` of the file (or of nothing, OS_MAP_ANONYMOUS), which stays its caller's. 0, ENOMEM or errno. */
+/* Maps `bytes` of the file (or of nothing, OS_MAP_ANONYMOUS), which stays its caller's. 0, GRAVITY_CORRUPT (longer than a
+ * store can be), ENOMEM or errno. */
 int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes);
 void map_close(struct map *m);
 

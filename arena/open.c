@@ -318,6 +318,7 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 static int close_flush(arena *a)
 {
 	bool checkpointed;
+	int flushed;
 	int r = arena_failed(a) ? GRAVITY_FAILED : 0;
 
 	if (r != 0 || a->read_only || a->map.mode != OS_MAP_SHARED)
@@ -330,13 +331,14 @@ static int close_flush(arena *a)
 	if (checkpointed) {
 		r = checkpoint_twice(a, true);
 		/* What has no room for a checkpoint is replayed at the next open. */
-		if (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == ENOMEM)
+		if (space_none(r) || r == ENOMEM)
 			r = 0;
 	}
-	if (r == 0)
-		r = flush_to(a, a->flush.seq);
-	if (r == 0)
-		r = flush_range(a, 0, DISK_DATA);
+	/* Whatever became of the checkpoint, the commits are made stable. */
+	flushed = arena_failed(a) ? GRAVITY_FAILED : flush_to(a, a->flush.seq);
+	if (flushed == 0)
+		flushed = flush_range(a, 0, DISK_DATA);
+	r = r != 0 ? r : flushed;
 	(void)space_drain(&a->space, UINT64_MAX);
 	if (r == 0) {
 		(void)space_end_cluster(&a->space);

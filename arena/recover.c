@@ -184,6 +184,10 @@ int recover_space(arena *a)
 		r = slots_take_away(a, a->replayed[i].start, a->replayed[i].end);
 	if (r == 0)
 		r = slots_take_away(a, a->log.at.cursor, a->log.at.window_end);
+	/* Under a limit the session goes on in a window that is asked for: what the last JUMP names may be a large one that
+	 * the session before has given back, and puts are to leave the spare; and pages that are replayed need a place. */
+	if (r == 0 && a->space.max_bytes != UINT64_MAX)
+		log_shed_window(&a->log);
 	a->space_loaded = r == 0;
 	if (r != 0) {
 		slots_release(&a->space.free);

@@ -153,7 +153,7 @@ static void room_measure(arena *a)
 	space_count_slack(s);
 }
 
-/* What has been taken since the beginning of the checkpoint's interval: a delete writes little, and copies a page. */
+/* Grows with what an interval takes: a delete writes little, and copies a page. A checkpoint begins it anew (tidy_begin). */
 static uint64_t taken(const arena *a)
 {
 	return a->log.written + a->space.copied_bytes;

@@ -75,6 +75,11 @@ static uint64_t page_round(uint64_t bytes)
 	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
 }
 
+bool space_none(int r)
+{
+	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == EFBIG;
+}
+
 static int grow_to(struct space *s, uint64_t end)
 {
 	const uint64_t old = map_bytes(s->map);
@@ -108,7 +113,7 @@ static int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
 	if (wish > limit)
 		wish = limit & ~(DISK_PAGE - 1);
 	r = grow_to(s, wish < least ? least : wish);
-	if ((r == ENOSPC || r == EDQUOT || r == GRAVITY_FULL || r == EFBIG) && wish > least)
+	if (space_none(r) && wish > least)
 		r = grow_to(s, least);
 	return r;
 }
@@ -273,11 +278,6 @@ static int place_squeeze(struct space *s, uint64_t bytes, uint64_t *offset)
 	return slot_cut(s, *offset, bytes);
 }
 
-static bool no_room(int r)
-{
-	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == EFBIG;
-}
-
 static void cluster_take(struct cluster *c, uint64_t bytes, uint64_t *offset)
 {
 	assert(bytes <= c->end - c->start);
@@ -289,7 +289,7 @@ static int page_take(struct space *s, uint64_t *offset)
 {
 	const int r = s->pages.start == s->pages.end ? pages_begin(s) : 0;
 
-	if (no_room(r))
+	if (space_none(r))
 		return place_squeeze(s, DISK_PAGE, offset);
 	if (r == 0)
 		cluster_take(&s->pages, DISK_PAGE, offset);
@@ -323,7 +323,7 @@ int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 	if (bytes == DISK_PAGE)
 		return page_take(s, offset);
 	r = s->nodes.end - s->nodes.start < bytes ? nodes_begin(s) : 0;
-	if (no_room(r))
+	if (space_none(r))
 		return place_squeeze(s, bytes, offset);
 	if (r == 0)
 		cluster_take(&s->nodes, bytes, offset);

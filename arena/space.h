@@ -58,6 +58,9 @@ struct space {
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes);
 void space_release(struct space *s);
 
+/* Whether a code says that there is no room: a limit of ours, of the disk, of a quota, or of a process on its files. */
+bool space_none(int r);
+
 /* Who asks: a put leaves the reserve alone, everything else may use it. */
 enum space_claim { SPACE_PUT, SPACE_RESERVED };
 

@@ -103,11 +103,12 @@ static uint64_t step_most(const arena *a)
 {
 	const uint64_t record = a->blobs == 0 ? TIDY_STEP : a->live_bytes / a->blobs;
 	const uint64_t copied = a->space.copied_bytes;
-	const uint64_t most = STEP_WRITES / (record + DISK_PAGE) * record;
+	uint64_t most;
 
-	if (a->table.bytes < copied + (STEP_WRITES - TIDY_STEP) || most > TIDY_STEP)
+	if (record >= TIDY_STEP || a->table.bytes < copied + (STEP_WRITES - TIDY_STEP))
 		return TIDY_STEP;
-	return most;
+	most = STEP_WRITES / (record + DISK_PAGE) * record;
+	return most > TIDY_STEP ? TIDY_STEP : most;
 }
 
 /* A stretch at the end of what this interval has not emptied yet. */
@@ -170,6 +171,11 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 		pages += page_bytes(a, at, start);
 		at = start + size;
 		*(size >= a->tidy.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
+	}
+	/* Behind the last slot, too: a value that begins before the end is moved whole. */
+	if (moved <= most && at < t->end) {
+		const uint64_t behind = extent_from(a, at, t->end, EXTENTS_MOST);
+		moved += behind == 0 ? most + 1 - moved : behind - at;
 	}
 	if (moved > most)
 		t->end = at;

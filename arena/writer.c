@@ -253,7 +253,7 @@ static bool worth_compacting(const arena *a, int r)
 {
 	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
 
-	return (r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT) && (!begun || broken(BROKEN_STEP_INSIDE)) &&
+	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) &&
 	       !a->writer.internal;
 }
 

@@ -326,11 +326,44 @@ START_TEST(a_large_value_finds_a_place)
 }
 END_TEST
 
+/* What is neither headers, nor live, free or pending: the window. */
+static uint64_t window_bytes(gravity *g)
+{
+	const gravity_stats s = gravity_stat_of(g);
+
+	return s.file_bytes - UINT64_C(8192) - s.live_bytes - s.free_bytes - s.pending_bytes;
+}
+
+/* The last JUMP of a session may name a large window, most of which it has given back. The next one, under a limit, does not
+ * go on in it: that would be the spare, without which nothing can be freed any more. */
+START_TEST(a_session_under_a_limit_asks_for_its_window)
+{
+	const uint64_t limit = 300000;
+	gravity *g = gravity_lazy(testing_path);
+	gravity_pos pos[200];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < 100 && window_bytes(g) < limit / 8; i++)
+		(void)number_must_write(g, i, 1000);
+	must(window_bytes(g) >= limit / 8);
+	gravity_must_close(g);
+	g = gravity_must_open(testing_path, (gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
+	(void)number_must_write(g, 2, 1000);
+	must(window_bytes(g) < limit / 16);
+	while (count < 200 && number_write(g, count, 3000, &pos[count]) == 0)
+		count++;
+	must(count > 0 && count < 200);
+	while (count > 0)
+		must_give(gravity_free(g, pos[--count]), 0);
+	gravity_must_close(g);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const slots[] = {free_slots_match_the_statistics, compaction_makes_the_slot};
 	const TTest *const limits[] = {never_full_of_fragments, a_full_store_takes_replacing_writes, full_is_full,
-				       a_large_value_finds_a_place};
+				       a_large_value_finds_a_place, a_session_under_a_limit_asks_for_its_window};
 	Suite *suite = suite_create("gravity space");
 
 	testing_add(suite, "free slots", slots, sizeof(slots) / sizeof(slots[0]));

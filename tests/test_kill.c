@@ -386,13 +386,61 @@ START_TEST(a_killed_holder_frees_the_lock)
 }
 END_TEST
 
+/* --- a smaller limit ----------------------------------------------------------------------------------------------- */
+
+static uint32_t put_key(uint32_t i, unsigned puts)
+{
+	return i * UINT32_C(2654435761) % (puts / 2);
+}
+
+static void put_and_die(unsigned puts)
+{
+	static const char value[300];
+	gkv *db = store_lazy();
+
+	for (uint32_t i = 0; i < puts; i++) {
+		const uint32_t key = put_key(i, puts);
+		must_give(gkv_put(db, &key, sizeof(key), value, i % 300), GKV_OK);
+	}
+	_exit(0);
+}
+
+/* The file of a killed process opens under whatever limit: what happened is not refused for want of room. */
+START_TEST(a_killed_store_opens_under_a_smaller_limit)
+{
+	const gkv_options limited = {.max_bytes = 100000};
+
+	for (unsigned puts = 500; puts < 1500; puts += 97) {
+		const pid_t child = fork();
+		int status;
+		gkv *db;
+		must(child >= 0);
+		if (child == 0)
+			put_and_die(puts);
+		must(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		must_give(gkv_open(testing_path, &limited, &db), GKV_OK);
+		for (uint32_t i = 0; i < puts; i++) {
+			const uint32_t key = put_key(i, puts);
+			char value[300];
+			size_t size;
+			must_give(gkv_get(db, &key, sizeof(key), value, sizeof(value), &size), GKV_OK);
+		}
+		store_close(db);
+		store_check(testing_path);
+		must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const kills[] = {a_killed_process_loses_nothing};
 	const TTest *const locks[] = {a_killed_holder_frees_the_lock};
+	const TTest *const limits[] = {a_killed_store_opens_under_a_smaller_limit};
 	Suite *suite = suite_create("kills");
 
 	testing_add_both(suite, "kills", kills, sizeof(kills) / sizeof(kills[0]));
 	testing_add(suite, "locks", locks, sizeof(locks) / sizeof(locks[0]));
+	testing_add(suite, "limits", limits, sizeof(limits) / sizeof(limits[0]));
 	return testing_main(suite);
 }
