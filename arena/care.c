@@ -16,13 +16,23 @@ static int care_allowed(const arena *a)
 	return arena_failed(a) ? GRAVITY_FAILED : 0;
 }
 
+/* For a handle that only reads: what it sees may be the lazy commits of a process that was killed. */
+static int sync_file(arena *a)
+{
+	const int r = a->os->sync(a->os, a->map.file);
+
+	if (r == 0)
+		atomic_store(&a->flush.durable, atomic_load(&a->readers.seq));
+	return r;
+}
+
 int arena_sync(arena *a)
 {
 	int r = care_allowed(a);
 	bool mine;
 
 	if (r == GRAVITY_READONLY)
-		return 0;
+		return sync_file(a);
 	if (r != 0)
 		return r;
 	/* What a killed process left in the log is flushed by the session's beginning. */
@@ -104,7 +114,7 @@ int arena_stat(arena *a, struct arena_stats *out)
 	out->file_bytes = map_bytes(&a->map);
 	out->table_pages = a->table.pages;
 	out->commit_seq = atomic_load(&a->readers.seq);
-	out->durable_seq = atomic_load(&a->flush.durable);
+	out->durable_seq = flush_durable(a);
 	out->checkpoint_seq = a->space.durable_seq;
 	out->log_bytes = a->log.bytes;
 	out->bytes_written = a->log.written;
@@ -113,8 +123,6 @@ int arena_stat(arena *a, struct arena_stats *out)
 	out->next_name = a->next_name;
 	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
 		r = stat_private(a, out);
-	if (out->durable_seq < a->space.durable_seq)
-		out->durable_seq = a->space.durable_seq;
 	if (taken)
 		writer_unlock(a);
 	return r;

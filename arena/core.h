@@ -237,6 +237,9 @@ void flush_leave(struct flush *f);
 void flush_add(arena *a, uint64_t seq);
 /* Waits until commit `seq` is on stable storage. 0 or GRAVITY_FAILED, or the errno of the flush that failed. */
 int flush_to(arena *a, uint64_t seq);
+/* The newest commit that is known to be on stable storage. The numbers after it that were used up without a commit count
+ * with it. For the writer. */
+uint64_t flush_durable(arena *a);
 /* Flushes everything of the file. */
 int flush_all(arena *a);
 /* Flushes a range; any failure makes the handle GRAVITY_FAILED. */

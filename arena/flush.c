@@ -180,6 +180,20 @@ int flush_to(arena *a, uint64_t seq)
 	return r;
 }
 
+uint64_t flush_durable(arena *a)
+{
+	struct flush *f = &a->flush;
+	uint64_t durable = atomic_load(&f->durable);
+	uint64_t newest;
+
+	os_mutex_lock(&f->stretch_mutex);
+	newest = f->seq;
+	os_mutex_unlock(&f->stretch_mutex);
+	if (durable < a->space.durable_seq)
+		durable = a->space.durable_seq;
+	return durable >= newest ? atomic_load(&a->readers.seq) : durable;
+}
+
 int flush_all(arena *a)
 {
 	int r;

@@ -275,7 +275,7 @@ static bool options_valid(const char *path, const struct arena_options *o)
 	const unsigned known = GRAVITY_RDONLY | GRAVITY_NOCREATE | GRAVITY_NOVERIFY;
 
 	return (o->flags & ~known) == 0 && o->durability <= GRAVITY_LAZY && (unsigned)o->planner <= GRAVITY_CHEAPEST &&
-	       (path != NULL || (o->flags & GRAVITY_RDONLY) == 0) && o->mode <= 07777;
+	       (path != NULL || (o->flags & GRAVITY_RDONLY) == 0) && o->mode <= 0777;
 }
 
 int arena_open(const char *path, const struct arena_options *options, arena **out)

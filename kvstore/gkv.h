@@ -116,8 +116,10 @@ typedef struct gkv_options {
  * is GKV_BUSY at once. Recovery after a crash is a part of opening, and its time is bounded by the log since the last
  * checkpoint.
  *
- * ENOENT: there is none, and GKV_NOCREATE or GKV_RDONLY says that none is made. EISDIR, EACCES, ... of the system.
- * GKV_NOTASTORE, GKV_BADVERSION, GKV_BUSY, GKV_CORRUPT. */
+ * ENOENT: there is none, and GKV_NOCREATE or GKV_RDONLY says that none is made; or the folder is missing, or what a
+ * symbolic link names. ENAMETOOLONG: a new file is made under a name that is 21 bytes longer. ENOSPC: the disk has no
+ * room for a new file, or for the pages of the table that recovery changes (GKV_RDONLY opens it all the same). EISDIR,
+ * EACCES, ... of the system. GKV_NOTASTORE, GKV_BADVERSION, GKV_BUSY, GKV_CORRUPT. */
 int gkv_open(const char *path, const gkv_options *opt, gkv **db);
 
 /* Every commit is on stable storage when it returns GKV_OK. With transactions open: GKV_BUSY, and nothing is done;
@@ -144,11 +146,13 @@ int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
  * buf NULL with cap 0 asks for the size (and gets GKV_OK if the value is empty). GKV_TOOBIG: no key is that long. */
 int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t *size);
 
-/* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. Succeeds when a put no longer does for want of space, unless open
- * snapshots keep all of it. */
+/* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. In a store with max_bytes it succeeds when a put no longer does for
+ * want of space, unless open snapshots keep all of it. Where the disk itself is full there is no spare: a delete copies
+ * pages of the table, and may be told ENOSPC. */
 int gkv_del(gkv *db, const void *key, size_t klen);
 
-/* Every commit so far is on stable storage when it returns GKV_OK. */
+/* Every commit so far is on stable storage when it returns GKV_OK. Waits while another thread's write transaction is
+ * open. */
 int gkv_sync(gkv *db);
 
 /* Transaction flags: GKV_READ, or GKV_WRITE with any of the others (one of the last two, against the handle's
@@ -252,7 +256,7 @@ typedef struct gkv_stats {
 	uint64_t largest_free;      /* bytes of the largest                                                */
 	uint64_t pending_bytes;     /* freed, not yet reusable                                             */
 	uint64_t table_pages;       /* pages of the table                                                  */
-	uint64_t commit_seq;        /* number of the newest commit                                         */
+	uint64_t commit_seq;        /* of the newest commit, or one used up since by an abort            */
 	uint64_t durable_seq;       /* of the newest that is known to be on stable storage                 */
 	uint64_t checkpoint_seq;    /* of the one that the last checkpoint holds                           */
 	uint64_t log_bytes;         /* written since then                                                  */
@@ -264,7 +268,8 @@ typedef struct gkv_stats {
 	uint64_t reserved[8];
 } gkv_stats;
 
-/* Numbers of this moment; while a writer is at work they need not belong to one commit. */
+/* Numbers of this moment, taken between two write transactions: it waits while another thread's is open. Within this
+ * thread's own they tell what it has done so far as well. */
 int gkv_stat(gkv *db, gkv_stats *out);
 
 /* What a stretch of the file is. */

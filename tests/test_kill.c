@@ -432,15 +432,67 @@ START_TEST(a_killed_store_opens_under_a_smaller_limit)
 }
 END_TEST
 
+/* --- a reader that syncs ------------------------------------------------------------------------------------------- */
+
+static gkv_stats stats_of(gkv *db)
+{
+	gkv_stats stats;
+
+	must_give(gkv_stat(db, &stats), GKV_OK);
+	return stats;
+}
+
+/* What a handle that only reads has seen is stable when its sync returns, though a process that was killed wrote it. */
+START_TEST(a_reader_makes_stable_what_it_sees)
+{
+	const gkv_options reads = {.flags = GKV_RDONLY};
+	const pid_t child = fork();
+	int status;
+	gkv *db;
+
+	must(child >= 0);
+	if (child == 0)
+		put_and_die(100);
+	must(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	must_give(gkv_open(testing_path, &reads, &db), GKV_OK);
+	must(stats_of(db).durable_seq < stats_of(db).commit_seq);
+	must_give(gkv_sync(db), GKV_OK);
+	must(stats_of(db).durable_seq == stats_of(db).commit_seq);
+	store_close(db);
+}
+END_TEST
+
+/* Nobody waits for the number of a transaction that was aborted. */
+START_TEST(an_aborted_number_is_not_waited_for)
+{
+	gkv *db = store_lazy();
+	gkv_txn *txn;
+
+	store_put(db, "key", "value");
+	txn = store_begin(db, GKV_WRITE);
+	must_give(gkv_txn_put(txn, "key", 3, "other", 5), GKV_OK);
+	gkv_abort(txn);
+	must(stats_of(db).durable_seq < stats_of(db).commit_seq);
+	must_give(gkv_sync(db), GKV_OK);
+	must(stats_of(db).durable_seq == stats_of(db).commit_seq);
+	store_put(db, "key", "third");
+	must(stats_of(db).durable_seq < stats_of(db).commit_seq);
+	store_close(db);
+	store_check(testing_path);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const kills[] = {a_killed_process_loses_nothing};
 	const TTest *const locks[] = {a_killed_holder_frees_the_lock};
 	const TTest *const limits[] = {a_killed_store_opens_under_a_smaller_limit};
+	const TTest *const syncs[] = {a_reader_makes_stable_what_it_sees, an_aborted_number_is_not_waited_for};
 	Suite *suite = suite_create("kills");
 
 	testing_add_both(suite, "kills", kills, sizeof(kills) / sizeof(kills[0]));
 	testing_add(suite, "locks", locks, sizeof(locks) / sizeof(locks[0]));
+	testing_add(suite, "syncs", syncs, sizeof(syncs) / sizeof(syncs[0]));
 	testing_add(suite, "limits", limits, sizeof(limits) / sizeof(limits[0]));
 	return testing_main(suite);
 }
