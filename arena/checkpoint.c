@@ -477,5 +477,15 @@ int checkpoint_thorough(arena *a)
 		if (moved)
 			r = checkpoint_run(a, false);
 	}
-	return r != 0 ? r : checkpoint_shorten(a, false);
+	if (r == 0)
+		r = checkpoint_shorten(a, false);
+	if (r == 0)
+		r = writer_lock(a, false);
+	if (r != 0)
+		return r;
+	/* However little it is. */
+	(void)space_drain(&a->space, UINT64_MAX);
+	(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
+	writer_unlock(a);
+	return 0;
 }

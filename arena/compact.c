@@ -68,7 +68,7 @@ static int sweep_end(arena *a)
 		r = settle(a);
 	if (r == 0) {
 		space_trim(&a->space, a->header.file_bytes);
-		(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
+		(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
 	}
 	return r;
 }

@@ -20,7 +20,6 @@
 /* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
 #define CLOSE_REPLAY (UINT64_C(16) << 10)
 /* So many slots of a page and more are punched then: some ten microseconds each. */
-#define CLOSE_PUNCHES UINT64_C(16384)
 
 static int arena_new(const struct arena_options *o, arena **out)
 {
@@ -346,7 +345,7 @@ static int close_flush(arena *a)
 		(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
 		/* What wrote little has made few slots that were not there when it came. */
 		if (checkpointed)
-			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, CLOSE_PUNCHES);
+			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
 	}
 	return r;
 }

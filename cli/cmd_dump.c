@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/format.h"
@@ -26,6 +27,7 @@ struct dump {
 	gkv_stats stats;
 	uint64_t records;
 	uint64_t bytes;
+	bool interrupted;
 };
 
 static bool dump_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val)
@@ -36,8 +38,8 @@ static bool dump_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val)
 		return false;
 	dump->records++;
 	dump->bytes += key->size + val->size;
-	progress_update(&dump->progress, dump->bytes, dump->stats.live_bytes);
-	return true;
+	dump->interrupted = progress_step(&dump->progress, dump->bytes, dump->stats.live_bytes) != 0;
+	return !dump->interrupted;
 }
 
 static enum status records_dump(gkv *db, struct dump *dump)
@@ -51,8 +53,15 @@ static enum status records_dump(gkv *db, struct dump *dump)
 	status = sink_open(&dump->out, dump->output, dump->path);
 	if (status != STATUS_DONE)
 		return status;
+	/* What has no name yet is taken away again. */
+	if (dump->out.temporary)
+		progress_catch_interrupt();
 	dump->format->write_head(&dump->out, &dump->stats);
 	status = store_walk(db, dump->path, dump_visit, dump);
+	if (dump->interrupted) {
+		say(dump->output, "interrupted; nothing was written");
+		status = STATUS_FAILED;
+	}
 	if (status == STATUS_DONE)
 		dump->format->write_tail(&dump->out);
 	/* A failed write is said by sink_close, which gives up the file for it. */
@@ -64,7 +73,7 @@ static enum status records_dump(gkv *db, struct dump *dump)
 static enum status store_dump(struct dump *dump, bool quiet)
 {
 	/* Records and a bar on one terminal would write over each other. */
-	bool on_terminal = !dump->output && isatty(STDOUT_FILENO);
+	bool on_terminal = (!dump->output || strcmp(dump->output, "-") == 0) && isatty(STDOUT_FILENO);
 	enum status status;
 	gkv *db;
 
@@ -104,7 +113,8 @@ const struct verb verb_dump = {
 	.synopsis = "FILE [OUTPUT] [--tsv | --jsonl] [--quiet]",
 	.summary = "write all records as text that load and mdb_load read",
 	.help = "Writes every record of one snapshot to OUTPUT, or to standard output when OUTPUT is\n"
-		"absent or -. A file OUTPUT appears only when it is complete. The text is that of db_dump\n"
+		"absent or -. A file OUTPUT appears only when it is complete; the interrupt key stops it.\n"
+		"The text is that of db_dump\n"
 		"and mdb_dump (format=bytevalue), unless another is asked for.\n"
 		"\n"
 		"Options:\n"

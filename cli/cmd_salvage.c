@@ -76,7 +76,7 @@ const struct verb verb_salvage = {
 		"store DEST. DEST must not exist, and appears only when it is complete; FILE is never\n"
 		"changed. What is lost, and each record that nothing but itself confirms, is said on\n"
 		"standard error, one sentence each, and gives exit status 3; DEST is there all the same.\n"
-		"Where both headers are lost this may take a minute or more.\n"
+		"Where both headers are lost this may take a minute longer.\n"
 		"\n"
 		"Options:\n"
 		"  --quiet         no progress and no summary; findings are still said\n",

@@ -36,7 +36,11 @@ static void text_write(const char *text, struct sink *out)
 	for (const char *at = text; *at; at++) {
 		const unsigned char c = (unsigned char)*at;
 
-		if (c == '&')
+		/* U+FFFE and U+FFFF. */
+		if (utf8 && (strncmp(at, "\xef\xbf\xbe", 3) == 0 || strncmp(at, "\xef\xbf\xbf", 3) == 0)) {
+			sink_byte(out, '?');
+			at += 2;
+		} else if (c == '&')
 			sink_text(out, "&amp;");
 		else if (c == '<')
 			sink_text(out, "&lt;");
