@@ -378,6 +378,36 @@ static void harm_free(struct header_disk *h)
 	h->free_first = DISK_DATA + 3;
 }
 
+static void harm_live(struct header_disk *h)
+{
+	h->live_bytes = h->file_bytes - h->table_bytes + DISK_UNIT;
+}
+
+static void harm_table(struct header_disk *h)
+{
+	h->table_bytes = UINT64_MAX;
+}
+
+static void harm_blobs(struct header_disk *h)
+{
+	h->blobs = 1 + h->live_bytes / sizeof(struct blob_disk);
+}
+
+static void harm_pages(struct header_disk *h)
+{
+	h->table_pages = 1 + h->table_bytes / DISK_PAGE;
+}
+
+static void harm_free_bytes(struct header_disk *h)
+{
+	h->free_bytes = h->file_bytes + DISK_UNIT;
+}
+
+static void harm_free_slots(struct header_disk *h)
+{
+	h->free_slots = 1 + h->free_bytes / DISK_UNIT;
+}
+
 /* A header with a right check whose fields do not agree with each other is damage, not a state to start from. */
 START_TEST(hostile_header_is_refused)
 {
@@ -395,6 +425,12 @@ START_TEST(hostile_header_is_refused)
 		harm_file_unaligned,
 		harm_link,
 		harm_free,
+		harm_live,
+		harm_table,
+		harm_blobs,
+		harm_pages,
+		harm_free_bytes,
+		harm_free_slots,
 	};
 
 	for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {

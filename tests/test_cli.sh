@@ -546,6 +546,11 @@ cp b5 'a<b&c'
 gives 'map --svg of a file with an odd name' 0 "$GKV" map 'a<b&c' --svg -
 grep -q '>a&lt;b&amp;c: ' out
 count 'map --svg escapes the name' $?
+odd=$(printf 'b5\357\277\277')
+cp b5 "$odd"
+gives 'map --svg of a name that XML does not allow' 0 "$GKV" map "$odd" --svg -
+grep -q '>b5?: ' out
+count 'map --svg writes a question mark for it' $?
 gives 'check of a sound store' 0 "$GKV" check b5
 prints 'check writes nothing to standard output' ''
 says 'check says that it is sound, and what it has read' \

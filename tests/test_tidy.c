@@ -100,9 +100,53 @@ START_TEST(the_end_moves_down_value_by_value)
 }
 END_TEST
 
+#define GROUPS 12u
+#define SMALL 300u /* of a group, beside one large value */
+#define LARGE ((size_t)4 << 20)
+#define STEP (UINT64_C(256) << 10)
+
+/* A segment may end within a value of megabytes: a step that empties it for the small ones leaves that where it is. */
+START_TEST(a_step_moves_no_large_value)
+{
+	static const uint8_t data[LARGE];
+	static gravity_pos small[GROUPS][SMALL], ring[1000];
+	gravity_pos large[GROUPS];
+	gravity *g = gravity_lazy(testing_path);
+	uint64_t moved, most = 0;
+
+	for (unsigned i = 0; i < GROUPS; i++) {
+		for (unsigned k = 0; k < SMALL; k++)
+			must_give(gravity_write(g, data, 600, &small[i][k]), 0);
+		must_give(gravity_write(g, data, LARGE, &large[i]), 0);
+	}
+	must_give(gravity_checkpoint(g), 0);
+	for (unsigned i = 0; i < GROUPS; i++) {
+		for (unsigned k = 0; k < SMALL; k++)
+			if (k % 8 != 0)
+				must_give(gravity_free(g, small[i][k]), 0);
+		if (i % 3 == 0)
+			must_give(gravity_free(g, large[i]), 0);
+	}
+	moved = gravity_stat_of(g).bytes_moved;
+	for (unsigned i = 0; i < 20000; i++) {
+		gravity_pos *at = &ring[i % 1000];
+		uint64_t now;
+		if (*at != 0)
+			must_give(gravity_free(g, *at), 0);
+		must_give(gravity_write(g, data, 600, at), 0);
+		now = gravity_stat_of(g).bytes_moved;
+		most = now - moved > most ? now - moved : most;
+		moved = now;
+	}
+	must(moved > 0 && most <= STEP);
+	gravity_must_close(g);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {the_file_follows_large_values, the_end_moves_down_value_by_value};
+	const TTest *const tests[] = {the_file_follows_large_values, the_end_moves_down_value_by_value,
+	                              a_step_moves_no_large_value};
 	Suite *suite = suite_create("tidy");
 
 	testing_add(suite, "the file's length", tests, sizeof(tests) / sizeof(tests[0]));
