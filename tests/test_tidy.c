@@ -88,7 +88,7 @@ START_TEST(the_end_moves_down_value_by_value)
 
 	b.g = gravity_lazy(testing_path);
 	for (uint64_t i = 0; i < BLOBS; i++)
-		blob_replace(&b, i, (i % 2 == 0 ? 1000 : 100) << 10);
+		blob_replace(&b, i, (size_t)(i % 2 == 0 ? 1000 : 100) << 10);
 	for (uint64_t i = 0; i < BLOBS / 2; i++)
 		blob_replace(&b, i, 1);
 	must(gravity_stat_of(b.g).file_bytes > b.live / 100 * 180);
