@@ -96,7 +96,8 @@ static int layout_extent(struct layout *l, uint64_t offset, uint64_t *span)
 	r = extent_at(l->a, offset, span, &use);
 	if (r != 0)
 		return r;
-	if (*span == 0 || *span > limit - offset)
+	/* Within a slot: what was walked over before it overlaps it, as only a hostile file can make it. */
+	if (*span == 0 || *span > limit - offset || use == EXTENT_SLOT)
 		return GRAVITY_CORRUPT;
 	return layout_add(l, *span, use_shown(use), 0);
 }
