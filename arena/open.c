@@ -19,7 +19,6 @@
 #define CREATE_TRIES 8
 /* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
 #define CLOSE_REPLAY (UINT64_C(16) << 10)
-/* So many slots of a page and more are punched then: some ten microseconds each. */
 
 static int arena_new(const struct arena_options *o, arena **out)
 {

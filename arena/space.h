@@ -122,7 +122,7 @@ uint64_t space_drain(struct space *s, uint64_t budget);
 /* Hands the disk space of slots of `least` bytes and more, a page of the file at least, back to the file system: the
  * `most` lowest of them that begin at `at` or behind it. Returns where to go on, 0 when there are no more. Best effort. */
 #define SPACE_PUNCH_LEAST (UINT64_C(64) << 10) /* worth allocating them again, while the store is open */
-#define SPACE_PUNCH_MOST UINT64_C(16384) /* of the small ones, at once */
+#define SPACE_PUNCH_MOST UINT64_C(16384) /* of the small ones, at once: some ten microseconds each */
 uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most);
 
 /* Cuts the free end of the file, but not below `least`. Best effort. */

@@ -253,8 +253,7 @@ static bool worth_compacting(const arena *a, int r)
 {
 	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
 
-	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) &&
-	       !a->writer.internal;
+	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) && !a->writer.internal;
 }
 
 int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)

@@ -114,8 +114,7 @@ const struct verb verb_dump = {
 	.summary = "write all records as text that load and mdb_load read",
 	.help = "Writes every record of one snapshot to OUTPUT, or to standard output when OUTPUT is\n"
 		"absent or -. A file OUTPUT appears only when it is complete; the interrupt key stops it.\n"
-		"The text is that of db_dump\n"
-		"and mdb_dump (format=bytevalue), unless another is asked for.\n"
+		"The text is that of db_dump and mdb_dump (format=bytevalue), unless another is asked for.\n"
 		"\n"
 		"Options:\n"
 		"  --tsv           key, TAB, value, with escapes\n"

@@ -256,7 +256,7 @@ typedef struct gkv_stats {
 	uint64_t largest_free;      /* bytes of the largest                                                */
 	uint64_t pending_bytes;     /* freed, not yet reusable                                             */
 	uint64_t table_pages;       /* pages of the table                                                  */
-	uint64_t commit_seq;        /* of the newest commit, or one used up since by an abort            */
+	uint64_t commit_seq;        /* of the newest commit, or one used up since by an abort              */
 	uint64_t durable_seq;       /* of the newest that is known to be on stable storage                 */
 	uint64_t checkpoint_seq;    /* of the one that the last checkpoint holds                           */
 	uint64_t log_bytes;         /* written since then                                                  */
