@@ -19,6 +19,7 @@
  * 1. A step moves at most TIDY_STEP bytes, one at the end of the file TIDY_CREDIT_MOST, and all steps together at most
  *    TIDY_RATIO times what was written and freed; after one commit there are STEPS_MOST at most. Small records are moved
  *    in smaller steps, so that with the pages copied for them it is STEP_WRITES: the next step goes on in that segment.
+ *    That holds where slots are near each other: a stretch of a segment without one is moved whole.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
  *    not in the survey that follows.
  * 3. A failure of a step is not the commit's: what was moved is moved, the rest stays.

@@ -184,10 +184,55 @@ START_TEST(commits_beside_a_long_checkpoint)
 }
 END_TEST
 
+#define SMALL 200000u /* records: their table has a thousand pages */
+
+static void small_put(arena *a, uint64_t i)
+{
+	arena_txn *t;
+	void *data;
+
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	must_give(arena_put(t, (vpos){mix64(1 + i)}, 0, 100, &data), 0);
+	memset(data, (int)i, 100);
+	must_give(arena_commit(t), 0);
+}
+
+/* After a checkpoint nearly each small record that moves copies its page: a step that empties a segment
+ * copies no more than a mebibyte of them, but where a stretch of it without a slot has to be moved at once. */
+START_TEST(a_step_of_compaction_counts_the_pages_that_it_copies)
+{
+	arena *a = arena_lazy(testing_path);
+	struct rng r = rng_make(12);
+	unsigned steps = 0;
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < SMALL; i++)
+		small_put(a, i);
+	for (uint64_t i = 0; i < 3 * SMALL && steps < 10; i++) {
+		const uint64_t count = a->checkpoint.count, moved = a->bytes_moved;
+		small_put(a, rng_below(&r, SMALL));
+		/* The first change of an interval, with all the credit that there can be. */
+		if (a->checkpoint.count == count || moved < MIB || a->checkpoint.state != CHECKPOINT_IDLE)
+			continue;
+		const uint64_t copied = a->space.copied_bytes, before = a->bytes_moved, end = a->tidy.end;
+		a->tidy.credit = MIB;
+		small_put(a, rng_below(&r, SMALL));
+		/* One at the end of the file may be larger. */
+		if (a->bytes_moved == before || a->tidy.end != end)
+			continue;
+		steps++;
+		sum += a->space.copied_bytes - copied;
+	}
+	must(steps == 10 && sum > 0 && sum <= 10 * (MIB + MIB / 4));
+	arena_must_close(a);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const slices[] = {log_is_pushed_as_it_grows, log_is_pushed_before_a_checkpoint_under_a_limit,
-				       slots_are_punched_some_at_a_time, commits_beside_a_long_checkpoint};
+				       slots_are_punched_some_at_a_time, commits_beside_a_long_checkpoint,
+				       a_step_of_compaction_counts_the_pages_that_it_copies};
 	Suite *suite = suite_create("checkpoint");
 
 	testing_add(suite, "slices", slices, sizeof(slices) / sizeof(slices[0]));
