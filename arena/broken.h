@@ -20,6 +20,7 @@ enum broken {
 	BROKEN_FLUSH_WINDOWS,  /* it flushes the window that it ended in, and no earlier one            */
 	BROKEN_FLUSH_CLAIM,    /* it is acknowledged although its flush failed                         */
 	BROKEN_FLUSH_AGAIN,    /* after a flush that failed, the next one is believed                  */
+	BROKEN_FLUSH_TWICE,    /* any flush that failed is repeated, not only the first of a handle    */
 	BROKEN_NEW,            /* a new store gets its name before it is flushed                       */
 	BROKEN_NAME,           /* a new store's directory entry is not flushed                         */
 	/* Checkpoints. */
@@ -59,6 +60,8 @@ enum broken {
 	BROKEN_HEADER_REPLAY,  /* the header is not made sure of before pages are written in the replay */
 	BROKEN_HEADER_TRUST,   /* nor before a session builds on it                                    */
 	BROKEN_LOG_TRUST,      /* nor are the pages of the log that was replayed                       */
+	BROKEN_STALE,          /* the first flush of a handle is not repeated                          */
+	BROKEN_STALE_TRUST,    /* it is, and what it covers is not made dirty again                    */
 	BROKEN_WATERMARK,      /* a log that ends before the mark is taken for a torn tail             */
 	BROKEN_HEADER_OLDER,   /* the older of two headers is taken                                    */
 	/* Trust. */

@@ -71,6 +71,7 @@ struct flush {
 	uint64_t seq;              /* newest commit that they cover                            */
 	_Atomic uint64_t durable;  /* newest commit known to be on stable storage              */
 	_Atomic bool failed;       /* a flush failed: nothing is written any more              */
+	bool begun;                /* writer: the first flush of this handle has returned      */
 };
 
 enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_WRITTEN };
@@ -244,6 +245,12 @@ uint64_t flush_durable(arena *a);
 int flush_all(arena *a);
 /* Flushes a range; any failure makes the handle GRAVITY_FAILED. */
 int flush_range(arena *a, uint64_t start, uint64_t end);
+/* Flushes what an earlier session has left, before anything is promised on top of it: a range, or with FLUSH_ALL for its
+ * end everything. `touch` makes all of it dirty, whatever the kernel takes for clean; 0 or errno. The first flush of a
+ * handle is repeated once when it fails, see flush.c. */
+#define FLUSH_ALL UINT64_MAX
+typedef int flush_touch(arena *a);
+int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end);
 
 /* checkpoint.c --------------------------------------------------------------------------------------------------- */
 

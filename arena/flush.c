@@ -6,7 +6,11 @@
  * 1. A flush for a commit covers everything from the last flushed place on, earlier lazy commits and earlier windows
  *    included: what it leaves stable, once it has returned, is a whole prefix of the log. Until then any part of it may be
  *    stable without the rest, which the checks and links of the chain tell.
- * 2. A flush that failed is never repeated: the handle is GRAVITY_FAILED from then on.
+ * 2. A flush that failed is never repeated: the handle is GRAVITY_FAILED from then on. There is one exception, the first
+ *    flush of a handle. The kernel reports to it what failed before the handle was opened, if nobody was told then. The
+ *    handle has promised nothing yet, and the flush covers only what the handle relies on. All of that is made dirty once
+ *    more, so that nothing which the kernel has dropped passes for clean. Then the flush is repeated. A second failure is
+ *    final.
  * 3. `durable` never claims more than a flush that returned success has covered.
  *
  * A durable commit costs one flush: one msync of one or two pages. Threads that commit meanwhile wait and
@@ -101,6 +105,8 @@ void flush_add(arena *a, uint64_t seq)
 
 static int flush_result(arena *a, int r)
 {
+	if (r != 0 && broken(BROKEN_FLUSH_TWICE))
+		r = a->os->sync(a->os, a->map.file);
 	if (r != 0 && !broken(BROKEN_FLUSH_AGAIN))
 		atomic_store(&a->flush.failed, true);
 	return broken(BROKEN_FLUSH_CLAIM) ? 0 : r;
@@ -121,6 +127,16 @@ static uint64_t flush_take(struct flush *f, struct log_stretch *stretch, uint32_
 	f->whole = false;
 	os_mutex_unlock(&f->stretch_mutex);
 	return seq;
+}
+
+/* So far everything is stable; the mark says so. */
+static void flush_done(arena *a, uint64_t seq)
+{
+	if (seq <= atomic_load(&a->flush.durable))
+		return;
+	atomic_store(&a->flush.durable, seq);
+	if (a->map.mode == OS_MAP_SHARED)
+		header_mark_write(&a->map, 1 - a->header_index, seq, a->header.checkpoint);
 }
 
 /* Between flush_enter and flush_leave. */
@@ -145,11 +161,7 @@ static int flush_now(arena *a, bool everything)
 	}
 	if (flush_result(a, r) != 0)
 		return r;
-	if (seq > atomic_load(&f->durable)) {
-		atomic_store(&f->durable, seq);
-		if (a->map.mode == OS_MAP_SHARED)
-			header_mark_write(&a->map, 1 - a->header_index, seq, a->header.checkpoint);
-	}
+	flush_done(a, seq);
 	return 0;
 }
 
@@ -211,4 +223,35 @@ int flush_range(arena *a, uint64_t start, uint64_t end)
 	if (a->map.mode != OS_MAP_SHARED)
 		return 0;
 	return flush_result(a, a->os->sync_range(a->os, a->map.file, a->map.base, start, end - start));
+}
+
+static int flush_once(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
+{
+	const int r = touch != NULL ? touch(a) : 0;
+
+	if (r != 0)
+		return r;
+	return end == FLUSH_ALL ? a->os->sync(a->os, a->map.file)
+				: a->os->sync_range(a->os, a->map.file, a->map.base, start, end - start);
+}
+
+int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
+{
+	struct flush *f = &a->flush;
+	int r;
+
+	if (atomic_load(&f->failed))
+		return GRAVITY_FAILED;
+	if (a->map.mode != OS_MAP_SHARED)
+		return 0;
+	flush_enter(f);
+	r = flush_once(a, touch, start, end);
+	if (r != 0 && !f->begun && !broken(BROKEN_STALE))
+		r = flush_once(a, broken(BROKEN_STALE_TRUST) ? NULL : touch, start, end);
+	f->begun = true;
+	r = flush_result(a, r);
+	if (r == 0 && end == FLUSH_ALL)
+		flush_done(a, f->seq);
+	flush_leave(f);
+	return r;
 }

@@ -70,7 +70,11 @@ struct os {
 	/* Hands the range's disk space back; it reads as zeroes. EOPNOTSUPP where the file system cannot. */
 	int (*punch)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
 
-	/* On stable storage when they return 0: a range of the map (msync), or everything of the file (fdatasync). */
+	/* On stable storage when they return 0: a range of the map (msync), or everything of the file (fdatasync). After a
+	 * failure the system may take for clean what the disk never got. So a caller never asks again, with one exception. The
+	 * first flush through a descriptor also reports what failed before that was opened, if nobody was told then. A caller
+	 * that has promised nothing yet may store to all that it relies on, and ask for that flush once more. A second failure
+	 * is final. */
 	int (*sync_range)(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes);
 	int (*sync)(const struct os *os, os_file file);
 	/* Starts writing the range out, without waiting; best effort. */

@@ -209,6 +209,15 @@ static int chain_replay(arena *a, uint64_t blobs)
 	return r;
 }
 
+static int header_touch(arena *a)
+{
+	const uint64_t start = a->header_index * DISK_PAGE;
+
+	if (!broken(BROKEN_HEADER_REPLAY))
+		map_touch(&a->map, start, start + DISK_PAGE);
+	return 0;
+}
+
 /* The pages of the replay are written where this checkpoint has freed something, and the kernel may write them back at
  * once. If an earlier flush of the header failed, in the same boot, the disk may still have the one before it, which
  * reaches all that: the header is flushed first, also if it seems clean. */
@@ -216,11 +225,7 @@ static int header_settle(arena *a)
 {
 	const uint64_t start = a->header_index * DISK_PAGE;
 
-	if (a->map.mode != OS_MAP_SHARED)
-		return 0;
-	if (!broken(BROKEN_HEADER_REPLAY))
-		map_touch(&a->map, start, start + DISK_PAGE);
-	return flush_range(a, start, start + DISK_PAGE);
+	return flush_earlier(a, header_touch, start, start + DISK_PAGE);
 }
 
 int recover(arena *a)

@@ -58,22 +58,27 @@ static void tail_behead(arena *a)
 	page_store((uint64_t *)(void *)blob_at(&a->map, a->log.at.cursor), 0);
 }
 
-/* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
- * that this session starts from (recovery has seen to it where it had to replay) and the log that it replayed are made
- * sure of before anything is reused or promised on top of them. */
-static int session_flush(arena *a)
+/* What the session relies on, and where it will write. */
+static int session_touch(arena *a)
 {
 	const uint64_t header = a->header_index * DISK_PAGE;
 
-	if (a->map.mode != OS_MAP_SHARED)
-		return 0;
 	if (!broken(BROKEN_HEADER_TRUST))
 		map_touch(&a->map, header, header + DISK_PAGE);
 	for (uint32_t i = 0; i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
 		map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
 	if (!broken(BROKEN_BEHEAD))
 		tail_behead(a);
-	return flush_all(a);
+	return 0;
+}
+
+/* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
+ * that this session starts from (recovery has seen to it where it had to replay) and the log that it replayed are made
+ * sure of before anything is reused or promised on top of them. Where there was a log to replay, this is not the first
+ * flush of the handle: pages that the replay has made are dirty by then, and a failure is final. */
+static int session_flush(arena *a)
+{
+	return flush_earlier(a, session_touch, 0, FLUSH_ALL);
 }
 
 int writer_session(arena *a)

@@ -16,6 +16,7 @@ wanted='
 	flush-windows   crash    durable
 	flush-claim     faults   systems
 	flush-again     faults   systems
+	flush-twice     session  failed
 	new             crash    durable
 	name            crash    durable
 	header-first    crash    durable
@@ -54,6 +55,8 @@ wanted='
 	header-replay   session  failed
 	header-trust    session  failed
 	log-trust       session  failed
+	stale           session  failed
+	stale-trust     session  failed
 	watermark       recover  damage
 	header-older    crash    durable
 	header-check    blob     headers

@@ -78,6 +78,7 @@ struct tally {
 	uint64_t older;                      /* images that opened at an earlier commit          */
 	uint64_t older_header, newer_header; /* of a checkpoint under way: images without and with it */
 	uint64_t rounds, crashes, nested;
+	uint64_t stale;          /* flushes that were told of an earlier process's failure */
 	uint64_t beside;         /* transactions while a checkpoint was being written  */
 	uint64_t faults, errors; /* runs with a failing call; errors that it gave      */
 	uint64_t wanted;         /* operations that found no room                    */

@@ -88,6 +88,8 @@ void life_begin(struct life *l, struct crash *c, struct sim *sim, uint64_t seed)
 void life_end(struct life *l)
 {
 	l->sim->hook = NULL;
+	l->crash->tally.stale += l->sim->stale;
+	l->sim->stale = 0;
 	sim_kill(l->sim);
 	model_release(&l->model);
 }
@@ -386,6 +388,9 @@ static void life_after(struct life *l, bool power)
 	l->reader = NULL;
 	l->beside = false;
 	sim_kill(l->sim);
+	/* Nobody waits for what the kernel writes after its process; the next one is told of a failure. */
+	if (fate_below(l, 2) == 0)
+		(void)sim_write_back(l->sim);
 	if (power) {
 		cut.style = torn ? SIM_SECTORS_TORN : SIM_PAGES;
 		cut.of_16 = 1 + fate_below(l, 15);

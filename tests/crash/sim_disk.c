@@ -249,6 +249,7 @@ void sim_file_settle(struct sim_file *f)
 	memcpy(f->seen, f->cache, f->bytes);
 	f->disk_bytes = f->bytes;
 	f->resize_count = 0;
+	f->errors = 0;
 }
 
 void sim_file_clear(struct sim_file *f)
@@ -420,6 +421,18 @@ void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *r
 		page_protect(f, page);
 	}
 	pages_clean(f, start, to);
+}
+
+bool sim_file_write_back(struct sim_file *f, uint64_t *random)
+{
+	const uint32_t before = f->lost_count;
+
+	sim_file_lose(f, 0, f->bytes, random);
+	if (f->lost_count == before)
+		return false;
+	f->errors++;
+	f->error_told = false;
+	return true;
 }
 
 void sim_file_copy(const struct sim_file *f, struct sim_file *to)

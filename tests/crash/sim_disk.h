@@ -53,6 +53,9 @@ struct sim_file {
 	 * what it holds already. */
 	uint8_t *lost;
 	uint32_t lost_count;
+	/* How often the kernel's own write-back failed, and whether anybody was told the last time. */
+	uint32_t errors;
+	bool error_told;
 	/* By page: punched out. */
 	uint8_t *hole;
 	uint32_t hole_count;
@@ -81,6 +84,9 @@ void sim_file_step(struct sim_file *f, uint32_t moment);
 void sim_file_flush(struct sim_file *f, uint64_t start, uint64_t end);
 /* A flush of the range failed: the length is on the disk, each of the pages is too or is lost. sim_file_step came first. */
 void sim_file_lose(struct sim_file *f, uint64_t start, uint64_t end, uint64_t *random);
+/* The kernel writes back what is dirty, as it may at any time, and fails: each page is on the disk or lost. Nobody waits
+ * for it: whoever flushes the file next is told. True: something was lost. */
+bool sim_file_write_back(struct sim_file *f, uint64_t *random);
 /* All that is in the cache is what the disk has: the machine has just started. */
 void sim_file_settle(struct sim_file *f);
 

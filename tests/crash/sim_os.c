@@ -131,7 +131,9 @@ static int sim_open(const struct os *os, const char *path, unsigned flags, unsig
 	for (unsigned i = 0; i < SIM_FDS; i++) {
 		if (s->fd[i].open)
 			continue;
-		s->fd[i] = (struct sim_fd){.open = true, .entry = (uint32_t)(e - s->entry)};
+		s->fd[i] = (struct sim_fd){.open = true,
+					   .entry = (uint32_t)(e - s->entry),
+					   .errors = e->file.errors - (e->file.errors > 0 && !e->file.error_told)};
 		out->fd = 100 + (int)i;
 		return 0;
 	}
@@ -306,13 +308,19 @@ static int flush_do(struct sim *s, os_file file, uint64_t start, uint64_t end, i
 
 	sim_see(s);
 	s->flushes_after += fd->flush_failed;
-	if (r == 0) {
+	fd->flushes++;
+	if (r == 0)
 		sim_file_flush(f, start, end);
-		return 0;
-	}
-	s->flush_failed = fd->flush_failed = true;
-	if (s->fail_loses)
+	else if (s->fail_loses)
 		sim_file_lose(f, start, end, &s->random);
+	if (r == 0 && fd->errors != f->errors) {
+		s->stale++;
+		r = EIO;
+	}
+	fd->errors = f->errors;
+	f->error_told = true;
+	if (r != 0 && fd->flushes > 1)
+		s->flush_failed = fd->flush_failed = true;
 	return r;
 }
 
@@ -544,6 +552,17 @@ void sim_release(struct sim *s)
 	sim_kill(s);
 	for (unsigned i = 0; i < SIM_FILES; i++)
 		sim_file_release(&s->entry[i].file);
+}
+
+unsigned sim_write_back(struct sim *s)
+{
+	unsigned lossy = 0;
+
+	sim_see(s);
+	for (unsigned i = 0; i < SIM_FILES; i++)
+		if (s->entry[i].names > 0 && s->entry[i].file.tracked)
+			lossy += sim_file_write_back(&s->entry[i].file, &s->random);
+	return lossy;
 }
 
 void sim_step(struct sim *s)

@@ -71,6 +71,8 @@ struct sim_fd {
 	bool open;
 	uint32_t entry;
 	int lock; /* 0: none, 1: shared, 2: exclusive */
+	uint32_t flushes;
+	uint32_t errors; /* of the file, of which this descriptor was told, or somebody was before it was opened */
 	bool flush_failed;
 };
 
@@ -91,9 +93,11 @@ struct sim {
 	bool fail_loses;  /* a flush that fails leaves pages that seem clean */
 	uint64_t failed;  /* how many did        */
 	enum sim_call failed_call; /* ... the last of them */
-	/* A flush failed in this process; and how many were asked for through the same descriptor after that. */
+	/* A flush failed in this process; and how many were asked for through the same descriptor after that. The first flush
+	 * of a descriptor does not count when it fails: what failed before the descriptor was opened is told there. */
 	bool flush_failed;
 	uint64_t flushes_after;
+	uint64_t stale;   /* flushes that were told of an earlier failure */
 	uint64_t punched; /* bytes */
 	/* Of the process: gone with it. */
 	struct sim_fd fd[SIM_FDS];
@@ -112,6 +116,8 @@ void sim_release(struct sim *s);
 
 /* The process is gone, with its memory, descriptors and locks; the cache is as it left it. */
 void sim_kill(struct sim *s);
+/* The kernel's own write-back of every file fails, as sim_file_write_back says. How many files have lost something. */
+unsigned sim_write_back(struct sim *s);
 /* Runs the hook as at a call. */
 void sim_step(struct sim *s);
 

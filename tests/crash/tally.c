@@ -265,9 +265,10 @@ void tally_print(const struct tally *t, const char *name)
 	printf("%s: %" PRIu64 " distinct images of %" PRIu64 " (%" PRIu64 " of a kill) at %" PRIu64 " cuts; %" PRIu64
 	       " replayed a log, %" PRIu64 " lost commits, %" PRIu64 "/%" PRIu64
 	       " had the older/newer header in a checkpoint, %" PRIu64 " before there was a store; %" PRIu64
-	       " rounds, %" PRIu64 " crashed; %" PRIu64 " images lived on; %" PRIu64 " commits beside a checkpoint\n",
+	       " rounds, %" PRIu64 " crashed; %" PRIu64 " images lived on; %" PRIu64
+	       " commits beside a checkpoint; %" PRIu64 " old errors told\n",
 	       name, t->distinct, t->images, t->kills, t->cuts, t->replayed, t->older, t->older_header, t->newer_header,
-	       t->absent, t->rounds, t->crashes, t->nested, t->beside);
+	       t->absent, t->rounds, t->crashes, t->nested, t->beside, t->stale);
 	for (unsigned i = 0; i < STAGES; i++)
 		printf("  cut in %s: %" PRIu64 "\n", stage_names[i], t->stage[i]);
 	for (unsigned i = 0; i < PIECES; i++)

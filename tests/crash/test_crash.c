@@ -223,6 +223,8 @@ static const char *tally_missing(const struct tally *t, const struct workload *w
 		return "a header that had not reached the disk, and one that had";
 	if (t->nested == 0 || t->crashes == 0)
 		return "images that lived on and were cut again";
+	if (!w->hasty && t->stale == 0)
+		return "a write-back that failed after its process had ended";
 	if ((t->wanted > 0) != limited)
 		return "want of space where there is a limit, and there alone";
 	return (t->beside > 0) != limited ? NULL : "commits beside a checkpoint";

@@ -297,6 +297,9 @@ static void power_cut(enum sim_style style)
 
 /* Within which a flush fails; 0: none. */
 static uint64_t fail_end;
+/* So many of the next flushes fail, whatever they cover. */
+static unsigned fail_flushes;
+static uint64_t flushes;
 /* In which a commit is made beside the checkpoint that pushes its pages, or NULL. */
 static arena *beside;
 
@@ -308,6 +311,11 @@ static void call_watch(void *arg, enum sim_call call, uint64_t offset, uint64_t 
 	(void)bytes;
 	if (call == SIM_SYNC_RANGE && offset < fail_end)
 		sim.fail_at = 1;
+	flushes += call == SIM_SYNC_RANGE || call == SIM_SYNC;
+	if ((call == SIM_SYNC_RANGE || call == SIM_SYNC) && fail_flushes > 0) {
+		fail_flushes--;
+		sim.fail_at = 1;
+	}
 	if (call != SIM_PUSH || a == NULL)
 		return;
 	beside = NULL;
@@ -407,6 +415,126 @@ START_TEST(replayed_log_is_made_sure_of)
 }
 END_TEST
 
+/* What an earlier process leaves that was not flushed: a lazy commit, or only the beginning of one. */
+static void unflushed_session(bool commit)
+{
+	arena *a = session();
+	arena_txn *t;
+
+	if (commit)
+		put_alone(a, RECORD_FIRST, 20000);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	put(t, RECORD_LOST, 20000);
+	sim_kill(&sim);
+}
+
+/* Commits durably, loses power, and expects all of it. */
+static void promise_and_cut(arena *a, bool commit)
+{
+	put_alone(a, RECORD_NEW, 1000);
+	must_give(arena_sync(a), 0);
+	power_cut(SIM_NONE);
+	a = session();
+	expect(a, RECORD_BASE, 0);
+	expect(a, RECORD_FIRST, commit ? 0 : GRAVITY_NOTFOUND);
+	expect(a, RECORD_NEW, 0);
+	must_give(arena_close(a), 0);
+}
+
+/* Each turn on a machine of its own, with other random numbers. */
+static void turn_begin(unsigned turn)
+{
+	sim_release(&sim);
+	sim_init(&sim, true, mix64(turn + 1));
+	sim.hook = call_watch;
+	sim.fail_code = EIO;
+	sim.fail_loses = true;
+	base_make();
+}
+
+/* What the kernel failed to write after a process had ended, it tells the next one that flushes. The store opens and takes
+ * commits all the same, with a log to replay and without one, and what they promise outlasts a power cut. */
+START_TEST(old_failure_is_no_failure)
+{
+	for (unsigned turn = 0; turn < 16; turn++) {
+		const bool commit = turn % 2 == 0;
+		arena *a;
+		turn_begin(turn);
+		unflushed_session(commit);
+		while (sim_write_back(&sim) == 0)
+			unflushed_session(commit);
+		a = session();
+		must((a->replayed_count > 0) == commit);
+		promise_and_cut(a, commit);
+		must(sim.stale == 1 && sim.flushes_after == 0);
+	}
+}
+END_TEST
+
+/* The first flush of a handle fails, and pages that it covered are lost: the handle makes all of them dirty again, flushes
+ * once more, and promises nothing that a power cut takes away. */
+START_TEST(first_flush_may_fail)
+{
+	for (unsigned turn = 0; turn < 16; turn++) {
+		const bool commit = turn % 2 == 0;
+		arena *a;
+		turn_begin(turn);
+		/* The header that this one relies on is not on the disk. */
+		failed_session(true, commit);
+		fail_flushes = 1;
+		a = session();
+		must((a->replayed_count > 0) == commit);
+		for (unsigned i = 0; i < 8; i++)
+			put_alone(a, RECORD_NEW, LARGE - 4000 * (i + 1));
+		must(fail_flushes == 0);
+		must_give(arena_sync(a), 0);
+		power_cut(SIM_NONE);
+		a = session();
+		expect(a, RECORD_BASE, 0);
+		expect(a, RECORD_FIRST, 0);
+		expect(a, RECORD_NEW, 0);
+		must_give(arena_close(a), 0);
+		must(sim.flushes_after == 0);
+	}
+}
+END_TEST
+
+/* A second failure is final: of the opening where that flushes, and of the handle where it has been opened already. No
+ * other flush is repeated. */
+START_TEST(second_failure_is_final)
+{
+	const struct arena_options o = options();
+	arena_txn *t;
+	arena *a;
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		turn_begin(turn);
+		unflushed_session(turn == 0);
+		flushes = 0;
+		fail_flushes = 2;
+		must_give(arena_open(PATH, &o, &a), turn == 0 ? EIO : 0);
+		if (turn == 1) {
+			must_give(arena_begin(a, ARENA_WRITE, &t), EIO);
+			must_give(arena_begin(a, ARENA_WRITE, &t), GRAVITY_FAILED);
+			must_give(arena_close(a), GRAVITY_FAILED);
+		}
+		must(flushes == 2 && sim.flushes_after == 0);
+		/* With a log to replay the second flush of a handle comes before its first commit. */
+		a = session();
+		flushes = 0;
+		fail_flushes = 1;
+		must_give(arena_begin(a, ARENA_WRITE | ARENA_DURABLE_COMMIT, &t), turn == 0 ? EIO : 0);
+		if (turn == 1) {
+			put(t, RECORD_NEW, 100);
+			fail_flushes = 1;
+			must_give(arena_commit(t), EIO);
+		}
+		must_give(arena_close(a), GRAVITY_FAILED);
+		must(flushes == (turn == 0 ? 1 : 3) && sim.flushes_after == 0);
+	}
+}
+END_TEST
+
 /* --- holes -------------------------------------------------------------------------------------------------------- */
 
 /* The simulated disk ends the test at a store to a page that was handed back and not allocated again. */
@@ -465,8 +593,9 @@ int main(void)
 {
 	const TTest *const left[] = {lost_commit_stays_lost, torn_commit_is_not_made_whole, open_transaction_joins_no_commit,
 				     aborted_number_is_used_up};
-	const TTest *const failed[] = {header_is_made_sure_of, header_is_made_sure_of_before_the_replay,
-				       replayed_log_is_made_sure_of};
+	const TTest *const failed[] = {header_is_made_sure_of,       header_is_made_sure_of_before_the_replay,
+				       replayed_log_is_made_sure_of, old_failure_is_no_failure,
+				       first_flush_may_fail,         second_failure_is_final};
 	const TTest *const space[] = {holes_are_filled_before_they_are_used};
 	Suite *suite = suite_create("session");
 
