@@ -57,7 +57,7 @@ int arena_checkpoint(arena *a)
 		return r;
 	r = writer_session(a);
 	writer_unlock(a);
-	return r != 0 ? r : checkpoint_thorough(a);
+	return r != 0 ? r : shrink_asked(a);
 }
 
 /* Slots and pending extents belong to the writer: its lock is taken unless this thread has it. */
@@ -116,7 +116,7 @@ int arena_stat(arena *a, struct arena_stats *out)
 	out->commit_seq = atomic_load(&a->readers.seq);
 	out->durable_seq = flush_durable(a);
 	out->checkpoint_seq = a->space.durable_seq;
-	out->log_bytes = a->log.bytes;
+	out->log_bytes = log_replay(&a->log);
 	out->bytes_written = a->log.written;
 	out->bytes_moved = a->bytes_moved;
 	out->compaction_steps = a->compaction_steps;

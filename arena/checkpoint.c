@@ -26,8 +26,8 @@
 #include <string.h>
 
 #define SLICE_LEAST (UINT64_C(256) << 10)
-#define SLICE_MOST (UINT64_C(1) << 20)
 #define SLICE_RATIO 4 /* of what a commit wrote and freed */
+#define PUSH_MOST (UINT64_C(1) << 20) /* of the log, after a commit */
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
@@ -38,9 +38,7 @@
 #define PUSH_PART (UINT64_C(256) << 10)
 #define PUNCH_SHARE 8 /* of the live bytes */
 #define PUNCH_STEP 32u /* slots after a change: some ten microseconds each */
-#define TWICE_LEAST (UINT64_C(1) << 20)
 #define DRAIN_STEP 4096u
-#define ROUNDS_MOST 64 /* of giving space back, when asked for a checkpoint */
 
 /* Deletions and copies of pages live on the reserve, and only a checkpoint gives back what they take. Slots that are too
  * small for pages are no reserve. */
@@ -112,6 +110,7 @@ static void checkpoint_anonymous(arena *a)
 	a->space.started_seq = atomic_load(&a->readers.seq);
 	a->space.durable_seq = a->space.started_seq;
 	tidy_begin(a);
+	shrink_begun(a);
 	freelist_survey(a);
 	tidy_renew(a, &a->checkpoint.survey);
 	a->log.bytes = 0;
@@ -164,14 +163,14 @@ static void log_push(arena *a)
 
 	if (a->space.max_bytes == UINT64_MAX || l->written - l->pushed < PUSH_PART)
 		return;
-	while (l->since_at < l->since_count && bytes < SLICE_MOST) {
+	while (l->since_at < l->since_count && bytes < PUSH_MOST) {
 		const uint64_t start = l->since[l->since_at].start;
 		uint64_t end = start;
-		while (l->since_at < l->since_count && end - start < SLICE_MOST) {
+		while (l->since_at < l->since_count && end - start < PUSH_MOST) {
 			struct log_stretch *next = &l->since[l->since_at];
 			if (next->start < end || next->start - end >= DISK_PAGE)
 				break;
-			end = next->end - start < SLICE_MOST ? next->end : start + SLICE_MOST;
+			end = next->end - start < PUSH_MOST ? next->end : start + PUSH_MOST;
 			if (end < next->end)
 				next->start = end;
 			else
@@ -211,8 +210,12 @@ static int checkpoint_begin(arena *a)
 	if (a->space.durable_seq == cp->header.seq)
 		a->space.durable_seq--;
 	tidy_begin(a);
+	shrink_begun(a);
+	a->log.before += a->log.bytes;
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
+	atomic_store(&cp->live, a->live_bytes + a->table.bytes);
+	atomic_store(&cp->owed, 0);
 	cp->state = CHECKPOINT_PUSHING;
 	atomic_store(&cp->pushing, true);
 	return 0;
@@ -334,6 +337,7 @@ static void checkpoint_finish(arena *a)
 	if (cp->state != CHECKPOINT_WRITTEN)
 		return;
 	a->space.durable_seq = cp->header.seq;
+	a->log.before = 0;
 	cp->state = CHECKPOINT_IDLE;
 	cp->count++;
 	atomic_store(&cp->pushing, false);
@@ -353,13 +357,30 @@ static void checkpoint_punch(arena *a, uint64_t most)
 		cp->punch_at = space_punch(&a->space, cp->punch_at, SPACE_PUNCH_LEAST, most);
 }
 
+/* Takes the checkpoint's mutex, if need be waiting for who has it. */
+static bool drive_begin(struct checkpoint *cp, bool wait)
+{
+	if (!wait && !os_mutex_trylock(&cp->mutex))
+		return false;
+	if (wait)
+		os_mutex_lock(&cp->mutex);
+	atomic_store(&cp->driver, os_thread_id());
+	return true;
+}
+
+static void drive_end(struct checkpoint *cp)
+{
+	atomic_store(&cp->driver, 0);
+	os_mutex_unlock(&cp->mutex);
+}
+
 void checkpoint_poll(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
 
 	checkpoint_punch(a, PUNCH_STEP);
 	log_push(a);
-	if (!os_mutex_trylock(&cp->mutex))
+	if (!drive_begin(cp, false))
 		return;
 	checkpoint_finish(a);
 	/* The reserve would not last for as long as the next commits take to push it out. */
@@ -369,24 +390,40 @@ void checkpoint_poll(arena *a)
 	/* A failure to begin (no space, no memory) is not the commit's: it is tried again by the next one. */
 	if (cp->state == CHECKPOINT_IDLE && checkpoint_due(a) && !arena_failed(a))
 		(void)checkpoint_begin(a);
-	os_mutex_unlock(&cp->mutex);
+	drive_end(cp);
+}
+
+/* Whoever finds that another thread drives the checkpoint leaves the work to that one, or to the next commit; but where so
+ * much is owed that commits run away from the checkpoint, they wait for it. */
+static bool work_waits(const arena *a, uint64_t owed)
+{
+	const struct checkpoint *cp = &a->checkpoint;
+
+	return owed >= SLICE_RATIO * waiting_most(atomic_load(&cp->live), WAITING_SHARE) &&
+	       atomic_load(&cp->driver) != os_thread_id();
 }
 
 int checkpoint_work(arena *a, uint64_t bytes)
 {
 	struct checkpoint *cp = &a->checkpoint;
 	const uint64_t slice = SLICE_RATIO * bytes;
+	uint64_t owed;
 	int r = 0;
 
-	if (!atomic_load(&cp->pushing) || !os_mutex_trylock(&cp->mutex))
+	if (!atomic_load(&cp->pushing))
 		return 0;
+	owed = slice < SLICE_LEAST ? SLICE_LEAST : slice;
+	owed += atomic_fetch_add(&cp->owed, owed);
+	if (!drive_begin(cp, work_waits(a, owed)))
+		return 0;
+	owed = atomic_exchange(&cp->owed, 0);
 	if (cp->state == CHECKPOINT_PUSHING)
-		r = checkpoint_steps(a, slice < SLICE_LEAST ? SLICE_LEAST : slice > SLICE_MOST ? SLICE_MOST : slice);
+		r = checkpoint_steps(a, owed);
 	if (cp->state == CHECKPOINT_WRITTEN && writer_lock(a, true) == 0) {
 		checkpoint_finish(a);
 		writer_unlock(a);
 	}
-	os_mutex_unlock(&cp->mutex);
+	drive_end(cp);
 	return r;
 }
 
@@ -396,7 +433,7 @@ static int checkpoint_round(arena *a, bool keep_locked)
 	struct checkpoint *cp = &a->checkpoint;
 	int r = 0;
 
-	os_mutex_lock(&cp->mutex);
+	(void)drive_begin(cp, true);
 	checkpoint_finish(a);
 	if (cp->state == CHECKPOINT_IDLE)
 		r = checkpoint_begin(a);
@@ -404,11 +441,9 @@ static int checkpoint_round(arena *a, bool keep_locked)
 		writer_unlock(a);
 	if (r == 0)
 		r = checkpoint_steps(a, UINT64_MAX);
-	if (keep_locked && r == 0) {
+	if (keep_locked && r == 0)
 		checkpoint_finish(a);
-		checkpoint_punch(a, UINT64_MAX);
-	}
-	os_mutex_unlock(&cp->mutex);
+	drive_end(cp);
 	if (keep_locked || r != 0)
 		return r;
 	r = writer_lock(a, false);
@@ -433,59 +468,4 @@ int checkpoint_run(arena *a, bool locked)
 			r = checkpoint_round(a, locked);
 	}
 	return r;
-}
-
-/* Once more where what the one before has freed can make the file shorter. */
-static int checkpoint_shorten(arena *a, bool locked)
-{
-	bool again;
-	int r = locked ? 0 : writer_lock(a, false);
-
-	if (r != 0)
-		return r;
-	(void)space_drain(&a->space, UINT64_MAX);
-	again = tidy_above_target(a) && a->space.free.bytes > TWICE_LEAST;
-	if (again) {
-		tidy_end(a);
-		/* Where it finds no room it stays: the checkpoint is as good, the file a little longer. */
-		(void)commit_hop(a);
-	}
-	if (!locked)
-		writer_unlock(a);
-	return again ? checkpoint_run(a, locked) : 0;
-}
-
-int checkpoint_twice(arena *a, bool locked)
-{
-	const int r = checkpoint_run(a, locked);
-
-	return r != 0 ? r : checkpoint_shorten(a, locked);
-}
-
-int checkpoint_thorough(arena *a)
-{
-	bool moved = true;
-	int r = checkpoint_run(a, false);
-
-	for (int round = 0; r == 0 && moved && round < ROUNDS_MOST; round++) {
-		r = writer_lock(a, false);
-		if (r != 0)
-			return r;
-		(void)space_drain(&a->space, UINT64_MAX);
-		moved = tidy_halves(a);
-		writer_unlock(a);
-		if (moved)
-			r = checkpoint_run(a, false);
-	}
-	if (r == 0)
-		r = checkpoint_shorten(a, false);
-	if (r == 0)
-		r = writer_lock(a, false);
-	if (r != 0)
-		return r;
-	/* However little it is. */
-	(void)space_drain(&a->space, UINT64_MAX);
-	(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
-	writer_unlock(a);
-	return 0;
 }

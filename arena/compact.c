@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#define SWEEP_FIRST (UINT64_C(512) << 10)
 #define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
@@ -31,20 +32,32 @@ static bool dense(const arena *a)
 	return a->space.free.bytes + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
 }
 
+/* A stretch is no longer than the slot before it, into which it moves, but for a short one to begin with: so the file grows
+ * by that at most, or by one value that is longer. What a stretch leaves is as long, and a slot more. */
+static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
+{
+	const struct slots *s = &a->space.free;
+	const slot_id id = slots_at_or_before(s, at);
+	uint64_t most = SWEEP_FIRST;
+
+	if (id != SLOT_NONE && slots_size(s, id) > most && slots_start(s, id) + slots_size(s, id) >= at)
+		most = slots_size(s, id);
+	return step < most ? step : most;
+}
+
 /* Moves the data of the next stretch into slots before it, or at first to the end of the file; what it leaves is the
  * large slot that the next stretch moves into: data goes left, the slot goes right.
  *
  *     |A| |B|  |C| |D| |E|          ->  |A|  free   |C| |D| |E| B        ->  |A|C|D|  free  |E| B     */
-static int sweep_step(arena *a, uint64_t *at)
+static int sweep_step(arena *a, uint64_t *at, uint64_t step)
 {
-	uint64_t step = map_bytes(&a->map) / SWEEP_SHARE;
 	struct plan plan;
 	int r = settle(a);
 
 	if (r != 0)
 		return r;
 	log_shed_window(&a->log);
-	step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_MOST ? SWEEP_MOST : step;
+	step = step_fitting(a, *at, step);
 	r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, &plan);
 	if (r != 0) {
 		*at = UINT64_MAX;
@@ -66,11 +79,24 @@ static int sweep_end(arena *a)
 
 	if (r == 0)
 		r = settle(a);
-	if (r == 0) {
+	if (r == 0)
 		space_trim(&a->space, a->header.file_bytes);
-		(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
-	}
 	return r;
+}
+
+int sweep_on(arena *a, uint64_t *at, uint64_t most)
+{
+	const int r = sweep_step(a, at, most);
+
+	return r == 0 && *at == UINT64_MAX ? sweep_end(a) : r;
+}
+
+/* Of a file of that length. */
+static uint64_t step_bytes(uint64_t file)
+{
+	const uint64_t step = file / SWEEP_SHARE;
+
+	return step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_MOST ? SWEEP_MOST : step;
 }
 
 int compact_all(arena *a)
@@ -80,8 +106,8 @@ int compact_all(arena *a)
 
 	assert(!log_has_blobs(&a->log));
 	while (r == 0 && at != UINT64_MAX)
-		r = sweep_step(a, &at);
-	return r == 0 ? sweep_end(a) : r;
+		r = sweep_on(a, &at, step_bytes(map_bytes(&a->map)));
+	return r;
 }
 
 static int sweep(arena *a, arena_progress *progress, void *arg)
@@ -98,10 +124,10 @@ static int sweep(arena *a, arena_progress *progress, void *arg)
 			total = map_bytes(&a->map);
 		if (at == DISK_DATA && (r = settle(a)) == 0 && dense(a))
 			at = UINT64_MAX;
-		if (r == 0 && at != UINT64_MAX)
-			r = sweep_step(a, &at);
+		if (r == 0)
+			r = at != UINT64_MAX ? sweep_on(a, &at, step_bytes(map_bytes(&a->map))) : sweep_end(a);
 		if (r == 0 && at == UINT64_MAX)
-			r = sweep_end(a);
+			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
 		writer_unlock(a);
 		if (r == 0 && progress != NULL && progress(arg, at < total ? at : total, total) != 0)
 			r = ECANCELED;

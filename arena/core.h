@@ -89,6 +89,7 @@ struct free_list {
 
 struct checkpoint {
 	os_mutex mutex; /* checkpoint */
+	_Atomic uint64_t driver; /* os_thread_id of who has it, 0: nobody                     */
 	enum checkpoint_state state;
 	struct header_disk header; /* of the checkpoint under way                           */
 	struct table_iter iter;    /* where the pushing stands                               */
@@ -103,6 +104,8 @@ struct checkpoint {
 	uint64_t count;            /* checkpoints finished by this handle                    */
 	uint64_t punch_at;         /* where punching goes on, with the writer's lock; 0: it is done */
 	_Atomic bool pushing;      /* state != IDLE, for a look without the lock             */
+	_Atomic uint64_t live;     /* bytes that lived when the one under way began          */
+	_Atomic uint64_t owed;     /* bytes of work that commits have asked for, and nobody has done yet */
 };
 
 /* Compaction in the write path. An interval is the time from the begin of one checkpoint to the next one's. */
@@ -118,6 +121,22 @@ struct tidy {
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
 	uint64_t swept, swept_live; /* log.written and live bytes when the last sweep for a put was in vain */
+};
+
+/* The bound on the length of the file, see shrink.c. */
+struct shrink_turn {
+	uint64_t put, died; /* bytes, by RECENT_COMMITS commits                                   */
+	uint64_t largest;   /* put by one of them                                                 */
+};
+
+struct shrink {
+	struct shrink_turn turn[2]; /* this one, and the one before                               */
+	unsigned commits;
+	uint64_t live[2]; /* bytes that lived when the last checkpoint began, and the one before  */
+	uint64_t at;      /* where the sweep goes on; 0: none is under way                        */
+	uint64_t step;    /* bytes that it moves at a time                                        */
+	uint64_t rest;    /* bytes to be put, or to die, before the next one: the last was in vain */
+	bool all;         /* it began at the beginning of the file                                */
 };
 
 struct arena {
@@ -160,6 +179,7 @@ struct arena {
 	_Atomic uint64_t next_name; /* ARENA_PLAIN: names handed out; the writer changes it */
 	uint64_t bytes_moved, compaction_steps;
 	struct tidy tidy;
+	struct shrink shrink;
 	_Atomic uint32_t open_txns;
 	void *memory; /* that this stands in, see arena_new */
 };
@@ -260,11 +280,6 @@ void checkpoint_poll(arena *a);
 int checkpoint_work(arena *a, uint64_t bytes);
 /* A whole checkpoint. Without the writer's lock, or (locked) with it. */
 int checkpoint_run(arena *a, bool locked);
-/* A whole one, and a second one where what the first has freed can make the file shorter. */
-int checkpoint_twice(arena *a, bool locked);
-/* The same, after moving what stands in segments that are nearly half empty: when a user asks for one. Writers come in
- * between. */
-int checkpoint_thorough(arena *a);
 bool checkpoint_due(const arena *a);
 
 /* freelist_write.c ----------------------------------------------------------------------------------------------- */
@@ -325,6 +340,23 @@ uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most)
 /* The whole sweep at once, for the writer, who has no blobs in the chain and keeps the lock. */
 int compact_all(arena *a);
 
+/* A step of the sweep from *at on that moves about `most` bytes, with a checkpoint before it; *at: where the next one begins,
+ * UINT64_MAX: it is over, and the end of the file was cut. For the writer, as above. */
+int sweep_on(arena *a, uint64_t *at, uint64_t most);
+
+/* shrink.c ------------------------------------------------------------------------------------------------------- */
+
+/* After a commit that put so many bytes, and let so many die: perhaps a step of a sweep. True: there was one. For the
+ * writer, who has no blobs in the chain and keeps the lock, as below. */
+bool shrink_poll(arena *a, uint64_t put, uint64_t died);
+/* A checkpoint begins. */
+void shrink_begun(arena *a);
+/* A checkpoint, and whatever else it takes for the file to be as long as it may be. */
+int shrink_close(arena *a);
+/* Without the writer's lock: a checkpoint that a user asks for. Moves what stands in segments that are nearly half empty.
+ * Writers come in between. */
+int shrink_asked(arena *a);
+
 /* room.c --------------------------------------------------------------------------------------------------------- */
 
 /* For the writer, who has no blobs in the chain and keeps the lock. Makes a free slot of `want` bytes by moving data.
@@ -354,6 +386,8 @@ void tidy_end(arena *a);
 /* What to empty next, at most `most` bytes of data: of the segment that the call before this one began, or of the emptiest
  * of the survey. *room: what is free in it, its large slots aside. */
 bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room);
+/* Whether snapshots keep what is moved away from: moving it would only add to the file. */
+bool tidy_held_up(const arena *a);
 /* Whether the file is longer than what lives in it asks for. */
 bool tidy_above_target(const arena *a);
 

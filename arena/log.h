@@ -51,6 +51,7 @@ struct log {
 	struct log_stretch *stretches; /* what the transaction at work has written                 */
 	uint32_t stretch_count, stretch_capacity;
 	uint64_t bytes;              /* since the last checkpoint began                            */
+	uint64_t before;             /* before that, and after the last durable one: both are replayed */
 	struct log_stretch *since;   /* where what was not pushed yet is, as far as there was room to note it */
 	uint32_t since_at, since_count, since_capacity; /* those before since_at were pushed         */
 	uint64_t bytes_uncommitted;
@@ -70,6 +71,12 @@ int log_hop(struct log *l);
 static inline bool log_has_blobs(const struct log *l)
 {
 	return l->at.cursor != l->committed.cursor;
+}
+
+/* What the next open would replay. */
+static inline uint64_t log_replay(const struct log *l)
+{
+	return l->before + l->bytes;
 }
 
 /* Makes the open blob the last of its commit. */

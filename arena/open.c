@@ -325,9 +325,9 @@ static int close_flush(arena *a)
 		r = writer_session(a);
 	if (r != 0 || !a->session)
 		return r;
-	checkpointed = a->log.bytes >= CLOSE_REPLAY;
+	checkpointed = log_replay(&a->log) >= CLOSE_REPLAY;
 	if (checkpointed) {
-		r = checkpoint_twice(a, true);
+		r = shrink_close(a);
 		/* What has no room for a checkpoint is replayed at the next open. */
 		if (space_none(r) || r == ENOMEM)
 			r = 0;

@@ -262,5 +262,7 @@ int recover(arena *a)
 		return r;
 	atomic_store(&a->readers.root, a->table.root);
 	a->flush.seq = atomic_load(&a->readers.seq);
+	/* A mark is written after the flush. */
+	atomic_store(&a->flush.durable, marked);
 	return 0;
 }

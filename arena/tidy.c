@@ -85,8 +85,7 @@ static bool limit_near(const arena *a)
 	return limit != UINT64_MAX && tidy_target(a) >= limit - limit / LIMIT_SHARE;
 }
 
-/* Snapshots keep what is moved away from: moving it would only add to the file. */
-static bool held_up(const arena *a)
+bool tidy_held_up(const arena *a)
 {
 	return atomic_load(&a->readers.snapshots) > 0 && a->space.pending.bytes > tidy_live(a) / 4;
 }
@@ -319,7 +318,7 @@ bool tidy_halves(arena *a)
 	struct stretch t;
 
 	/* Under a limit space is wanted inside the file. */
-	if (held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX ||
+	if (tidy_held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX ||
 	    map_bytes(&a->map) <= asked_target(a))
 		return false;
 	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
@@ -352,7 +351,7 @@ void tidy_poll(arena *a, uint64_t bytes)
 	uint64_t stop;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
-	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || held_up(a) || !arena_space_wanted(a)) {
+	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || tidy_held_up(a) || !arena_space_wanted(a)) {
 		a->tidy.credit = 0;
 		return;
 	}

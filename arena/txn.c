@@ -148,7 +148,9 @@ static void end_write(arena *a)
 static int commit_write(arena *a)
 {
 	const bool durable = flags_durable(a, a->writer.flags);
-	const uint64_t before = a->log.written + a->space.dead_bytes;
+	const uint64_t written = a->log.written;
+	const uint64_t dead = a->space.dead_bytes;
+	const uint64_t put = a->writer.written;
 	const uint64_t drained = DRAIN_STEP + 2 * (uint64_t)a->writer.ops.count;
 	uint64_t bytes;
 	uint64_t seq = 0;
@@ -163,8 +165,8 @@ static int commit_write(arena *a)
 	/* A durable transaction that changed nothing promises what it was shown all the same. */
 	if (seq == 0)
 		seq = atomic_load(&a->readers.seq);
-	bytes = a->log.written + a->space.dead_bytes - before;
-	if (r == 0)
+	bytes = a->log.written - written + a->space.dead_bytes - dead;
+	if (r == 0 && !shrink_poll(a, put, a->space.dead_bytes - dead))
 		tidy_poll(a, bytes);
 	checkpoint_poll(a);
 	/* More than the commits add, whatever their size. */
