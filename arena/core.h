@@ -351,6 +351,8 @@ int sweep_on(arena *a, uint64_t *at, uint64_t most);
 bool shrink_poll(arena *a, uint64_t put, uint64_t died);
 /* A checkpoint begins. */
 void shrink_begun(arena *a);
+/* Whether a close has something to give back. */
+bool shrink_wanted(const arena *a);
 /* A checkpoint, and whatever else it takes for the file to be as long as it may be. */
 int shrink_close(arena *a);
 /* Without the writer's lock: a checkpoint that a user asks for. Moves what stands in segments that are nearly half empty.

@@ -325,7 +325,7 @@ static int close_flush(arena *a)
 		r = writer_session(a);
 	if (r != 0 || !a->session)
 		return r;
-	checkpointed = log_replay(&a->log) >= CLOSE_REPLAY;
+	checkpointed = log_replay(&a->log) >= CLOSE_REPLAY || shrink_wanted(a);
 	if (checkpointed) {
 		r = shrink_close(a);
 		/* What has no room for a checkpoint is replayed at the next open. */

@@ -171,13 +171,18 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 	return true;
 }
 
+bool shrink_wanted(const arena *a)
+{
+	return map_bytes(&a->map) > rest_most(a) && !held_up(a);
+}
+
 /* For a close: until the file is as long as it may be. */
 static int shrink_rest(arena *a)
 {
 	struct shrink *s = &a->shrink;
 	int r = 0;
 
-	if (map_bytes(&a->map) <= rest_most(a) || held_up(a))
+	if (!shrink_wanted(a))
 		return 0;
 	a->space.floor = 0;
 	sweep_begin(a, rest_most(a), false);

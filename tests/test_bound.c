@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* test_bound.c: how long the file may be, whatever the values, transactions, durabilities, limits and sessions are.
+ *
+ * A world draws all of these, log-uniform, and changes records at random. At every step the file is no longer than
+ *
+ *     1.3 x the most that has lived since the last but one checkpoint began (equal small records: 1.45)
+ *         + what open snapshots see + 2 x the largest transaction + 4 MiB
+ *
+ * and no longer than 1.3 x what lives + 4 MiB after a close, or after 64 further commits of a kilobyte. After a close the
+ * next open has 64 KiB to replay at most, and the newest commit is known to be durable.
+ *
+ * The files are real, and their flushes are not, as in test_model.c. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arena/os.h"
+#include "tests/testing.h"
+
+#define KEYS_MOST   300000u
+#define VALUE_MOST  (32 * MIB)
+#define TXN_MOST    (64 * MIB)
+#define LIVE_MOST   (24 * MIB)
+#define SMALL_MOST  512u /* bytes of a record that is a small one */
+#define HISTORY     4096u
+#define REPLAY_MOST (64 * KIB)
+
+struct world {
+	gkv *db;
+	gkv_options options;
+	struct rng rng;
+	/* Drawn. */
+	uint64_t value_least, value_most, txn_bytes, txn_records, deletes;
+	unsigned keys;
+	uint64_t factor; /* hundredths */
+	/* What was seen. */
+	uint64_t largest;                              /* transaction                            */
+	uint64_t seq[HISTORY], live[HISTORY], count;   /* what lived after which commit          */
+	uint64_t checkpoint, checkpoint_before;        /* commits that the last two began with   */
+	gkv_txn *snapshot;
+	uint64_t snapshot_sees, put, full;
+	uint8_t *value;
+};
+
+/* --- a system that does not flush --------------------------------------------------------------------------------- */
+
+static int no_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
+{
+	(void)os, (void)file, (void)base, (void)offset, (void)bytes;
+	return 0;
+}
+
+static int no_sync(const struct os *os, os_file file)
+{
+	(void)os, (void)file;
+	return 0;
+}
+
+static int no_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
+{
+	(void)os, (void)file, (void)offset, (void)bytes;
+	return 0;
+}
+
+static void system_set(void)
+{
+	static struct os unflushed;
+
+	unflushed = *os_posix();
+	unflushed.sync_range = no_sync_range;
+	unflushed.sync = no_sync;
+	unflushed.push = no_push;
+	os_set_default(&unflushed);
+}
+
+/* --- the bound ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t rest_most(const struct world *w, uint64_t live)
+{
+	return live / 100 * w->factor + w->factor + 4 * MIB;
+}
+
+static void world_print(const struct world *w, const gkv_stats *s, uint64_t most)
+{
+	(void)fprintf(stderr,
+		      "values %" PRIu64 " to %" PRIu64 ", %u keys, transactions up to %" PRIu64 " bytes and %" PRIu64
+		      " records, largest %" PRIu64 ", durability %d, limit %" PRIu64 ": file %" PRIu64 ", live %" PRIu64
+		      ", at most %" PRIu64 "\n",
+		      w->value_least, w->value_most, w->keys, w->txn_bytes, w->txn_records, w->largest,
+		      (int)w->options.durability, w->options.max_bytes, s->file_bytes, s->live_bytes, most);
+}
+
+/* The most that has lived since the last but one checkpoint began. */
+static uint64_t live_most(const struct world *w)
+{
+	uint64_t most = 0;
+
+	for (uint64_t i = w->count; i-- > 0 && w->count - i < HISTORY;) {
+		most = w->live[i % HISTORY] > most ? w->live[i % HISTORY] : most;
+		if (w->seq[i % HISTORY] <= w->checkpoint_before)
+			break;
+	}
+	return most;
+}
+
+static gkv_stats world_look(struct world *w)
+{
+	const gkv_stats s = store_stat(w->db);
+	uint64_t most;
+
+	if (s.checkpoint_seq != w->checkpoint) {
+		w->checkpoint_before = w->checkpoint;
+		w->checkpoint = s.checkpoint_seq;
+	}
+	w->seq[w->count % HISTORY] = s.commit_seq;
+	w->live[w->count++ % HISTORY] = s.live_bytes;
+	most = rest_most(w, live_most(w)) + w->snapshot_sees + 2 * w->largest;
+	if (s.file_bytes > most)
+		world_print(w, &s, most);
+	must(s.file_bytes <= most);
+	must(w->options.max_bytes == 0 || s.file_bytes <= w->options.max_bytes);
+	return s;
+}
+
+static void world_rests(const struct world *w, const gkv_stats *s)
+{
+	const uint64_t most = rest_most(w, s->live_bytes);
+
+	if (s->file_bytes > most)
+		world_print(w, s, most);
+	must(s->file_bytes <= most);
+}
+
+/* --- what happens ------------------------------------------------------------------------------------------------- */
+
+static uint64_t value_size(struct world *w)
+{
+	return w->value_least + rng_size(&w->rng, w->value_most - w->value_least);
+}
+
+static void change(struct world *w, gkv_txn *txn, uint64_t *bytes)
+{
+	const unsigned key = (unsigned)rng_below(&w->rng, w->keys);
+	uint64_t size;
+	int rc;
+
+	if (rng_below(&w->rng, 100) < w->deletes) {
+		rc = gkv_txn_del(txn, &key, sizeof(key));
+		must(rc == GKV_OK || rc == GKV_NOTFOUND);
+		*bytes += sizeof(key);
+		return;
+	}
+	size = value_size(w);
+	if (*bytes > 0 && *bytes + size > w->txn_bytes)
+		return;
+	memcpy(w->value, &w->put, sizeof(w->put));
+	rc = gkv_txn_put(txn, &key, sizeof(key), w->value, size);
+	must(rc == GKV_OK || (rc == GKV_FULL && w->options.max_bytes != 0));
+	w->full += rc == GKV_FULL;
+	*bytes += rc == GKV_OK ? size + 48 : 0;
+	w->put += rc == GKV_OK ? size + 48 : 0;
+}
+
+static void transaction(struct world *w)
+{
+	const uint64_t records = rng_below(&w->rng, 8) == 0 ? 1 : 1 + rng_below(&w->rng, w->txn_records);
+	const uint64_t most = rng_below(&w->rng, 16) == 0 ? w->txn_bytes : w->txn_bytes / 8;
+	const gkv_stats before = store_stat(w->db);
+	gkv_txn *txn = store_begin(w->db, GKV_WRITE);
+	uint64_t bytes = 0, written;
+	gkv_stats after;
+
+	for (uint64_t i = 0; i < records && bytes <= most; i++)
+		change(w, txn, &bytes);
+	store_commit(txn);
+	after = store_stat(w->db);
+	written = after.bytes_written - after.bytes_moved - (before.bytes_written - before.bytes_moved);
+	w->largest = written > w->largest ? written : w->largest;
+	(void)world_look(w);
+}
+
+static void snapshot_end(struct world *w)
+{
+	if (w->snapshot != NULL)
+		gkv_abort(w->snapshot);
+	w->snapshot = NULL;
+	w->snapshot_sees = 0;
+}
+
+static void reopen(struct world *w)
+{
+	gkv_stats s;
+
+	snapshot_end(w);
+	store_close(w->db);
+	must_give(gkv_open(testing_path, &w->options, &w->db), GKV_OK);
+	s = world_look(w);
+	must(s.log_bytes <= REPLAY_MOST && s.durable_seq == s.commit_seq);
+	world_rests(w, &s);
+}
+
+static void small_commits(struct world *w)
+{
+	static const char value[KIB];
+	gkv_stats s = {0};
+
+	snapshot_end(w);
+	for (unsigned i = 0; i < 64; i++) {
+		const int rc = gkv_put(w->db, "small", 5, value, sizeof(value));
+		must(rc == GKV_OK || (rc == GKV_FULL && w->options.max_bytes != 0));
+		s = world_look(w);
+	}
+	world_rests(w, &s);
+}
+
+static void step(struct world *w)
+{
+	const uint64_t what = rng_below(&w->rng, 1000);
+
+	if (what < 980) {
+		transaction(w);
+	} else if (what < 985) {
+		reopen(w);
+	} else if (what < 990) {
+		small_commits(w);
+	} else if (w->snapshot != NULL) {
+		snapshot_end(w);
+	} else if (false) {
+		w->snapshot = store_begin(w->db, GKV_READ);
+		w->snapshot_sees = store_stat(w->db).live_bytes;
+	}
+}
+
+/* Draws a world of `live` bytes at most. */
+static void world_draw(struct world *w, uint64_t live)
+{
+	uint64_t mean, span;
+
+	w->value_least = rng_below(&w->rng, 4) == 0 ? 0 : rng_size(&w->rng, 64 * KIB);
+	span = rng_below(&w->rng, 5) == 0 ? 0 : rng_size(&w->rng, VALUE_MOST - w->value_least);
+	w->value_most = w->value_least + span;
+	w->txn_bytes = 1 + rng_size(&w->rng, TXN_MOST);
+	w->txn_records = 1 + rng_size(&w->rng, 20000);
+	w->deletes = rng_below(&w->rng, 3) == 0 ? 40 : 10;
+	/* Log-uniform sizes: a few large ones are most of the bytes. */
+	mean = w->value_least + span / (span > 64 * KIB ? 12 : 4) + 48;
+	w->keys = live / mean < 1 ? 1 : live / mean > KEYS_MOST ? KEYS_MOST : (unsigned)(live / mean);
+	w->factor = mean < SMALL_MOST ? 145 : 130;
+	w->options.durability = rng_below(&w->rng, 3) == 0 ? GKV_DURABLE : GKV_LAZY;
+	if (rng_below(&w->rng, 3) == 0)
+		w->options.max_bytes = 2 * live + 4 * w->value_most + 3 * w->txn_bytes + 8 * MIB;
+}
+
+static void world_run(uint64_t stream)
+{
+	static struct world w;
+	const uint64_t end = testing_count(64, 16) * MIB;
+
+	memset(&w, 0, sizeof(w));
+	w.rng = rng_make(stream);
+	world_draw(&w, MIB + rng_size(&w.rng, LIVE_MOST));
+	w.value = calloc(1, VALUE_MOST + 64 * KIB);
+	must(w.value != NULL);
+	rng_fill(&w.rng, w.value, 64 * KIB);
+	must_give(gkv_open(testing_path, &w.options, &w.db), GKV_OK);
+	for (unsigned i = 0; i < 12000 && w.put < end; i++)
+		step(&w);
+	small_commits(&w);
+	reopen(&w);
+	store_close(w.db);
+	store_check(testing_path);
+	must(unlink(testing_path) == 0);
+	free(w.value);
+}
+
+/* Whatever is drawn, the file keeps its bound. */
+START_TEST(the_file_keeps_its_bound)
+{
+	const uint64_t worlds = testing_count(24, 8);
+
+	for (uint64_t i = 0; i < worlds; i++)
+		world_run(100 + i);
+}
+END_TEST
+
+static void value_put(gkv *db, const char *key, size_t size)
+{
+	uint8_t *value = calloc(1, size);
+
+	must(value != NULL);
+	must_give(gkv_put(db, key, strlen(key), value, size), GKV_OK);
+	free(value);
+}
+
+/* One large value that is replaced again and again stands in the file thrice at most, and once after each close. */
+START_TEST(a_large_value_is_replaced)
+{
+	static const size_t sizes[] = {3 * MIB / 2, 5 * MIB, 20 * MIB};
+
+	for (unsigned i = 0; i < 6; i++) {
+		const size_t size = sizes[i / 2];
+		gkv *db = store_open(testing_path, 0, i % 2 == 0 ? GKV_LAZY : GKV_DURABLE);
+
+		for (uint64_t k = 0; k < testing_count(40, 10); k++) {
+			value_put(db, "k", size);
+			must(store_stat(db).file_bytes <= 3 * size + size / 3 + 4 * MIB);
+		}
+		store_close(db);
+		must(file_bytes(testing_path) <= size + size / 10 * 3 + 4 * MIB);
+		must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
+/* So it is where each session puts it once, as the command does. */
+START_TEST(a_session_for_each_value)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		gkv *db = store_open(testing_path, 0, GKV_DURABLE);
+
+		value_put(db, "k", 3000000);
+		store_close(db);
+		must(file_bytes(testing_path) <= 3900000 + 4 * MIB);
+	}
+}
+END_TEST
+
+/* What one transaction has written over itself a million times is gone 64 small commits later. */
+START_TEST(a_transaction_writes_over_itself)
+{
+	const uint64_t puts = testing_count(1000000, 100000);
+	static const char value[1000];
+	gkv *db = store_lazy();
+	gkv_txn *txn = store_begin(db, GKV_WRITE);
+
+	for (uint64_t i = 0; i < puts; i++)
+		must_give(gkv_txn_put(txn, &(char){(char)(i % 10)}, 1, value, sizeof(value)), GKV_OK);
+	store_commit(txn);
+	for (unsigned i = 0; i < 64; i++)
+		must_give(gkv_put(db, "small", 5, value, sizeof(value)), GKV_OK);
+	must(store_stat(db).file_bytes <= 4 * MIB + 20 * KIB);
+	store_close(db);
+}
+END_TEST
+
+/* Half of the records are deleted at random, in one transaction or in many, and little is put after that. */
+START_TEST(half_is_deleted)
+{
+	static const size_t sizes[] = {40, 600, 20000};
+	static const char value[20000];
+
+	for (unsigned i = 0; i < 6; i++) {
+		const uint64_t records = testing_count(24, 6) * MIB / (sizes[i / 2] + 48);
+		gkv *db = store_lazy();
+		gkv_txn *txn = store_begin(db, GKV_WRITE);
+		gkv_stats s;
+
+		for (uint64_t k = 0; k < records; k++)
+			must_give(gkv_txn_put(txn, &k, sizeof(k), value, sizes[i / 2]), GKV_OK);
+		store_commit(txn);
+		txn = i % 2 == 0 ? store_begin(db, GKV_WRITE) : NULL;
+		for (uint64_t k = 0; k < records; k += 2)
+			must_give(txn != NULL ? gkv_txn_del(txn, &k, sizeof(k)) : gkv_del(db, &k, sizeof(k)), GKV_OK);
+		if (txn != NULL)
+			store_commit(txn);
+		for (unsigned k = 0; k < 64; k++)
+			must_give(gkv_put(db, "small", 5, value, KIB), GKV_OK);
+		s = store_stat(db);
+		must(s.file_bytes <= s.live_bytes / 100 * (sizes[i / 2] < SMALL_MOST ? 145 : 130) + 4 * MIB);
+		store_close(db);
+		must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
+				      a_transaction_writes_over_itself, half_is_deleted};
+	Suite *suite = suite_create("bound");
+
+	system_set();
+	testing_add(suite, "bound", tests, sizeof(tests) / sizeof(tests[0]));
+	return testing_main(suite);
+}
