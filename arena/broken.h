@@ -63,6 +63,7 @@ enum broken {
 	BROKEN_STALE,          /* the first flush of a handle is not repeated                          */
 	BROKEN_STALE_TRUST,    /* it is, and what it covers is not made dirty again                    */
 	BROKEN_WATERMARK,      /* a log that ends before the mark is taken for a torn tail             */
+	BROKEN_STRAYED,        /* so is one that ends at a header page with a later mark               */
 	BROKEN_HEADER_OLDER,   /* the older of two headers is taken                                    */
 	/* Trust. */
 	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */

@@ -425,5 +425,8 @@ struct chain {
 void chain_begin(struct chain *c, const struct map *m, const struct header_disk *h);
 /* The next blob when it verifies and follows the one before it; NULL: the chain ends here. */
 const struct blob_disk *chain_next(struct chain *c);
+/* After the end of the chain: whether a header page stands where it should go on, and has a mark of a later commit. 0, or
+ * where that page is. The log is damaged there. */
+uint64_t chain_strayed(const struct chain *c);
 
 #endif

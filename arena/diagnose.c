@@ -72,7 +72,7 @@ static void length_look(struct diagnosis *d)
 static void log_look(struct diagnosis *d)
 {
 	struct chain chain;
-	uint64_t marked;
+	uint64_t marked, strayed;
 
 	if (header_marks_read(&d->map, &d->h, &marked) != 0) {
 		tell(d, "the header at %llu, of a newer checkpoint than %llu, is lost", ULL((1 - d->header_index) * DISK_PAGE),
@@ -82,6 +82,10 @@ static void log_look(struct diagnosis *d)
 	chain_begin(&chain, &d->map, &d->h);
 	while (chain_next(&chain) != NULL)
 		continue;
+	strayed = chain_strayed(&chain);
+	if (strayed != 0)
+		tell(d, "the log is damaged at %llu: it ends after commit %llu, and a header page stands where it should go on",
+		     ULL(strayed), ULL(chain.seq));
 	if (chain.seq < marked)
 		tell(d, "the log is damaged at %llu: it ends after commit %llu, and commit %llu was on stable storage once",
 		     ULL(chain.at.cursor), ULL(chain.seq), ULL(marked));

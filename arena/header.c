@@ -9,6 +9,8 @@
  *    sectors of its own: one that is lost, or changes places with a sector of the log, does not take the mark away.
  *    It tells damage from a torn tail: what it names was on stable storage, so a chain or a header that does not reach
  *    it was damaged. A mark that does not check says nothing.
+ * 4. A header page is zero but for its header and its two marks. So it is known wherever it stands, and a mark counts
+ *    where the log ends as well: a header page that has landed there has the mark that tells how far the log went.
  *
  * The mark: bits 63..24 commit number (low 40 bits), 23..20 checkpoint (low 4 bits), 19..0 check. */
 #include "arena/header.h"
@@ -124,20 +126,17 @@ static uint64_t mark_check(const struct map *m, uint64_t word)
 	return mix64(mix64(word | MARK_CHECK_MASK) ^ m->identity) & MARK_CHECK_MASK;
 }
 
-#define MARKS 4u /* two in each page */
-
-static _Atomic uint64_t *mark_at(const struct map *m, unsigned i)
+/* The i-th mark of the page at `page`. */
+static _Atomic uint64_t *mark_at(const struct map *m, uint64_t page, unsigned i)
 {
-	const uint64_t offset = i % 2 == 0 ? HEADER_MARK_OFFSET : HEADER_MARK_COPY;
-
-	assert(i < MARKS);
-	return (_Atomic uint64_t *)(void *)(m->base + i / 2 * DISK_PAGE + offset);
+	assert(i < 2);
+	return (_Atomic uint64_t *)(void *)(m->base + page + (i == 0 ? HEADER_MARK_OFFSET : HEADER_MARK_COPY));
 }
 
-/* The i-th mark; 0 where there is none that checks. */
-static uint64_t mark_read(const struct map *m, unsigned i)
+/* 0 where there is none that checks. */
+static uint64_t mark_read(const struct map *m, uint64_t page, unsigned i)
 {
-	const uint64_t word = atomic_load_explicit(mark_at(m, i), memory_order_relaxed);
+	const uint64_t word = atomic_load_explicit(mark_at(m, page, i), memory_order_relaxed);
 
 	return (word & MARK_CHECK_MASK) == mark_check(m, word & ~MARK_CHECK_MASK) ? word : 0;
 }
@@ -148,8 +147,8 @@ void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64
 
 	assert(index < 2);
 	word |= mark_check(m, word);
-	atomic_store_explicit(mark_at(m, 2 * index), word, memory_order_relaxed);
-	atomic_store_explicit(mark_at(m, 2 * index + 1), word, memory_order_relaxed);
+	for (unsigned i = 0; i < 2; i++)
+		atomic_store_explicit(mark_at(m, index * DISK_PAGE, i), word, memory_order_relaxed);
 }
 
 /* The commit number nearest to `near` with these low bits. */
@@ -164,7 +163,33 @@ static uint64_t mark_seq(uint64_t word, uint64_t near)
 bool header_mark_there(const struct map *m, unsigned index)
 {
 	assert(index < 2);
-	return mark_read(m, 2 * index) != 0 || mark_read(m, 2 * index + 1) != 0;
+	return mark_read(m, index * DISK_PAGE, 0) != 0 || mark_read(m, index * DISK_PAGE, 1) != 0;
+}
+
+/* Whether all that no header page uses is zero. */
+static bool page_is_header(const struct map *m, uint64_t page)
+{
+	const uint64_t *word = (const uint64_t *)(const void *)(m->base + page);
+	uint64_t other = 0;
+
+	for (uint64_t at = sizeof(struct header_disk); at < DISK_PAGE; at += sizeof *word)
+		if (at != HEADER_MARK_OFFSET && at != HEADER_MARK_COPY)
+			other |= word[at / sizeof *word];
+	return other == 0;
+}
+
+uint64_t header_mark_strayed(const struct map *m, uint64_t page, uint64_t near)
+{
+	uint64_t seq = 0;
+
+	assert(page % DISK_PAGE == 0 && map_holds(m, page, DISK_PAGE));
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t word = mark_read(m, page, i);
+		const uint64_t named = word != 0 ? mark_seq(word, near) : 0;
+		if (named > seq && named <= DISK_SEQ_MASK)
+			seq = named;
+	}
+	return seq > 0 && page_is_header(m, page) ? seq : 0;
 }
 
 int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq)
@@ -172,8 +197,8 @@ int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t
 	uint64_t checkpoint = 0;
 
 	*seq = 0;
-	for (unsigned i = 0; i < MARKS; i++) {
-		const uint64_t word = mark_read(m, i);
+	for (unsigned i = 0; i < 4; i++) {
+		const uint64_t word = mark_read(m, i / 2 * DISK_PAGE, i % 2);
 		uint64_t named;
 		if (word == 0)
 			continue;

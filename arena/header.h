@@ -44,6 +44,10 @@ void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64
 /* Whether the page holds a mark that checks. Since the second checkpoint the page of the older header has one. */
 bool header_mark_there(const struct map *m, unsigned index);
 
+/* The same of a page that belongs elsewhere: the newest commit that its marks name, near to commit `near`. 0: it is no header
+ * page, or has no mark. */
+uint64_t header_mark_strayed(const struct map *m, uint64_t page, uint64_t near);
+
 /* What the marks of both pages say, next to header h. `*seq`: the newest commit that they name (0: none).
  * GRAVITY_CORRUPT when the newest mark names a checkpoint that h is not and that is newer than h. */
 int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t *seq);

@@ -4,7 +4,8 @@
 /* recover.c owns the way from a file to a state: the newest valid header, then the log behind it. The same code serves
  * a clean open, a killed process and a power cut.
  *
- *   walk    the chain is followed to its last whole commit. The mark tells whether that is far enough.
+ *   walk    the chain is followed to its last whole commit. The mark tells whether that is far enough. It may stand where
+ *           the chain should go on.
  *   space   free = free list + the header's window + what lies beyond the header's end
  *                  - blobs of the chain - the rest of the last window
  *   replay  what the blobs say is done to the table, in pages copied as always.
@@ -93,6 +94,24 @@ const struct blob_disk *chain_next(struct chain *c)
 	return b;
 }
 
+/* The page of the older header, which has the mark, and a page of the log may have changed places, or the one was written
+ * in the place of the other. Then the mark is where the log is missing. */
+uint64_t chain_strayed(const struct chain *c)
+{
+	const uint64_t at = c->at.cursor;
+	uint64_t end = at + sizeof(struct blob_disk);
+
+	if (broken(BROKEN_STRAYED))
+		return 0;
+	/* A head that is whole tells which pages the blob takes. */
+	if (blob_fits(c->map, at) && blob_span(blob_at(c->map, at)->size) <= c->at.window_end - at)
+		end = at + blob_span(blob_at(c->map, at)->size);
+	for (uint64_t page = at & ~(DISK_PAGE - 1); page < end && map_holds(c->map, page, DISK_PAGE); page += DISK_PAGE)
+		if (header_mark_strayed(c->map, page, c->seq) > c->seq)
+			return page;
+	return 0;
+}
+
 /* Notes a stretch of the log that will be relied on. */
 static int replayed_add(arena *a, uint64_t start, uint64_t end, uint32_t *capacity)
 {
@@ -143,6 +162,8 @@ static int chain_walk(arena *a, uint64_t *blobs)
 		whole_end = a->replayed[whole_count - 1].end;
 		a->log.bytes = c.travelled;
 	}
+	if (r == 0 && chain_strayed(&c) != 0)
+		r = GRAVITY_CORRUPT;
 	if (r != 0)
 		return r;
 	/* What follows the last whole commit did not happen. */

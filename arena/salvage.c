@@ -45,6 +45,7 @@ struct salvage {
 	bool tail_open;         /* commits may have happened after the log's end                     */
 	bool damaged;           /* the table or the log: all blobs are looked at                     */
 	uint64_t log_seq;       /* last whole commit of the log                                      */
+	uint64_t strayed;       /* a header page that stands where it should go on; 0: none          */
 	struct finds finds;
 	int stopped;            /* what the owner, or the reader of the report, ended it with        */
 };
@@ -226,6 +227,7 @@ static int log_collect(struct salvage *s)
 	}
 	s->finds.count = whole;
 	s->log_seq = chain.seq;
+	s->strayed = chain_strayed(&chain);
 	return 0;
 }
 
@@ -241,6 +243,9 @@ static void tail_judge(struct salvage *s)
 	else if (marked > s->log_seq)
 		tell(s, "the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
 		        "from the blobs alone", ULL(s->log_seq), ULL(marked));
+	else if (s->strayed != 0)
+		tell(s, "the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
+		        "is taken from the blobs alone", ULL(s->log_seq), ULL(s->strayed));
 	else if (s->h.checkpoint > 1 && !header_mark_there(&s->map, 1 - s->header_index))
 		tell(s, "the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
 		     ULL(s->log_seq));

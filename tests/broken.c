@@ -58,6 +58,7 @@ static const char *const names[] = {
 	[BROKEN_STALE] = "stale",
 	[BROKEN_STALE_TRUST] = "stale-trust",
 	[BROKEN_WATERMARK] = "watermark",
+	[BROKEN_STRAYED] = "strayed",
 	[BROKEN_HEADER_OLDER] = "header-older",
 	[BROKEN_HEADER_CHECK] = "header-check",
 	[BROKEN_CHECK_PLACE] = "check-place",

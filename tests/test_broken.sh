@@ -58,6 +58,7 @@ wanted='
 	stale           session  failed
 	stale-trust     session  failed
 	watermark       recover  damage
+	strayed         pages    pages
 	header-older    crash    durable
 	header-check    blob     headers
 	check-place     blob     blobs
@@ -88,7 +89,7 @@ run() {
 
 # What an assertion of the suite that ran last has said, on one line; nothing where none has.
 assertion() {
-	sed -nE '/^crash test, |: never met: |\.c:[0-9]+: (does not hold:|gives) |\.c:[0-9]+:F:/{s/^.*tests\///;p;q;}' "$work/out"
+	sed -nE '/^(crash test|damage trial), |: never met: |\.c:[0-9]+: (does not hold:|gives) |\.c:[0-9]+:F:/{s/^.*tests\///;p;q;}' "$work/out"
 }
 
 # Which test that was; the crash suite ends at once, without a word from Check.

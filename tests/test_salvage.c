@@ -174,6 +174,43 @@ START_TEST(a_damaged_log_loses_the_damaged_record_alone)
 }
 END_TEST
 
+/* A page of the log changed places with the page that has the mark: the log is known to have gone on, and what follows that
+ * page comes from the blobs. */
+START_TEST(a_header_page_in_the_log_ends_it)
+{
+	static const char pad[2 * DISK_PAGE];
+	struct image image;
+	uint64_t log, older;
+	gkv *db;
+
+	world_make(few_or(600));
+	db = store_open(testing_path, 0, GKV_DURABLE);
+	must_give(gkv_checkpoint(db), GKV_OK);
+	must_give(gkv_put(db, "pad", 3, pad, sizeof(pad)), GKV_OK);
+	store_put(db, "later", "than that page");
+	image = image_read();
+	store_close(db);
+	older = (1 - newest_page(&image)) * DISK_PAGE;
+	log = image_header(&image, newest_page(&image))->log_start / DISK_PAGE * DISK_PAGE;
+	for (uint64_t i = 0; i < DISK_PAGE; i++) {
+		const unsigned char byte = image.data[log + i];
+
+		image.data[log + i] = image.data[older + i];
+		image.data[older + i] = byte;
+	}
+	image_write(&image);
+	findings_clear();
+	must_give(gkv_check(testing_path, finding_note, &world), GKV_CORRUPT);
+	must(found("and a header page stands where it should go on"));
+	must_give(salvage(), GKV_OK);
+	must(found("a header page stands at"));
+	must(found("\"later\""));
+	db = store_open(rescued, 0, GKV_LAZY);
+	store_expect(db, "later", "than that page");
+	store_close(db);
+}
+END_TEST
+
 /* Without the newest header the older one counts, and with the blobs after it nothing is lost. (What was deleted may come
  * back: the space of its tombstone was free.) */
 START_TEST(the_older_header_serves)
@@ -339,6 +376,7 @@ int main(void)
 		a_key_without_a_whole_value_is_lost,
 		the_check_names_the_key,
 		a_damaged_log_loses_the_damaged_record_alone,
+		a_header_page_in_the_log_ends_it,
 		the_older_header_serves,
 		what_was_not_committed_stays_away,
 		a_store_in_a_value_is_a_value,

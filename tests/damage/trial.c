@@ -57,7 +57,7 @@ void trial_fail(const char *format, ...)
 {
 	va_list args;
 
-	(void)fprintf(stderr, "%s: ", subject);
+	(void)fprintf(stderr, "damage trial, %s: ", subject);
 	va_start(args, format);
 	(void)vfprintf(stderr, format, args);
 	va_end(args);
@@ -84,13 +84,13 @@ struct reading {
 	const struct specimen *s;
 	gkv *db;
 	struct answers *out;
-	uint8_t *value[KEYS]; /* of gets that gave GKV_OK */
-	size_t size[KEYS];
+	size_t size[KEYS]; /* of `values` */
 	uint64_t records; /* by gkv_stat, where it gave GKV_OK */
 };
 
-static uint8_t values[KEYS][128];
-static uint8_t value_large[VALUE_MOST];
+#define VALUE_SHORT 128u
+
+static uint8_t values[KEYS][VALUE_MOST];
 
 static void gets_read(struct reading *r)
 {
@@ -99,12 +99,9 @@ static void gets_read(struct reading *r)
 		int *code = &r->out->get[i];
 
 		key_make(key, i);
-		r->value[i] = values[i];
-		*code = gkv_get(r->db, key, KEY_SIZE, values[i], sizeof values[i], &r->size[i]);
-		if (*code == GKV_SHORTBUF) {
-			r->value[i] = value_large;
-			*code = gkv_get(r->db, key, KEY_SIZE, value_large, sizeof value_large, &r->size[i]);
-		}
+		*code = gkv_get(r->db, key, KEY_SIZE, values[i], VALUE_SHORT, &r->size[i]);
+		if (*code == GKV_SHORTBUF)
+			*code = gkv_get(r->db, key, KEY_SIZE, values[i], sizeof values[i], &r->size[i]);
 		if (*code != GKV_OK && *code != GKV_NOTFOUND && *code != GKV_CORRUPT)
 			trial_fail("get of %s gives %d", key, *code);
 	}
@@ -116,7 +113,7 @@ static bool gets_fit(const struct reading *r, const struct contents *c)
 	for (unsigned i = 0; i < KEYS; i++) {
 		if (r->out->get[i] == GKV_NOTFOUND && c->number[i] != 0)
 			return false;
-		if (r->out->get[i] == GKV_OK && !contents_fit(c, i, r->value[i], r->size[i]))
+		if (r->out->get[i] == GKV_OK && !contents_fit(c, i, values[i], r->size[i]))
 			return false;
 	}
 	return true;
@@ -320,7 +317,7 @@ static void hostile_use(gkv *db)
 		int rc;
 
 		key_make(key, i);
-		rc = gkv_get(db, key, KEY_SIZE, value_large, sizeof value_large, &size);
+		rc = gkv_get(db, key, KEY_SIZE, values[i], sizeof values[i], &size);
 		if (rc != GKV_OK && rc != GKV_NOTFOUND && rc != GKV_CORRUPT && rc != GKV_SHORTBUF)
 			trial_fail("get of %s gives %d", key, rc);
 	}
