@@ -163,7 +163,8 @@ int arena_make(const char *dest, const struct arena_options *options, arena_fill
 /* Reads everything of a store that nobody writes: every finding is one sentence. `each` (may be NULL) is called once
  * for every live blob, so that the owner can check what the arena cannot know; it returns NULL or a finding. It is also
  * called, with `view` NULL, for a blob that does not verify but lies in the file: then it returns what that blob seems
- * to have been, or NULL. What it returns lasts until its next call. OK, GRAVITY_CORRUPT (findings were reported), or
+ * to have been, or NULL. What it returns lasts until its next call. When `report` answers non-zero the check ends, and
+ * nothing more is told or asked. OK, GRAVITY_CORRUPT (findings were reported), or
  * what kept it from being read. */
 typedef int arena_report(void *arg, const char *finding);
 typedef const char *arena_check_blob(void *arg, arena_txn *view, vpos name, const struct arena_blob *blob);

@@ -6,7 +6,8 @@
  *
  *     headers + table + live records + log + pending + free list's chunks + current window + free slots == file
  *
- * It refuses to repair, and to stop at the first finding where it can go on.
+ * It refuses to repair, and to stop at the first finding where it can go on. It stops where the report says so: nothing
+ * more is read then but what is under way.
  *
  * Cost: one read of the file, and a bit of memory for each 8 bytes of it. */
 #include "arena/core.h"
@@ -139,7 +140,7 @@ static void check_page(struct check *c, const struct page_disk *page)
 		finding(c, "table page at %llu counts %u entries and has %u", ULL(blob_offset(&c->a->map, page)),
 		        (unsigned)page->head.aux, used);
 	for (unsigned g = 0; g < PAGE_GROUPS; g++)
-		for (unsigned w = 0; w < PAGE_WAYS; w++)
+		for (unsigned w = 0; w < PAGE_WAYS && !c->stopped; w++)
 			if (page->group[g][w] != 0)
 				check_entry(c, page, g, page->group[g][w]);
 }
@@ -151,7 +152,7 @@ static void check_table(struct check *c)
 	int r;
 
 	table_iter_begin(&it, &c->a->map, c->a->table.root, 0, atomic_load(&c->a->readers.seq));
-	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
+	while (!c->stopped && (r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
 		const bool page = r == 0 && blob_kind(b) == BLOB_PAGE;
 		if (r != 0) {
 			finding(c, "the table is damaged at %llu: names from %016llx on, %u bits deep",
@@ -189,6 +190,8 @@ static void check_space(struct check *c)
 	const struct checkpoint *cp = &a->checkpoint;
 	const char *what;
 
+	if (c->stopped)
+		return;
 	if (slots_check(s, &what) != 0)
 		finding(c, "free slots: %s", what);
 	own(c, 0, DISK_DATA, "header");

@@ -51,7 +51,7 @@ static int headers_look(struct diagnosis *d)
 	struct header_disk h;
 	int r;
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2 && !d->stopped; i++) {
 		r = header_read(&d->map, i, &h);
 		if (r != 0 && r != GRAVITY_NOTASTORE)
 			tell(d, "the header at %llu is damaged", ULL(i * DISK_PAGE));
@@ -132,7 +132,7 @@ static void table_look(struct diagnosis *d)
 	int r;
 
 	table_iter_begin(&it, &d->map, d->h.root, 0, d->h.seq);
-	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND && !d->stopped) {
+	while (!d->stopped && (r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
 		const struct page_disk *page = (const struct page_disk *)(const void *)b;
 		if (r != 0) {
 			tell(d, "the table is damaged at %llu: names from %016llx on, %u bits deep", ULL(table_iter_offset(&it)),
@@ -142,7 +142,7 @@ static void table_look(struct diagnosis *d)
 		}
 		if (blob_kind(b) != BLOB_PAGE)
 			continue;
-		for (unsigned i = 0; i < PAGE_GROUPS * PAGE_WAYS; i++)
+		for (unsigned i = 0; i < PAGE_GROUPS * PAGE_WAYS && !d->stopped; i++)
 			if (page->group[i / PAGE_WAYS][i % PAGE_WAYS] != 0)
 				entry_look(d, page, page->group[i / PAGE_WAYS][i % PAGE_WAYS]);
 	}
@@ -153,8 +153,10 @@ static void file_look(struct diagnosis *d)
 	if (headers_look(d) != 0)
 		return;
 	length_look(d);
-	log_look(d);
-	freelist_look(d);
+	if (!d->stopped)
+		log_look(d);
+	if (!d->stopped)
+		freelist_look(d);
 	table_look(d);
 }
 

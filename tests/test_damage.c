@@ -108,6 +108,68 @@ START_TEST(compaction_moves_no_damaged_record)
 }
 END_TEST
 
+/* --- stops ---------------------------------------------------------------------------------------------------------- */
+
+struct telling {
+	uint64_t told, asked;
+};
+
+static int tell_stop(void *arg, const char *finding)
+{
+	struct telling *t = arg;
+
+	must(finding[0] != 0);
+	t->told++;
+	return 1;
+}
+
+static const char *tell_asked(void *arg, arena_txn *view, vpos name, const struct arena_blob *blob)
+{
+	struct telling *t = arg;
+
+	(void)view, (void)name, (void)blob;
+	t->asked++;
+	return NULL;
+}
+
+/* A check that is told to stop asks nothing more about records, also of a store that does not open. */
+START_TEST(check_stops_when_it_is_told_to)
+{
+	const struct arena_options o = {.kind = ARENA_KEYED};
+	struct telling t = {0};
+	arena *a = arena_lazy(testing_path);
+	const struct blob_disk *b;
+	uint64_t at[RECORDS];
+	uint64_t log;
+
+	for (unsigned i = 0; i < RECORDS; i++)
+		put_alone(a, i, SIZE);
+	must_give(arena_checkpoint(a), 0);
+	for (unsigned i = 0; i < RECORDS; i++) {
+		must_give(table_find(&a->map, a->table.root, model_name(i).bits, &b), 0);
+		at[i] = blob_offset(&a->map, b);
+	}
+	log = a->log.at.cursor;
+	put_alone(a, RECORDS, SIZE);
+	must_give(arena_sync(a), 0);
+	file_copy(testing_path, copy_path);
+	arena_must_close(a);
+	for (unsigned i = 0; i < RECORDS; i++)
+		file_flip(copy_path, at[i] + SIZE / 2, 0);
+	/* It opens where the log is sound: every record but one is damaged. */
+	must_give(arena_check(copy_path, &o, tell_asked, &t, tell_stop, &t), GRAVITY_CORRUPT);
+	must(t.told == 1 && t.asked <= 2);
+	t = (struct telling){0};
+	must_give(arena_check(copy_path, &o, tell_asked, &t, NULL, NULL), GRAVITY_CORRUPT);
+	must(t.asked > RECORDS / 2);
+	/* It does not open where it is not. */
+	file_flip(copy_path, log + 10, 0);
+	t = (struct telling){0};
+	must_give(arena_check(copy_path, &o, tell_asked, &t, tell_stop, &t), GRAVITY_CORRUPT);
+	must(t.told == 1 && t.asked == 0);
+}
+END_TEST
+
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
 #define CHAIN_MOST 16u
@@ -195,6 +257,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, replay_copies_no_damaged_page);
 	tcase_add_loop_test(tc, compaction_moves_no_damaged_record, 0, 2);
+	tcase_add_test(tc, check_stops_when_it_is_told_to);
 	tcase_add_test(tc, commit_has_one_number_of_its_own);
 	return testing_main(suite);
 }
