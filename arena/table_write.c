@@ -8,6 +8,8 @@
  * 2. A new page or node is complete before a reference to it is stored.
  * 3. A parent is owned before its child is: a writable page is reached through writable nodes only.
  * 4. An old page keeps every entry that it had: a reader that is on it misses nothing.
+ * 5. A place has the head of a page or node from the moment at which it is taken. Whoever walks over the file finds it, also
+ *    when nothing came of it and it waits to be free again.
  *
  * Cost: a copy is 4 KiB; it happens once a page between two checkpoints or snapshots. */
 #include "arena/table.h"
@@ -40,12 +42,35 @@ static int place_take(struct table *t, uint64_t bytes, uint64_t *offset)
 	return r;
 }
 
-/* Nothing has seen it: back to the free slots. */
-static void place_return(struct table *t, uint64_t offset, uint64_t bytes)
+static int page_make(struct table *t, uint64_t prefix, unsigned depth, struct page_disk **page)
 {
-	/* As an extent that lived for no time at all: freed with the next drain. */
-	space_free_page(t->space, offset, bytes, t->seq, t->seq);
-	t->bytes -= bytes;
+	uint64_t offset;
+	const int r = place_take(t, sizeof **page, &offset);
+
+	if (r != 0)
+		return r;
+	*page = (struct page_disk *)(void *)blob_at(t->map, offset);
+	page_init(*page, prefix, depth, t->seq);
+	return 0;
+}
+
+static int node_make(struct table *t, uint64_t prefix, unsigned depth, struct node_disk **node)
+{
+	struct node_disk *n;
+	uint64_t offset;
+	const int r = place_take(t, sizeof *n, &offset);
+
+	assert(depth % NODE_BITS == 0);
+	if (r != 0)
+		return r;
+	n = (struct node_disk *)(void *)blob_at(t->map, offset);
+	memset(n, 0, sizeof *n);
+	n->head.size = sizeof *n - sizeof n->head;
+	n->head.name = prefix;
+	n->head.stamp = blob_stamp(t->seq, BLOB_NODE, 0);
+	n->head.link = depth;
+	*node = n;
+	return 0;
 }
 
 static void place_free(struct table *t, const struct blob_disk *b)
@@ -87,13 +112,12 @@ static void ref_put(struct table *t, struct table_path *path, unsigned levels, u
 
 int table_create(struct table *t)
 {
-	uint64_t offset;
-	int r = place_take(t, sizeof(struct page_disk), &offset);
+	struct page_disk *page;
+	const int r = page_make(t, 0, 0, &page);
 
 	if (r != 0)
 		return r;
-	page_init((struct page_disk *)(void *)blob_at(t->map, offset), 0, 0, t->seq);
-	t->root = ref_to(t, blob_at(t->map, offset));
+	t->root = ref_to(t, &page->head);
 	t->pages = 1;
 	return 0;
 }
@@ -206,23 +230,6 @@ static int entries_split(const struct table *t, const struct page_disk *from, st
 	return 0;
 }
 
-/* A new node under the path's last one, whose entries are all the two halves. */
-static struct node_disk *node_make(struct table *t, uint64_t offset, uint64_t prefix, unsigned depth,
-                                   struct page_disk *const half[2])
-{
-	struct node_disk *n = (struct node_disk *)(void *)blob_at(t->map, offset);
-
-	assert(depth % NODE_BITS == 0);
-	memset(n, 0, sizeof *n);
-	n->head.size = sizeof *n - sizeof n->head;
-	n->head.name = prefix;
-	n->head.stamp = blob_stamp(t->seq, BLOB_NODE, 0);
-	n->head.link = depth;
-	for (unsigned i = 0; i < NODE_ENTRIES; i++)
-		n->ref[i] = ref_to(t, &half[i >= NODE_ENTRIES / 2]->head);
-	return n;
-}
-
 /*      node: | . | P | P | P | P | . |     P: depth d, all of its prefix's entries
  *  ->  node: | . | A | A | B | B | . |     A, B: depth d+1
  *
@@ -232,33 +239,29 @@ int table_split(struct table *t, struct table_path *path)
 {
 	struct page_disk *old = path->page;
 	const unsigned depth = page_depth(old);
-	const bool deeper = depth == NODE_BITS * path->levels;
-	uint64_t place[3];
-	struct page_disk *half[2];
-	unsigned taken = 0;
+	struct page_disk *half[2] = {NULL, NULL};
+	struct node_disk *node = NULL;
 	int r;
 
 	if (depth >= PAGE_DEPTH_MAX)
 		return GRAVITY_FULL;
 	r = path_own_nodes(t, path);
-	if (r == 0)
-		r = pending_reserve(&t->space->pending, 4);
-	for (; r == 0 && taken < (deeper ? 3u : 2u); taken += r == 0)
-		r = place_take(t, taken == 2 ? sizeof(struct node_disk) : sizeof *old, &place[taken]);
-	for (unsigned i = 0; r == 0 && i < 2; i++) {
-		half[i] = (struct page_disk *)(void *)blob_at(t->map, place[i]);
-		page_init(half[i], old->head.name | (uint64_t)i << (63 - depth), depth + 1, t->seq);
-	}
+	for (unsigned i = 0; r == 0 && i < 2; i++)
+		r = page_make(t, old->head.name | (uint64_t)i << (63 - depth), depth + 1, &half[i]);
 	if (r == 0)
 		r = entries_split(t, old, half);
+	if (r == 0 && depth == NODE_BITS * path->levels)
+		r = node_make(t, old->head.name, depth, &node);
 	if (r != 0) {
-		while (taken-- > 0)
-			place_return(t, place[taken], taken == 2 ? sizeof(struct node_disk) : sizeof *old);
+		/* They lived for no time at all: free with the next drain. */
+		for (unsigned i = 0; i < 2 && half[i] != NULL; i++)
+			place_free(t, &half[i]->head);
 		return r;
 	}
-	if (deeper) {
-		const struct node_disk *n = node_make(t, place[2], old->head.name, depth, half);
-		ref_put(t, path, path->levels, old->head.name, depth, ref_to(t, &n->head));
+	if (node != NULL) {
+		for (unsigned i = 0; i < NODE_ENTRIES; i++)
+			node->ref[i] = ref_to(t, &half[i >= NODE_ENTRIES / 2]->head);
+		ref_put(t, path, path->levels, old->head.name, depth, ref_to(t, &node->head));
 	} else {
 		for (unsigned i = 0; i < 2; i++)
 			ref_put(t, path, path->levels, half[i]->head.name, depth + 1, ref_to(t, &half[i]->head));
@@ -305,7 +308,6 @@ int table_merge(struct table *t, struct table_path *path, bool *merged)
 	struct page_disk *buddy, *to;
 	const unsigned depth = page_depth(page);
 	struct node_disk *emptied = NULL;
-	uint64_t offset;
 	int r;
 
 	*merged = false;
@@ -316,11 +318,9 @@ int table_merge(struct table *t, struct table_path *path, bool *merged)
 		return 0;
 	r = path_own_nodes(t, path);
 	if (r == 0)
-		r = place_take(t, sizeof *to, &offset);
+		r = page_make(t, page_prefix(page->head.name, depth - 1), depth - 1, &to);
 	if (r != 0)
 		return r;
-	to = (struct page_disk *)(void *)blob_at(t->map, offset);
-	page_init(to, page_prefix(page->head.name, depth - 1), depth - 1, t->seq);
 	page_merge(to, page, buddy);
 	if (depth - 1 == NODE_BITS * (path->levels - 1)) {
 		emptied = path->node[path->levels - 1];

@@ -191,6 +191,63 @@ START_TEST(split_over_damage_is_refused)
 }
 END_TEST
 
+static int head_expect(void *arg, const struct extent *e)
+{
+	const struct blob_disk *b = blob_at(&bare.map, e->start);
+
+	must(blob_kind(b) == BLOB_PAGE || blob_kind(b) == BLOB_NODE);
+	must(blob_span(b->size) == e->size);
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+/* What is freed and still held is a page or a node, by which a walk over the file goes on behind it. */
+static void freed_have_heads(uint64_t least)
+{
+	uint64_t count = 0;
+
+	must_give(pending_each(&bare.space.pending, head_expect, &count), 0);
+	must(count >= least);
+}
+
+/* A split for which there is one page alone, or that meets damage, leaves what it took as pages: they are held until the
+ * readers of that time are gone, and whoever walks over the file meanwhile must know how long they are. */
+START_TEST(failed_split_leaves_pages)
+{
+	struct rng r = rng_make(11);
+	struct table_path path;
+	struct slots spare;
+	uint64_t offset = 0;
+	uint64_t place;
+
+	for (unsigned i = 0; i < 100; i++)
+		offset = bare_put(rng_next(&r));
+	must_give(space_end_cluster(&bare.space), 0);
+	(void)space_drain(&bare.space, UINT64_MAX);
+	spare = bare.space.free;
+	place = (slots_start(&spare, slots_largest(&spare)) + 2 * DISK_PAGE) & ~(DISK_PAGE - 1);
+	must_give(slots_remove(&spare, place, DISK_PAGE), 0);
+	memset(bare.map.base + place, 0xff, DISK_PAGE);
+	slots_init(&bare.space.free, os_posix());
+	must_give(slots_insert(&bare.space.free, place, DISK_PAGE), 0);
+	bare.space.max_bytes = map_bytes(&bare.map);
+	must_give(table_seek(&bare.table, 0, &path), 0);
+	must_give(table_split(&bare.table, &path), GRAVITY_FULL);
+	must(bare.space.free.bytes == 0);
+	freed_have_heads(1);
+	bare.space.max_bytes = UINT64_MAX;
+	slots_release(&bare.space.free);
+	bare.space.free = spare;
+
+	((uint8_t *)(blob_at(&bare.map, offset) + 1))[0] ^= 1;
+	must_give(table_seek(&bare.table, 0, &path), 0);
+	must_give(table_split(&bare.table, &path), GRAVITY_CORRUPT);
+	((uint8_t *)(blob_at(&bare.map, offset) + 1))[0] ^= 1;
+	freed_have_heads(3);
+	bare_commit_end();
+}
+END_TEST
+
 /* --- damage ------------------------------------------------------------------------------------------------------- */
 
 /* As after an opening: nothing was verified yet, and every page and node carries its check. */
@@ -444,6 +501,7 @@ int main(void)
 		no_space_changes_nothing,
 		no_memory_changes_nothing,
 		split_over_damage_is_refused,
+		failed_split_leaves_pages,
 		damaged_page_is_noticed,
 		older_version_is_noticed,
 		walk_goes_on_behind_damage,
