@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: the gkv authors
 
-# Usage: count.sh DIR...; prints "PASSED FAILED SKIPPED" over the test logs that `make check` left in the folders, with
-# crash, damage and fuzz in each of them.
+# Usage: count.sh DIR...; prints "PASSED FAILED SKIPPED" over the test logs that `make check` left in the folders and in
+# the folders in each of them.
 #
 # Every test prints one or more lines "NN%: Checks: N, Failures: F, Errors: E". A test without such a line, one that
 # failed though its lines know of no failure (a crash, a leak that a sanitizer found at the end) and one that was
@@ -11,7 +11,7 @@
 set -euo pipefail
 
 for dir; do
-	for trs in "$dir"/*.trs "$dir"/crash/*.trs "$dir"/damage/*.trs "$dir"/fuzz/*.trs; do
+	for trs in "$dir"/*.trs "$dir"/*/*.trs; do
 		[ -e "$trs" ] || continue
 		printf 'result %s\n' "$(sed -n 's/^:global-test-result: //p' "$trs")"
 		[ ! -e "${trs%.trs}.log" ] || cat "${trs%.trs}.log"
