@@ -110,7 +110,6 @@ static void checkpoint_anonymous(arena *a)
 	a->space.started_seq = atomic_load(&a->readers.seq);
 	a->space.durable_seq = a->space.started_seq;
 	tidy_begin(a);
-	shrink_begun(a);
 	freelist_survey(a);
 	tidy_renew(a, &a->checkpoint.survey);
 	a->log.bytes = 0;
@@ -210,7 +209,6 @@ static int checkpoint_begin(arena *a)
 	if (a->space.durable_seq == cp->header.seq)
 		a->space.durable_seq--;
 	tidy_begin(a);
-	shrink_begun(a);
 	a->log.before += a->log.bytes;
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;

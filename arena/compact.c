@@ -12,7 +12,8 @@
 #include <assert.h>
 #include <errno.h>
 
-#define SWEEP_FIRST (UINT64_C(512) << 10)
+#define SWEEP_FIRST (UINT64_C(512) << 10) /* bytes moved in the first step, ... */
+#define SWEEP_FIRST_LEAST (UINT64_C(64) << 10)
 #define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
@@ -32,16 +33,18 @@ static bool dense(const arena *a)
 	return a->space.free.bytes + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
 }
 
-/* A stretch is no longer than the slot before it, into which it moves, but for a short one to begin with: so the file grows
- * by that at most, or by one value that is longer. What a stretch leaves is as long, and a slot more. */
+/* A stretch moves into the slot before it, with the pages of the table that it copies, but for a short one to begin with: so
+ * the file grows by that at most and the table, or by one value that is longer. What a stretch leaves is as long, and a slot
+ * more. */
 static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 {
 	const struct slots *s = &a->space.free;
 	const slot_id id = slots_at_or_before(s, at);
-	uint64_t most = SWEEP_FIRST;
+	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
+	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
 
-	if (id != SLOT_NONE && slots_size(s, id) > most && slots_start(s, id) + slots_size(s, id) >= at)
-		most = slots_size(s, id);
+	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes && slots_start(s, id) + slots_size(s, id) >= at)
+		most = slots_size(s, id) - a->table.bytes;
 	return step < most ? step : most;
 }
 

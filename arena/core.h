@@ -132,7 +132,6 @@ struct shrink_turn {
 struct shrink {
 	struct shrink_turn turn[2]; /* this one, and the one before                               */
 	unsigned commits;
-	uint64_t live[2]; /* bytes that lived when the last checkpoint began, and the one before  */
 	uint64_t at;      /* where the sweep goes on; 0: none is under way                        */
 	uint64_t step;    /* bytes that it moves at a time                                        */
 	uint64_t rest;    /* bytes to be put, or to die, before the next one: the last was in vain */
@@ -349,8 +348,6 @@ int sweep_on(arena *a, uint64_t *at, uint64_t most);
 /* After a commit that put so many bytes, and let so many die: perhaps a step of a sweep. True: there was one. For the
  * writer, who has no blobs in the chain and keeps the lock, as below. */
 bool shrink_poll(arena *a, uint64_t put, uint64_t died);
-/* A checkpoint begins. */
-void shrink_begun(arena *a);
 /* Whether a close has something to give back. */
 bool shrink_wanted(const arena *a);
 /* A checkpoint, and whatever else it takes for the file to be as long as it may be. */

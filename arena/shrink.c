@@ -13,8 +13,8 @@
  *
  * 1. A sweep that begins after a commit is over some 40 commits later, as long as its steps are below STEP_MOST: each step is
  *    a share of what is to be moved. It moves at least WORK_RATIO times what the commits meanwhile write.
- * 2. While records are only deleted, what lived at the last but one checkpoint counts as live: data that is about to die is
- *    not moved. Once as much is put as dies, what lives now counts.
+ * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
+ *    or at the close, it is.
  * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
  * 4. Nothing is moved while snapshots keep what it is moved away from.
  *
@@ -27,6 +27,7 @@
 #define SMALL_RECORD 512u
 #define BELOW_SHARE 32 /* of what lives: so much more is swept, so that the next sweep is not soon */
 #define SLACK (UINT64_C(3) << 20)
+#define TABLE_MOST (UINT64_C(1) << 20)
 #define RECENT_COMMITS 8u /* in one of two turns */
 #define END_STEPS 12u   /* of a sweep of the end, ... */
 #define ALL_STEPS 24u   /* ... and of all of the file */
@@ -63,27 +64,20 @@ static uint64_t with_share(const arena *a, uint64_t live)
 	return live + live / 100 * (small ? SHARE_SMALL : SHARE);
 }
 
-/* How long the file may be when nothing is written for a while, ... */
+/* How long the file may be when nothing is written for a while, ... A sweep begins with a copy of the table. */
 static uint64_t rest_most(const arena *a)
 {
-	return with_share(a, live_now(a)) + SLACK;
+	const uint64_t table = a->table.bytes;
+
+	return with_share(a, live_now(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST);
 }
 
 /* ... and now. */
 static uint64_t file_most(const arena *a)
 {
 	const struct shrink *s = &a->shrink;
-	uint64_t live = live_now(a);
 
-	if (only_deleted(s))
-		live = most_of(live, most_of(s->live[0], s->live[1]));
-	return with_share(a, live) + SLACK + most_of(s->turn[0].largest, s->turn[1].largest);
-}
-
-void shrink_begun(arena *a)
-{
-	a->shrink.live[1] = a->shrink.live[0];
-	a->shrink.live[0] = live_now(a);
+	return rest_most(a) + most_of(s->turn[0].largest, s->turn[1].largest);
 }
 
 static void commit_note(struct shrink *s, uint64_t put, uint64_t died)
@@ -118,16 +112,19 @@ static uint64_t end_begin(const arena *a, uint64_t bytes, uint64_t *data)
 	return DISK_DATA;
 }
 
-/* Begins a sweep of what is too much at the end, or of everything. */
+/* Begins a sweep of what is too much at the end; or of everything, also where what is free is in holes that hold no page. */
 static void sweep_begin(arena *a, uint64_t most, bool all)
 {
 	struct shrink *s = &a->shrink;
 	const uint64_t more = map_bytes(&a->map) - most + live_now(a) / BELOW_SHARE;
 	uint64_t data;
 
+	if (a->space.free.pages * SLOTS_PAGE < more)
+		all = true;
 	s->at = end_begin(a, all ? UINT64_MAX : more, &data);
 	s->all = s->at == DISK_DATA;
-	s->step = data / (s->all ? ALL_STEPS : END_STEPS);
+	/* Each step may copy all of the table. */
+	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->table.bytes);
 }
 
 /* A sweep is over. Where the end was not enough everything is swept. */
@@ -158,7 +155,7 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 	commit_note(s, put, died);
 	if (held_up(a))
 		s->at = 0;
-	else if (s->at == 0 && s->rest == 0 && map_bytes(&a->map) > most)
+	else if (s->at == 0 && s->rest == 0 && !only_deleted(s) && map_bytes(&a->map) > most)
 		sweep_begin(a, most, false);
 	if (s->at == 0)
 		return false;
