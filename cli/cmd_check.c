@@ -12,6 +12,7 @@
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/wait.h"
 #include "gkv.h"
 
 struct findings {
@@ -60,7 +61,9 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 		return status;
 	findings.path = operands.items[0];
 	progress_start(&progress, "check", quiet);
-	code = gkv_check(findings.path, finding_say, &findings);
+	do
+		code = gkv_check(findings.path, finding_say, &findings);
+	while (wait_again(code));
 	progress_stop(&progress);
 	if (!quiet)
 		read_counts(findings.path, code == GKV_OK ? ": " : " in ", counts, sizeof(counts));
@@ -69,7 +72,7 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 			say(findings.path, "sound%s", counts);
 		return STATUS_DONE;
 	}
-	status = say_code(findings.path, code);
+	status = code == GKV_BUSY ? wait_give_up(findings.path) : say_code(findings.path, code);
 	if (findings.count > 0 && !quiet)
 		say(findings.path, "%" PRIu64 " findings%s", findings.count, counts);
 	return status;

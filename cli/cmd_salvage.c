@@ -13,6 +13,7 @@
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/wait.h"
 #include "gkv.h"
 
 struct findings {
@@ -54,8 +55,12 @@ static enum status salvage_run(const struct verb *verb, int argc, char **argv)
 	findings.path = operands.items[0];
 	dest = operands.items[1];
 	progress_start(&progress, "salvage", quiet);
-	code = gkv_salvage(findings.path, dest, finding_say, &findings);
+	do
+		code = gkv_salvage(findings.path, dest, finding_say, &findings);
+	while (wait_again(code));
 	progress_stop(&progress);
+	if (code == GKV_BUSY)
+		return wait_give_up(findings.path);
 	if (code != GKV_OK)
 		return say_code(failure_about(code, findings.path, dest), code);
 	if (findings.count == 0) {

@@ -55,6 +55,8 @@ static void usage_write(struct sink *out)
 		       "  gkv VERB --help    the options of one verb\n"
 		       "  gkv --version      the version of the library\n"
 		       "\n"
+		       "With --wait[=SECONDS] every verb waits for a FILE that another process has open.\n"
+		       "\n"
 		       "Exit status: 0 done; 1 a key was not found; 2 wrong usage; 3 a damaged store;\n"
 		       "4 any other failure. Values go to standard output, messages to standard error.\n");
 }

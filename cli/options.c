@@ -17,6 +17,10 @@
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/sink.h"
+#include "cli/wait.h"
+
+/* Every verb has these two beside its own. */
+enum { OPTION_HELP = 'h', OPTION_WAIT = 'w', OPTIONS_COMMON = 2 };
 
 enum { OPTIONS_MAX = 12, OPTION_FIRST = 256 };
 
@@ -55,7 +59,9 @@ static enum status help_show(const struct verb *verb)
 	sink_stdout(&out);
 	sink_print(&out, "Usage: gkv %s %s\n\n", verb->name, verb->synopsis);
 	sink_text(&out, verb->help);
-	sink_text(&out, "  --help          show this text\n");
+	sink_text(&out, "  --wait[=SECONDS]\n"
+			"                  wait while another process has FILE open; without a number, for ever\n"
+			"  --help          show this text\n");
 	return sink_close(&out, STATUS_DONE);
 }
 
@@ -72,8 +78,9 @@ static void options_prepare(const struct option_spec *specs, struct option *tabl
 			.val = OPTION_FIRST + count,
 		};
 	}
-	table[count] = (struct option){.name = "help", .has_arg = no_argument, .val = 'h'};
-	table[count + 1] = (struct option){.name = NULL};
+	table[count] = (struct option){.name = "help", .has_arg = no_argument, .val = OPTION_HELP};
+	table[count + 1] = (struct option){.name = "wait", .has_arg = optional_argument, .val = OPTION_WAIT};
+	table[count + OPTIONS_COMMON] = (struct option){.name = NULL};
 }
 
 /* A short option is known by its letter alone: it may stand in the middle of a word. */
@@ -98,14 +105,21 @@ static bool operands_check(const struct verb *verb, const struct operands *opera
 bool options_parse(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
 		   struct operands *operands, enum status *status)
 {
-	struct option table[OPTIONS_MAX + 2];
+	struct option table[OPTIONS_MAX + OPTIONS_COMMON + 1];
 	int found;
 
 	options_prepare(specs, table);
+	wait_none();
 	opterr = 0;
 	while ((found = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
-		if (found == 'h') {
+		if (found == OPTION_HELP) {
 			*status = help_show(verb);
+			return false;
+		}
+		if (found == OPTION_WAIT) {
+			if (wait_for(optarg))
+				continue;
+			*status = options_wrong(verb, "--wait needs a number of seconds, not '%s'", optarg);
 			return false;
 		}
 		if (found == ':') {

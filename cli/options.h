@@ -17,7 +17,8 @@ struct operands {
 	char **items;
 };
 
-/* Reads the options of a verb (options may follow operands; "--" ends them) and checks the number of operands.
+/* Reads the options of a verb (options may follow operands; "--" ends them) and checks the number of operands. --help
+ * and --wait, which every verb has, are not in its table; --wait is what wait.h then goes by.
  * Returns true when the verb shall go on. Otherwise *status is what it shall return: --help was shown, or the command
  * line is wrong and that was said. */
 bool options_parse(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,

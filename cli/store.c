@@ -12,6 +12,7 @@
 
 #include "cli/message.h"
 #include "cli/store.h"
+#include "cli/wait.h"
 
 enum status store_open(const char *path, enum store_use use, enum gkv_durability durability, gkv **db)
 {
@@ -22,10 +23,12 @@ enum status store_open(const char *path, enum store_use use, enum gkv_durability
 		options.flags |= GKV_NOCREATE;
 	if (use == STORE_READ)
 		options.flags |= GKV_RDONLY;
-	code = gkv_open(path, &options, db);
+	do
+		code = gkv_open(path, &options, db);
+	while (wait_again(code));
 	if (code != GKV_OK) {
 		*db = NULL;
-		return say_code(path, code);
+		return code == GKV_BUSY ? wait_give_up(path) : say_code(path, code);
 	}
 	assert(*db);
 	return STATUS_DONE;

@@ -13,7 +13,7 @@ enum store_use {
 	STORE_CREATE  /* a missing file becomes an empty store */
 };
 
-/* Opens the store at path. Anything but STATUS_DONE was said already, and *db is NULL. */
+/* Opens the store at path, and waits for it as --wait says. Anything but STATUS_DONE was said already, and *db is NULL. */
 enum status store_open(const char *path, enum store_use use, enum gkv_durability durability, gkv **db);
 
 /* Closes the store (NULL is allowed). Returns status where that is a failure already, else what closing gave. */
