@@ -59,7 +59,7 @@ static uint64_t most_of(uint64_t x, uint64_t y)
 /* Small records take a larger share: most of it is the second copy of the table between two checkpoints. */
 static uint64_t with_share(const arena *a, uint64_t live)
 {
-	const bool small = a->blobs > 0 && a->live_bytes / a->blobs < SMALL_RECORD;
+	const bool small = a->live_bytes < a->blobs * SMALL_RECORD;
 
 	return live + live / 100 * (small ? SHARE_SMALL : SHARE);
 }

@@ -38,11 +38,11 @@ static struct key churn_key(const struct churn *churn, uint32_t index)
 	return key_at(index, churn->subject->bench->seed);
 }
 
-int churn_init(struct churn *churn, struct subject *subject, struct churn_sizes sizes)
+int churn_init(struct churn *churn, struct subject *subject, struct churn_sizes sizes, uint32_t changes)
 {
 	const double live = (double)subject->bench->records * CHURN_LIVE_PER_RECORD;
 
-	*churn = (struct churn){.sizes = sizes, .subject = subject};
+	*churn = (struct churn){.sizes = sizes, .subject = subject, .changes = changes};
 	churn->keys = (uint32_t)(live / (size_mean(sizes) + sizeof(struct key)) / CHURN_LIVE_SHARE) + 5;
 	churn->random = mix64(subject->bench->seed + 3);
 	churn->version = calloc(churn->keys, sizeof *churn->version);
@@ -54,6 +54,9 @@ int churn_init(struct churn *churn, struct subject *subject, struct churn_sizes 
 
 void churn_release(struct churn *churn)
 {
+	if (churn->writer != NULL)
+		churn->subject->contender->abort(churn->writer);
+	churn->writer = NULL;
 	free(churn->version);
 	free(churn->buffer);
 	churn->version = NULL;
@@ -78,6 +81,53 @@ static int change_failed(const struct churn *churn, const char *what, int code)
 	return c->has_limit && code == c->full ? CHURN_FULL : fail_code(churn->subject, what, code);
 }
 
+/* Where a transaction has several changes. */
+static int writer_obtain(struct churn *churn)
+{
+	const int rc = churn->writer != NULL ? 0 : churn->subject->contender->write_begin(churn->subject->store, &churn->writer);
+
+	return rc != 0 ? fail_code(churn->subject, "begin", rc) : 0;
+}
+
+int churn_commit(struct churn *churn)
+{
+	const uint64_t work = clock_thread_ns(), start = clock_wall_ns();
+	struct writer *writer = churn->writer;
+	int rc;
+
+	if (writer == NULL)
+		return 0;
+	churn->writer = NULL;
+	rc = churn->subject->contender->commit(writer);
+	if (rc != 0)
+		return fail_code(churn->subject, "commit", rc);
+	churn->open_took += clock_wall_ns() - start;
+	churn->open_work += clock_thread_ns() - work;
+	times_add(&churn->times, churn->open_took, churn->open_work);
+	churn->times.operations += churn->open - 1;
+	churn->times.put_ns += churn->open_took / churn->open;
+	histogram_add(&churn->times.puts, churn->open_took / churn->open);
+	churn->open = 0;
+	churn->open_took = churn->open_work = 0;
+	return 0;
+}
+
+/* A change is done. */
+static int change_count(struct churn *churn, uint64_t took, uint64_t work, bool put)
+{
+	if (churn->changes > 1) {
+		churn->open_took += took;
+		churn->open_work += work;
+		return ++churn->open == churn->changes ? churn_commit(churn) : 0;
+	}
+	times_add(&churn->times, took, work);
+	if (put) {
+		histogram_add(&churn->times.puts, took);
+		churn->times.put_ns += took;
+	}
+	return 0;
+}
+
 int churn_put(struct churn *churn, uint32_t index)
 {
 	const struct contender *c = churn->subject->contender;
@@ -85,57 +135,64 @@ int churn_put(struct churn *churn, uint32_t index)
 	uint32_t old = churn->version[index];
 	uint32_t version = old % (VALUE_VERSIONS - 1) + 1;
 	size_t size = size_of_value(churn, &key, version);
+	const gkv_bytes value = {churn->buffer, size};
 	uint64_t work, start, took;
 	int rc;
 
 	value_fill(churn->buffer, size, &key, version);
+	if (churn->changes > 1 && writer_obtain(churn) != 0)
+		return -1;
 	work = clock_thread_ns();
 	start = clock_wall_ns();
-	rc = c->put_one(churn->subject->store, key_bytes(&key), (gkv_bytes){churn->buffer, size});
+	rc = churn->writer != NULL ? c->put(churn->writer, key_bytes(&key), value) :
+				     c->put_one(churn->subject->store, key_bytes(&key), value);
 	took = clock_wall_ns() - start;
-	times_add(&churn->times, took, clock_thread_ns() - work);
+	work = clock_thread_ns() - work;
 	if (rc != 0)
 		return change_failed(churn, "put", rc);
-	histogram_add(&churn->times.puts, took);
-	churn->times.put_ns += took;
 	if (old != 0)
 		churn->live -= sizeof key + size_of_value(churn, &key, old);
 	churn->version[index] = (uint16_t)version;
 	churn->live += sizeof key + size;
 	churn->written += sizeof key + size;
-	return 0;
+	return change_count(churn, took, work, true);
 }
 
 static int delete_one(struct churn *churn, const struct key *key)
 {
 	const struct contender *c = churn->subject->contender;
-	struct writer *writer = NULL;
-	int rc = c->write_begin(churn->subject->store, &writer);
+	struct writer *writer = churn->writer;
+	int rc = writer != NULL ? 0 : c->write_begin(churn->subject->store, &writer);
 
 	if (rc != 0)
 		return change_failed(churn, "begin", rc);
 	rc = c->del(writer, key_bytes(key));
-	if (rc != 0) {
+	if (rc != 0 && writer != churn->writer)
 		c->abort(writer);
+	if (rc != 0)
 		return change_failed(churn, "delete", rc);
-	}
-	rc = c->commit(writer);
+	rc = writer != churn->writer ? c->commit(writer) : 0;
 	return rc != 0 ? change_failed(churn, "commit", rc) : 0;
 }
 
 int churn_delete(struct churn *churn, uint32_t index)
 {
 	struct key key = churn_key(churn, index);
-	uint64_t work = clock_thread_ns(), start = clock_wall_ns(), took;
-	int rc = delete_one(churn, &key);
+	uint64_t work, start, took;
+	int rc;
 
+	if (churn->changes > 1 && writer_obtain(churn) != 0)
+		return -1;
+	work = clock_thread_ns();
+	start = clock_wall_ns();
+	rc = delete_one(churn, &key);
 	took = clock_wall_ns() - start;
-	times_add(&churn->times, took, clock_thread_ns() - work);
+	work = clock_thread_ns() - work;
 	if (rc != 0)
 		return rc;
 	churn->live -= sizeof key + size_of_value(churn, &key, churn->version[index]);
 	churn->version[index] = 0;
-	return 0;
+	return change_count(churn, took, work, false);
 }
 
 int churn_fill(struct churn *churn)
@@ -147,6 +204,8 @@ int churn_fill(struct churn *churn)
 		if (churn_put(churn, i) != 0)
 			return -1;
 	}
+	if (churn_commit(churn) != 0)
+		return -1;
 	rc = churn->subject->contender->sync(churn->subject->store);
 	return rc != 0 ? fail_code(churn->subject, "sync", rc) : 0;
 }

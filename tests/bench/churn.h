@@ -37,21 +37,27 @@ struct churn {
 	uint64_t live;    /* bytes of keys and values           */
 	uint64_t written; /* bytes put                          */
 	struct churn_times times;
+	uint32_t changes;      /* of a transaction                                  */
+	struct writer *writer; /* the one that is open, where that is more than one */
+	uint32_t open;         /* changes in it                                     */
+	uint64_t open_took, open_work;
 };
 
-/* An empty open store beside a model of it, with keys for CHURN_LIVE_PER_RECORD bytes a record. Release it whatever it
- * returns. */
-int churn_init(struct churn *churn, struct subject *subject, struct churn_sizes sizes);
+/* An empty open store beside a model of it, with keys for CHURN_LIVE_PER_RECORD bytes a record. So many changes are a
+ * transaction; with more than one there must be no size limit. Release it whatever it returns. */
+int churn_init(struct churn *churn, struct subject *subject, struct churn_sizes sizes, uint32_t changes);
 void churn_release(struct churn *churn);
 
 #define CHURN_FULL 1 /* what changes return when the size limit refuses them; nothing was changed */
 
 /* Puts CHURN_LIVE_SHARE of the keys, a lazy commit each, and syncs. */
 int churn_fill(struct churn *churn);
-/* A put of the key's next version, in place of the one before if there is one, or a delete of a key that is there;
- * lazy commits. */
+/* A put of the key's next version, in place of the one before if there is one, or a delete of a key that is there. The
+ * last change of a transaction commits it, lazily; its time is that of all of its changes. */
 int churn_put(struct churn *churn, uint32_t index);
 int churn_delete(struct churn *churn, uint32_t index);
+/* Commits what is open, if anything is. */
+int churn_commit(struct churn *churn);
 /* Every key has the version that was put last, all of it; an absent key is absent. */
 int churn_check(struct churn *churn);
 

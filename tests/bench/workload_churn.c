@@ -3,7 +3,7 @@
 
 /* workload_churn.c: a store that stays as large as it is while everything in it changes. Records are replaced, deleted
  * and inserted at random, each in a lazy transaction of its own, until `turnover` times the live bytes have been
- * written. Live bytes are those of the keys and values, about 200 for each of --records.
+ * written; or, in some variants, so many changes in each. Live bytes are those of the keys and values, about 200 for each of --records.
  *
  * In a variant with a fill the store is opened again, after the first fill and a compaction, with a size limit of which
  * the live bytes by its own count are so many percent, and is held there: above them a record is deleted, below none.
@@ -49,6 +49,7 @@ struct churn_variant {
 	const char *name;
 	struct churn_sizes sizes;
 	unsigned fill_percent; /* 0: no size limit */
+	uint32_t changes;      /* of a transaction */
 };
 
 enum {
@@ -59,17 +60,23 @@ enum {
 	VARIANT_MIXED_90,
 	VARIANT_SMALL_80,
 	VARIANT_SMALL_90,
+	VARIANT_TXN_100,
+	VARIANT_TXN_1000,
+	VARIANT_TXN_10000,
 	VARIANTS
 };
 
 static const struct churn_variant variants[VARIANTS] = {
-	[VARIANT_MIXED] = {"churn", {16, 16384}, 0},
-	[VARIANT_SMALL] = {"churn-small", {100, 100}, 0},
-	[VARIANT_LARGE] = {"churn-large", {16, 1048576}, 0},
-	[VARIANT_MIXED_80] = {"churn80", {16, 16384}, 80},
-	[VARIANT_MIXED_90] = {"churn90", {16, 16384}, 90},
-	[VARIANT_SMALL_80] = {"churn80-small", {100, 100}, 80},
-	[VARIANT_SMALL_90] = {"churn90-small", {100, 100}, 90},
+	[VARIANT_MIXED] = {"churn", {16, 16384}, 0, 1},
+	[VARIANT_SMALL] = {"churn-small", {100, 100}, 0, 1},
+	[VARIANT_LARGE] = {"churn-large", {16, 1048576}, 0, 1},
+	[VARIANT_MIXED_80] = {"churn80", {16, 16384}, 80, 1},
+	[VARIANT_MIXED_90] = {"churn90", {16, 16384}, 90, 1},
+	[VARIANT_SMALL_80] = {"churn80-small", {100, 100}, 80, 1},
+	[VARIANT_SMALL_90] = {"churn90-small", {100, 100}, 90, 1},
+	[VARIANT_TXN_100] = {"churn-txn-100", {16, 16384}, 0, 100},
+	[VARIANT_TXN_1000] = {"churn-txn-1000", {16, 16384}, 0, 1000},
+	[VARIANT_TXN_10000] = {"churn-txn-10000", {16, 16384}, 0, 10000},
 };
 
 struct churn_result {
@@ -240,11 +247,14 @@ static int churn_turn(struct churn_run *run)
 
 	for (uint64_t next = step; rc == 0 && churn->written < total;) {
 		rc = churn_change(run);
-		if (rc == 0 && churn->written >= next) {
+		/* Between two transactions. */
+		if (rc == 0 && churn->written >= next && churn->writer == NULL) {
 			next = churn->written + step;
 			rc = churn_look(run);
 		}
 	}
+	if (rc == 0)
+		rc = churn_commit(churn);
 	if (rc != 0)
 		return rc;
 	rc = churn->subject->contender->sync(churn->subject->store);
@@ -286,7 +296,7 @@ static int churn_run(const struct churn_variant *variant, struct subject *subjec
 		return fail_errno("the churn", ENOMEM);
 	run->variant = variant;
 	run->result = result;
-	if (churn_init(&run->churn, subject, variant->sizes) != 0 || churn_begin(run) != 0)
+	if (churn_init(&run->churn, subject, variant->sizes, variant->changes) != 0 || churn_begin(run) != 0)
 		goto out;
 	rc = churn_turn(run);
 	if (rc == CHURN_FULL)
@@ -375,6 +385,19 @@ static int run_churn(const struct workload *workload, struct subject *subject, s
 		CHURN_ROW(NAME "-held", VARIANT, CHURN_HELD, WHAT ": turnovers before a change was refused, or all",   \
 			  "x", WORKLOAD_NO_RATIO | (FLAGS))
 
+#define CHURN_TXN_ROWS(NAME, VARIANT, CHANGES)                                                                         \
+	CHURN_ROW(NAME, VARIANT, CHURN_PUT,                                                                            \
+		  "replace, delete, insert; values of 16 B to 16 KiB, " CHANGES " a lazy commit: a change", "ns", 0),  \
+		CHURN_ROW(NAME "-work", VARIANT, CHURN_WORK,                                                           \
+			  CHANGES " changes a commit: most processor time that one transaction took", "ms",            \
+			  WORKLOAD_COST),                                                                              \
+		CHURN_ROW(NAME "-file", VARIANT, CHURN_FILE,                                                           \
+			  CHANGES " changes a commit: file / bytes of live keys and values, at its most", "x",         \
+			  WORKLOAD_COST),                                                                              \
+		CHURN_ROW(NAME "-moved", VARIANT, CHURN_MOVED,                                                         \
+			  CHANGES " changes a commit: bytes moved / other bytes written", "x",                         \
+			  WORKLOAD_COST | WORKLOAD_NO_RATIO)
+
 const struct workload workload_churn[] = {
 	CHURN_ROWS("churn", VARIANT_MIXED, "replace, delete, insert; values of 16 B to 16 KiB", 0),
 	CHURN_ROWS("churn-small", VARIANT_SMALL, "the same with values of 100 B", 0),
@@ -383,5 +406,8 @@ const struct workload workload_churn[] = {
 	CHURN_ROWS("churn90", VARIANT_MIXED_90, "a size limit filled to 90%, 16 B to 16 KiB", WORKLOAD_HAS_LIMIT),
 	CHURN_ROWS("churn80-small", VARIANT_SMALL_80, "a size limit filled to 80%, 100 B", WORKLOAD_HAS_LIMIT),
 	CHURN_ROWS("churn90-small", VARIANT_SMALL_90, "a size limit filled to 90%, 100 B", WORKLOAD_HAS_LIMIT),
+	CHURN_TXN_ROWS("churn-txn-100", VARIANT_TXN_100, "100"),
+	CHURN_TXN_ROWS("churn-txn-1000", VARIANT_TXN_1000, "1,000"),
+	CHURN_TXN_ROWS("churn-txn-10000", VARIANT_TXN_10000, "10,000"),
 	{.name = NULL},
 };

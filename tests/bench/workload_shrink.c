@@ -108,7 +108,7 @@ static int shrink_run(unsigned variant, struct subject *subject, struct shrink_r
 	int rc = -1;
 
 	*result = (struct shrink_result){.subject = NULL};
-	if (churn_init(&churn, subject, sizes[variant]) == 0 && churn_fill(&churn) == 0 &&
+	if (churn_init(&churn, subject, sizes[variant], 1) == 0 && churn_fill(&churn) == 0 &&
 	    shrink_half(&churn, result) == 0 && shrink_all(&churn, result) == 0) {
 		result->subject = subject;
 		result->round = subject->bench->round;
