@@ -37,6 +37,7 @@ enum broken {
 	BROKEN_REUSE_SNAPSHOT, /* so is what a snapshot sees                                           */
 	BROKEN_REUSE_PIN,      /* so is what a pin holds                                               */
 	BROKEN_RESERVE,        /* puts use up what deletes and checkpoints need                        */
+	BROKEN_KEPT,           /* room for what a transaction gives back is not kept for it            */
 	BROKEN_PUNCHED,        /* punched space is written to without allocating it first              */
 	/* Commits. */
 	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */

@@ -194,6 +194,8 @@ static void check_space(struct check *c)
 		return;
 	if (slots_check(s, &what) != 0)
 		finding(c, "free slots: %s", what);
+	if (s->kept != 0)
+		finding(c, "room for %llu free slots is kept, and nobody is at work", ULL(s->kept));
 	own(c, 0, DISK_DATA, "header");
 	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
 	for (slot_id id = s->first; id != SLOT_NONE; id = slots_next(s, id))

@@ -79,14 +79,19 @@ static int chunk_note(arena *a, uint32_t *capacity)
 static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 {
 	uint64_t offset = 0;
-	int r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+	int r = slots_keep(&a->space.free, 1); /* until it is sure that it will not be given back */
 
+	if (r != 0)
+		return r;
+	r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
 	while (space_none(r) && *pairs > CHUNK_LEAST) {
 		*pairs = *pairs < 2 * CHUNK_LEAST ? CHUNK_LEAST : *pairs / 2 & ~(DISK_UNIT - 1);
 		r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
 	}
-	if (r != 0)
+	if (r != 0) {
+		slots_keep_less(&a->space.free, 1);
 		return r;
+	}
 	blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
 	          (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + *pairs), 0, 0);
 	chunk_at(a, offset)->used = 0;
@@ -122,9 +127,6 @@ static void chunks_return(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
 
-	/* Room: each chunk was cut from a slot, and a node that this cannot merge away was freed by that. */
-	if (slots_reserve(&a->space.free, cp->chunk_count) != 0)
-		return;
 	for (uint32_t i = 0; i < cp->chunk_count; i++)
 		space_return(&a->space, cp->chunks[i], cp->chunks[i] + blob_span(chunk_at(a, cp->chunks[i])->head.size));
 	cp->chunk_count = 0;
@@ -206,6 +208,7 @@ int freelist_begin(arena *a, struct header_disk *h)
 		freelist_drop(a);
 		return r;
 	}
+	slots_keep_less(&a->space.free, a->checkpoint.chunk_count);
 	extents_collect(a);
 	return 0;
 }

@@ -8,6 +8,8 @@
  * 3. The first blob of a session is a JUMP with fresh random bytes, so that no link of an abandoned tail can match what
  *    is written after it.
  * 4. An abort restores the place of the last commit whole; nothing of the transaction is reachable afterwards.
+ * 5. For each window that the transaction has taken the free slots keep room: it, or what was left over of the one before
+ *    it, becomes free at the transaction's end, which nothing may keep from being so.
  *
  * Cost: appending is a bump of the cursor; a window costs one look-up in the free slots, and 16 bytes until it is
  * pushed. */
@@ -47,7 +49,7 @@ void log_place_at(struct log *l, struct log_place place)
 	l->committed = place;
 }
 
-/* Room for one more jump and stretch, and for the free slots that they become when the transaction ends. */
+/* Room for one more jump and stretch. */
 static int log_reserve(struct log *l)
 {
 	const struct os *os = l->map->os;
@@ -69,7 +71,7 @@ static int log_reserve(struct log *l)
 		l->stretches = s;
 		l->stretch_capacity = capacity;
 	}
-	return slots_reserve(&l->space->free, l->jump_count + 3);
+	return 0;
 }
 
 static void log_seal_open(struct log *l)
@@ -127,6 +129,19 @@ static bool window_serves(struct log *l, uint64_t after, uint64_t span)
 	       space_allocate(l->space, after, l->at.window_end - after) == 0;
 }
 
+/* The next window, with room for what becomes free when the transaction ends. */
+static int window_take(struct log *l, uint64_t span, enum space_claim claim, struct log_jump *jump)
+{
+	int r = slots_keep(&l->space->free, 1);
+
+	if (r != 0)
+		return r;
+	r = space_window(l->space, span, claim, &jump->start, &jump->end);
+	if (r != 0)
+		slots_keep_less(&l->space->free, 1);
+	return r;
+}
+
 /* Goes on in another window; or, at the start of a session, in this one behind a JUMP. */
 static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 {
@@ -144,7 +159,7 @@ static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 	if (!l->joined && window_serves(l, after, span)) {
 		jump = (struct log_jump){.left_start = after, .start = after, .end = l->at.window_end, .inside = true};
 	} else {
-		r = space_window(l->space, span, claim, &jump.start, &jump.end);
+		r = window_take(l, span, claim, &jump);
 		if (r != 0)
 			return r;
 	}
@@ -245,7 +260,7 @@ void log_shed_window(struct log *l)
 	const uint64_t keep = l->at.cursor + sizeof(struct jump_disk);
 
 	assert(!log_has_blobs(l) && l->open == NULL);
-	if (l->at.window_end == keep || slots_reserve(&l->space->free, 1) != 0)
+	if (l->at.window_end == keep || slots_keep(&l->space->free, 1) != 0)
 		return;
 	space_return(l->space, keep, l->at.window_end);
 	l->at.window_end = keep;

@@ -26,7 +26,8 @@
  *   5. No node has a higher priority than its parent.
  *   6. Every node's largest size and highest gravity are exactly those of its subtree.
  *   7. The spare list holds every node that was handed out and is not in the list, and each of them is empty.
- *   8. The sentinel is zero, and count < used <= capacity; or there are no arrays and no slot.
+ *   8. The sentinel is zero, count < used <= capacity, and count + kept < capacity; or there are no arrays, no slot and
+ *      nothing kept.
  *
  * How 6 is kept: a node is *settled* when what it stores follows from its own slot, its successor's, and what its
  * children store. When all are settled, 6 holds. Whoever changes what a node's values follow from calls refresh() on
@@ -41,6 +42,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "arena/broken.h"
 #include "arena/gravity.h"
 #include "arena/slots_node.h"
 
@@ -85,11 +87,11 @@ void slots_release(struct slots *s)
 
 int slots_reserve(struct slots *s, uint64_t extra)
 {
-	const uint64_t need = s->count + 1;
+	const uint64_t need = s->count + s->kept + 1;
 	uint64_t capacity = s->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : s->capacity;
 	void *keys, *nodes;
 
-	assert(s->count < UINT32_MAX);
+	assert(s->count + s->kept < UINT32_MAX);
 	assert(s->nodes != NULL || s->capacity == 0);
 	/* Nodes not in the list are spare or were never handed out; both count as room. */
 	if (s->nodes != NULL && extra <= s->capacity - need)
@@ -117,6 +119,23 @@ int slots_reserve(struct slots *s, uint64_t extra)
 	}
 	s->capacity = (uint32_t)capacity;
 	return 0;
+}
+
+int slots_keep(struct slots *s, uint64_t extra)
+{
+	const int code = slots_reserve(s, extra);
+
+	if (code == 0 && !broken(BROKEN_KEPT))
+		s->kept += extra;
+	return code;
+}
+
+void slots_keep_less(struct slots *s, uint64_t fewer)
+{
+	if (broken(BROKEN_KEPT))
+		return;
+	assert(fewer <= s->kept);
+	s->kept -= fewer;
 }
 
 /* A node that stands nowhere yet. Its largest size and highest gravity are 0, as if it were not there. */
@@ -416,6 +435,12 @@ int slots_insert(struct slots *s, uint64_t start, uint64_t size)
 	s->bytes += size;
 	assert(s->bytes >= size);
 	return 0;
+}
+
+int slots_insert_kept(struct slots *s, uint64_t start, uint64_t size)
+{
+	slots_keep_less(s, 1);
+	return slots_insert(s, start, size);
 }
 
 /*   [ front )[ taken )[ back )         what is left keeps the node; when both are left, the back gets a new one */

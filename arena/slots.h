@@ -40,6 +40,7 @@ struct slots {
 	slot_id spare;            /* head of the list of unused nodes                    */
 	slot_id root, first, last;
 	uint64_t count, bytes;
+	uint64_t kept;            /* nodes that slots_keep has set aside                 */
 	uint64_t pages;           /* of the table, that find a place in them             */
 };
 
@@ -50,9 +51,13 @@ struct slots {
 void slots_init(struct slots *s, const struct os *os);
 void slots_release(struct slots *s);
 
-/* Makes room so that the next `extra` inserts (or removals of a range, which may split a slot) cannot fail. 0 or
- * ENOMEM. A slot that disappears makes room for one more. */
+/* Makes room so that the next `extra` inserts (or removals of a range, which may split a slot) cannot fail, whoever makes
+ * them. 0 or ENOMEM. A slot that disappears makes room for one more. */
 int slots_reserve(struct slots *s, uint64_t extra);
+/* Sets room aside for inserts that must not fail, whatever else is inserted and removed until then: slots_insert_kept uses
+ * up one of them, slots_keep_less gives up what is wanted no more. 0 or ENOMEM. */
+int slots_keep(struct slots *s, uint64_t extra);
+void slots_keep_less(struct slots *s, uint64_t fewer);
 
 /* Asks the processor for what inserting at each of these places, in rising order, will read; the waits of all descents
  * overlap. */
@@ -62,6 +67,8 @@ void slots_ask(const struct slots *s, const uint64_t *starts, unsigned count);
 /* Adds [start, start + size), which touches no part of a free slot, and merges it with its neighbours. ENOMEM leaves
  * everything as it was. GRAVITY_INVALID (and nothing done) when it overlaps a free slot. */
 int slots_insert(struct slots *s, uint64_t start, uint64_t size);
+/* The same where room was kept: never ENOMEM. */
+int slots_insert_kept(struct slots *s, uint64_t start, uint64_t size);
 
 /* Takes [start, start + size) out of the one free slot that contains it; what is left on either side stays free.
  * GRAVITY_NOTFOUND (and nothing done) when no slot contains all of it; ENOMEM as above. */

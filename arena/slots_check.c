@@ -78,7 +78,7 @@ static bool is_empty(const struct slots *s, slot_id id)
 static int check_array(const struct slots *s, const char **what)
 {
 	if (s->nodes == NULL) {
-		if (s->capacity != 0 || s->used != 0 || s->count != 0 || s->bytes != 0)
+		if (s->capacity != 0 || s->used != 0 || s->count != 0 || s->bytes != 0 || s->kept != 0)
 			return broken(what, 8, "without arrays there is no slot, but something is counted");
 		if (s->spare != SLOT_NONE || s->root != SLOT_NONE || s->first != SLOT_NONE || s->last != SLOT_NONE)
 			return broken(what, 8, "without arrays there is no slot, but one is named");
@@ -86,6 +86,8 @@ static int check_array(const struct slots *s, const char **what)
 	}
 	if (s->used > s->capacity || s->count >= s->used)
 		return broken(what, 8, "count < used <= capacity was expected");
+	if (s->count + s->kept >= s->capacity)
+		return broken(what, 8, "room is kept that is not there");
 	if (s->root >= s->used || s->first >= s->used || s->last >= s->used || s->spare >= s->used)
 		return broken(what, 8, "root, first, last or spare is no node that was handed out");
 	if (!is_empty(s, SLOT_NONE) || s->nodes[SLOT_NONE].next != SLOT_NONE)

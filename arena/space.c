@@ -382,10 +382,11 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 void space_return(struct space *s, uint64_t start, uint64_t end)
 {
 	assert(start <= end);
-	/* It was taken out of the free slots, so there is room for it in them; in a damaged file an extent that died inside
-	 * it may be free already, and then it is lost. */
+	/* In a damaged file an extent that died inside it may be free already, and then it is lost. */
 	if (start < end)
-		(void)slots_insert(&s->free, start, end - start);
+		(void)slots_insert_kept(&s->free, start, end - start);
+	else
+		slots_keep_less(&s->free, 1);
 }
 
 /* A hostile file may claim a birth that is yet to come. */

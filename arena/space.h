@@ -108,7 +108,7 @@ bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim);
 /* Disk space under a range that may have been punched out: 0, or an errno value. */
 int space_allocate(struct space *s, uint64_t start, uint64_t bytes);
 
-/* Gives back at once what nothing has seen. Room was made by slots_reserve. */
+/* Gives back at once what nothing has seen, or nothing. Room was set aside by slots_keep, for each call one. */
 void space_return(struct space *s, uint64_t start, uint64_t end);
 
 /* A page or node, born at `born`, that died with commit `died`. Room was made by pending_reserve. */

@@ -36,6 +36,7 @@ static const char *const names[] = {
 	[BROKEN_REUSE_SNAPSHOT] = "reuse-snapshot",
 	[BROKEN_REUSE_PIN] = "reuse-pin",
 	[BROKEN_RESERVE] = "reserve",
+	[BROKEN_KEPT] = "kept",
 	[BROKEN_PUNCHED] = "punched",
 	[BROKEN_APPLY_FAILS] = "apply-fails",
 	[BROKEN_SEAL_FIRST] = "seal-first",

@@ -33,6 +33,7 @@ wanted='
 	reuse-snapshot  reader   slots
 	reuse-pin       reader   slots
 	reserve         kv_open  damage and limits
+	kept            faults   systems
 	punched         session  holes
 	apply-fails     faults   systems
 	seal-first      faults   systems

@@ -226,14 +226,56 @@ static void script_end(struct script *s)
 	must(unlink(testing_path) == 0);
 }
 
-/* The script again and again, with the first, second, ... call failing, until none is left to fail. */
-static void script_each(unsigned counted, int code, bool for_ever)
+#define CROWD_FIRST 200u /* the script's own names are below */
+#define CROWD_STEP  4u
+#define CROWD_MOST  ((MODEL_NAMES - CROWD_FIRST) / CROWD_STEP)
+
+/* Deletes so many records, of which no two stand side by side: each leaves a slot of its own. Beginning with another one
+ * they are others. */
+static void crowd_delete(struct model *m, arena *a, unsigned begin, unsigned count)
+{
+	arena_txn *t;
+
+	must(count <= CROWD_MOST);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (unsigned i = 0; i < count; i++)
+		must_give(model_del(m, t, CROWD_FIRST + begin + i * CROWD_STEP), 0);
+	must_give(arena_commit(t), 0);
+}
+
+/* A store with so many free slots, or some more. */
+static void crowd_make(const char *path, struct model *m, unsigned slots)
+{
+	arena *a = arena_lazy(path);
+	arena_txn *t;
+
+	memset(m, 0, sizeof(*m));
+	for (unsigned i = CROWD_FIRST; i < MODEL_NAMES; i++) {
+		must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+		must_give(model_put(m, t, i, i, 900 + i % 7 * 200), 0);
+		must_give(arena_commit(t), 0);
+	}
+	must_give(arena_checkpoint(a), 0);
+	crowd_delete(m, a, 0, slots);
+	arena_must_close(a);
+}
+
+/* The script again and again, with the first, second, ... call failing, until none is left to fail; also in a store that
+ * has more free slots than there is room for at first. */
+static void script_each(unsigned counted, int code, bool for_ever, bool crowded)
 {
 	static struct script s;
+	static struct model crowd;
 	uint64_t failed = 1;
 
+	if (crowded)
+		crowd_make(copy_path, &crowd, CROWD_MOST);
 	for (uint64_t nth = 1; failed > 0; nth++) {
 		memset(&s, 0, sizeof(s));
+		if (crowded) {
+			file_copy(copy_path, testing_path);
+			s.m = crowd;
+		}
 		faulty_init(&s.faulty);
 		s.faulty.unflushed = true;
 		faulty_arm(&s.faulty, counted, nth, code, for_ever);
@@ -247,28 +289,80 @@ static void script_each(unsigned counted, int code, bool for_ever)
 /* Whichever allocation fails: no crash, no leak, and what was acknowledged is there. */
 START_TEST(any_allocation_may_fail)
 {
-	script_each(FAULTY_ALLOC, ENOMEM, false);
+	script_each(FAULTY_ALLOC, ENOMEM, false, false);
+	script_each(FAULTY_ALLOC, ENOMEM, false, true);
+	script_each(FAULTY_ALLOC, ENOMEM, true, true);
+}
+END_TEST
+
+/* Which end a transaction comes to that has taken a window, while others use up the room that there is for free slots. */
+enum end { END_ABORT, END_COMMIT, END_CHECKPOINT, ENDS };
+
+/* Without memory for another free slot: what a snapshot held becomes free while a transaction looks for a place. */
+static void end_without_memory(unsigned slots, enum end end)
+{
+	struct arena_options o = plain_options(0, GRAVITY_LAZY);
+	static struct model m;
+	struct faulty faulty;
+	arena_txn *reader, *t;
+	void *data;
+	arena *a;
+
+	crowd_make(testing_path, &m, slots);
+	faulty_init(&faulty);
+	o.os = &faulty.os;
+	a = arena_must_open(testing_path, &o);
+	must_give(arena_begin(a, ARENA_READ, &reader), 0);
+	crowd_delete(&m, a, 2, CROWD_MOST);
+	must_give(arena_checkpoint(a), 0);
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	for (unsigned i = 0; a->log.jump_count < 3; i++)
+		must_give(arena_put(t, model_name(i % CROWD_FIRST), 0, 800, &data), 0);
+	arena_abort(reader);
+	faulty_arm(&faulty, FAULTY_ALLOC, 1, ENOMEM, true);
+	/* No slot holds it: what the snapshot held is looked at, as far as there is room for it. */
+	must_give(arena_put(t, model_name(0), 0, 2 * MIB, &data), ENOMEM);
+	if (end == END_COMMIT)
+		must_give(arena_commit(t), 0);
+	else
+		arena_abort(t);
+	if (end == END_CHECKPOINT)
+		must_give(arena_checkpoint(a), ENOMEM);
+	faulty_arm(&faulty, 0, 0, 0, false);
+	arena_must_be_sound(a);
+	arena_must_close(a);
+	faulty_clean(&faulty);
+	file_must_be_sound(testing_path);
+	must(unlink(testing_path) == 0);
+}
+
+/* Nothing that was taken for a transaction or a checkpoint is lost because there is no memory when it is given back. */
+START_TEST(what_is_given_back_needs_no_memory)
+{
+	for (unsigned end = 0; end < ENDS; end++)
+		for (unsigned slots = CROWD_MOST - 40; slots < CROWD_MOST; slots += 3)
+			end_without_memory(slots, (enum end)end);
 }
 END_TEST
 
 /* The same of every call of the system: it fails once. */
 START_TEST(any_call_may_fail_once)
 {
-	script_each(FAULTY_EVERY & ~(unsigned)FAULTY_ALLOC, EIO, false);
+	script_each(FAULTY_EVERY & ~(unsigned)FAULTY_ALLOC, EIO, false, false);
 }
 END_TEST
 
 /* The disk is full, and stays full for this process. */
 START_TEST(disk_may_stay_full)
 {
-	script_each(FAULTY_GROW, ENOSPC, true);
+	script_each(FAULTY_GROW, ENOSPC, true, false);
 }
 END_TEST
 
 /* Every flush fails from some point on. */
 START_TEST(flushes_may_fail_for_ever)
 {
-	script_each(FAULTY_FLUSHES, EIO, true);
+	script_each(FAULTY_FLUSHES, EIO, true, false);
 }
 END_TEST
 
@@ -327,8 +421,10 @@ static void cases_add(Suite *suite, const char *name, const TTest *const *tests,
 int main(void)
 {
 	const TTest *const checkpoints[] = {killed_in_a_checkpoint};
-	const TTest *const systems[] = {failed_flush_ends_writing, any_allocation_may_fail, any_call_may_fail_once,
-					disk_may_stay_full, flushes_may_fail_for_ever, failed_write_is_made_up_for};
+	const TTest *const systems[] = {
+		failed_flush_ends_writing,  any_allocation_may_fail, what_is_given_back_needs_no_memory,
+		any_call_may_fail_once,     disk_may_stay_full,      flushes_may_fail_for_ever,
+		failed_write_is_made_up_for};
 	Suite *suite = suite_create("faults");
 
 	cases_add(suite, "checkpoints", checkpoints, sizeof(checkpoints) / sizeof(checkpoints[0]));

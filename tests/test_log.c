@@ -244,6 +244,53 @@ START_TEST(append_fails_whole)
 }
 END_TEST
 
+/* All that a transaction took, or left over, becomes free at its end, also where there is no memory and others have used
+ * what room there was for free slots. */
+START_TEST(end_needs_no_memory)
+{
+	struct faulty faulty;
+
+	teardown();
+	for (unsigned turn = 0; turn < 40; turn++) {
+		uint64_t free_bytes, taken = 0;
+		faulty_init(&faulty);
+		bare_open(&bare, &faulty.os, DISK_DATA + MIB, 0);
+		log_place_at(blobs, (struct log_place){DISK_DATA, DISK_DATA + FIRST_WINDOW, LINK});
+		/* The first half is in use, and the second one has slots of 2 KiB, each of which holds one blob. */
+		must_give(slots_remove(&bare.space.free, DISK_DATA, MIB / 2), 0);
+		for (uint64_t at = DISK_DATA + MIB / 2; at < DISK_DATA + MIB; at += 4 * KIB)
+			must_give(slots_remove(&bare.space.free, at, 2 * KIB), 0);
+		must_give(append(1, 10), 0);
+		commit();
+		free_bytes = bare.space.free.bytes;
+		for (uint64_t i = 2; i < 20 + turn; i++)
+			must_give(append(i, 1900), 0);
+		must(blobs->jump_count > 10);
+		faulty_arm(&faulty, FAULTY_ALLOC, 1, ENOMEM, true);
+		/* Somebody else's, each between two that are in use. */
+		for (uint64_t at = DISK_DATA + FIRST_WINDOW; slots_insert(&bare.space.free, at, 8) == 0; at += 16)
+			taken += 8;
+		if (turn % 2 == 0) {
+			log_abort(blobs);
+			must(bare.space.free.bytes == free_bytes + taken);
+		} else {
+			uint64_t over = 0;
+			for (uint32_t i = 0; i < blobs->jump_count; i++)
+				over += blobs->jumps[i].inside ? 0 : blobs->jumps[i].left_end - blobs->jumps[i].left_start;
+			free_bytes = bare.space.free.bytes;
+			must(over > 0);
+			commit();
+			must(bare.space.free.bytes == free_bytes + over);
+		}
+		must(bare.space.free.kept == 0);
+		faulty_arm(&faulty, 0, 0, 0, false);
+		teardown();
+		faulty_clean(&faulty);
+	}
+	setup();
+}
+END_TEST
+
 /* Shedding gives back all of the window but the room for a JUMP, and the chain goes on elsewhere. */
 START_TEST(shed_window_leaves_a_jump)
 {
@@ -366,7 +413,7 @@ int main(void)
 	const TTest *const tests[] = {
 		session_begins_with_a_jump, aborted_session_jumps_again, chain_runs_through_windows,
 		windows_are_bounded,        commit_is_its_last_blob,     abort_restores_everything,
-		append_fails_whole,         shed_window_leaves_a_jump,   ops_are_found_and_sorted,
+		append_fails_whole, end_needs_no_memory,         shed_window_leaves_a_jump,   ops_are_found_and_sorted,
 		newest_op_can_be_dropped,   ops_without_memory,
 	};
 	Suite *suite = suite_create("log");

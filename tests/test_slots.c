@@ -286,6 +286,35 @@ START_TEST(reserved_calls_cannot_fail)
 }
 END_TEST
 
+START_TEST(kept_room_is_for_one_alone)
+{
+	/* What slots_keep sets aside is there when memory is gone and everybody else has taken what there was. */
+	static const uint64_t amounts[] = {1, 2, 62, 63, 64, 65, 1000, 5000};
+	const uint64_t n = amounts[_i];
+	uint64_t others = 0;
+
+	insert(UINT64_C(1) << 40, 8);
+	ck_assert_int_eq(slots_keep(&slots, n), 0);
+	ck_assert_int_eq(slots_keep(&slots, 3), 0);
+	slots_keep_less(&slots, 3);
+	memory.fail_at = 1;
+	memory.fail_for_ever = true;
+	while (slots_insert(&slots, (UINT64_C(1) << 41) + others * 64, 8) == 0)
+		others++;
+	ck_assert_int_eq(slots_remove(&slots, UINT64_C(1) << 40, 8), 0);
+	ck_assert_int_eq(slots_insert(&slots, UINT64_C(1) << 42, 16), 0);
+	ck_assert_int_eq(slots_remove(&slots, (UINT64_C(1) << 41) + 8, 8), GRAVITY_NOTFOUND);
+	ck_assert_int_eq(slots_insert(&slots, UINT64_C(1) << 43, 8), ENOMEM);
+	for (uint64_t i = 0; i < n; i++) {
+		ck_assert_int_eq(slots_insert_kept(&slots, i * 64, 8), 0);
+		ck_assert_int_eq(slots_check(&slots, NULL), 0);
+	}
+	ck_assert_uint_eq(slots.count, others + 1 + n);
+	ck_assert_uint_eq(slots.kept, 0);
+	ck_assert_int_eq(slots_insert(&slots, UINT64_C(1) << 43, 8), ENOMEM);
+}
+END_TEST
+
 START_TEST(reserve_beyond_reason)
 {
 	/* Room for more nodes than an index can name is refused with ENOMEM, without a try and without a change. */
@@ -329,6 +358,9 @@ START_TEST(counters_are_checked)
 	ck_assert_int_eq(slots_check(&slots, &what), 7);
 	slots = good;
 	slots.used = slots.capacity + 1;
+	ck_assert_int_eq(slots_check(&slots, NULL), 8);
+	slots = good;
+	slots.kept = slots.capacity - slots.count;
 	ck_assert_int_eq(slots_check(&slots, NULL), 8);
 	slots = good;
 }
@@ -387,6 +419,7 @@ static Suite *slots_suite(void)
 	tcase_add_loop_test(faults, failure_leaves_everything, 0, 14);
 	tcase_add_test(faults, growing_needs_no_memory);
 	tcase_add_loop_test(faults, reserved_calls_cannot_fail, 0, 8);
+	tcase_add_loop_test(faults, kept_room_is_for_one_alone, 0, 8);
 	tcase_add_test(faults, reserve_beyond_reason);
 	tcase_add_test(damage, counters_are_checked);
 	tcase_add_test(damage, flipped_bits_are_found);
