@@ -156,9 +156,10 @@ typedef int arena_layout_visit(void *arg, uint64_t start, uint64_t size, int wha
 int arena_layout(arena *a, arena_layout_visit *visit, void *arg);
 
 /* Makes a new store that `fill` fills; it appears at dest only when it is complete and on stable storage. EEXIST where
- * something is there. What fill returns but 0 ends it, and nothing is there then. */
+ * something is there. What fill returns but 0 ends it, and nothing is there then. It is never easier to read than
+ * `like`; OS_NOFILE: its mode is 0644. */
 typedef int arena_fill(void *arg, arena *to);
-int arena_make(const char *dest, const struct arena_options *options, arena_fill *fill, void *arg);
+int arena_make(const char *dest, const struct arena_options *options, os_file like, arena_fill *fill, void *arg);
 
 /* Reads everything of a store that nobody writes: every finding is one sentence. `each` (may be NULL) is called once
  * for every live blob, so that the owner can check what the arena cannot know; it returns NULL or a finding. It is also

@@ -91,7 +91,7 @@ int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg
 	flush_enter(&a->flush);
 	b.total = a->header.live_bytes;
 	flush_leave(&a->flush);
-	r = arena_make(dest, &o, backup_to, &b);
+	r = arena_make(dest, &o, a->map.file, backup_to, &b);
 	arena_abort(b.in);
 	return r;
 }

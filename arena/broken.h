@@ -21,7 +21,9 @@ enum broken {
 	BROKEN_FLUSH_CLAIM,    /* it is acknowledged although its flush failed                         */
 	BROKEN_FLUSH_AGAIN,    /* after a flush that failed, the next one is believed                  */
 	BROKEN_FLUSH_TWICE,    /* any flush that failed is repeated, not only the first of a handle    */
+	BROKEN_DATE,           /* the file's time of change stays as it was                            */
 	BROKEN_NEW,            /* a new store gets its name before it is flushed                       */
+	BROKEN_MAGIC,          /* an empty file has the magic before what makes it a store             */
 	BROKEN_NAME,           /* a new store's directory entry is not flushed                         */
 	/* Checkpoints. */
 	BROKEN_HEADER_FIRST,   /* the header is written and flushed before the pages that it names     */

@@ -43,7 +43,10 @@ int arena_sync(arena *a)
 	r = writer_session(a);
 	if (!mine)
 		writer_unlock(a);
-	return r != 0 ? r : flush_to(a, atomic_load(&a->readers.seq));
+	if (r == 0)
+		r = flush_to(a, atomic_load(&a->readers.seq));
+	flush_date(a);
+	return r;
 }
 
 int arena_checkpoint(arena *a)

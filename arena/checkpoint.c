@@ -287,6 +287,7 @@ static int header_flush(arena *a)
 		header_mark_write(&a->map, 1 - index, atomic_load(&a->flush.durable), a->header.checkpoint);
 	}
 	flush_leave(&a->flush);
+	flush_date(a);
 	return r;
 }
 

@@ -70,6 +70,7 @@ struct flush {
 	bool whole;
 	uint64_t seq;              /* newest commit that they cover                            */
 	_Atomic uint64_t durable;  /* newest commit known to be on stable storage              */
+	_Atomic uint64_t dated;    /* newest commit that the file's time of change tells of    */
 	_Atomic bool failed;       /* a flush failed: nothing is written any more              */
 	bool begun;                /* writer: the first flush of this handle has returned      */
 };
@@ -213,10 +214,10 @@ static inline bool arena_space_wanted(const arena *a)
 
 /* open.c --------------------------------------------------------------------------------------------------------- */
 
-/* A name beside `path` that is not taken; the caller frees it. NULL without memory or random bytes. */
-char *path_beside(const struct os *os, const char *path);
-/* Renames what is complete into place, never over anything, and makes that durable. On failure `from` is gone. */
-int path_publish(const struct os *os, const char *from, const char *to);
+/* Opens the store in `file`, which the caller has locked, or makes one of an empty file. The file stays the caller's. */
+int arena_open_in(os_file file, const struct arena_options *options, arena **out);
+/* As arena_close, but the file stays open, and locked. */
+int arena_leave(arena *a);
 
 /* writer.c ------------------------------------------------------------------------------------------------------- */
 
@@ -262,6 +263,8 @@ int flush_to(arena *a, uint64_t seq);
 uint64_t flush_durable(arena *a);
 /* Flushes everything of the file. */
 int flush_all(arena *a);
+/* Moves the file's time of change where something was committed since it was moved. */
+void flush_date(arena *a);
 /* Flushes a range; any failure makes the handle GRAVITY_FAILED. */
 int flush_range(arena *a, uint64_t start, uint64_t end);
 /* Flushes what an earlier session has left, before anything is promised on top of it: a range, or with FLUSH_ALL for its

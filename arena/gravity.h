@@ -115,7 +115,7 @@ typedef struct gravity_stats {
 	uint64_t reserved[8];      /* 0                                                                   */
 } gravity_stats;
 
-/* Opens the file `path`, or makes it; with path NULL, memory that is gone at the close. opt NULL: the defaults. A
+/* Opens the file `path`, or makes it, also of an empty file; with path NULL, memory that is gone at the close. opt NULL: the defaults. A
  * file is held by one opener, or by any number that only read; GRAVITY_BUSY otherwise, at once. A process that was
  * killed leaves nothing to repair. Besides: GRAVITY_NOTASTORE, GRAVITY_BADVERSION, GRAVITY_CORRUPT, GRAVITY_INVALID
  * (unknown flags, a reserved field that is not 0), ENOENT and others of the system. */

@@ -3,12 +3,17 @@
 
 /* make.c owns a new store that appears when it is filled, or not at all.
  *
- * 1. It stands under a temporary name until it is complete, flushed and checked in; then it is renamed, never over
- *    anything. After a failure there is neither. */
+ * 1. It has no name until it is complete and flushed, and never takes the name of another file. After a failure
+ *    nothing is there.
+ * 2. It stays locked until its name is durable. */
 #include "arena/core.h"
 
 #include <assert.h>
 #include <errno.h>
+
+#include "arena/draft.h"
+
+#define MAKE_MODE 0644u
 
 /* Whether something stands there: asked before the work, so that it is not done in vain. */
 static int dest_free(const struct os *os, const char *dest)
@@ -21,7 +26,7 @@ static int dest_free(const struct os *os, const char *dest)
 	return r == ENOENT ? 0 : r == 0 || r == EISDIR || r == GRAVITY_NOTASTORE || r == EACCES ? EEXIST : r;
 }
 
-static int store_fill(const char *path, const struct arena_options *options, arena_fill *fill, void *arg)
+static int store_fill(os_file file, const struct arena_options *options, arena_fill *fill, void *arg)
 {
 	struct arena_options o = *options;
 	arena *to;
@@ -29,39 +34,43 @@ static int store_fill(const char *path, const struct arena_options *options, are
 
 	/* One flush at the end serves all. */
 	o.durability = GRAVITY_LAZY;
-	r = arena_open(path, &o, &to);
+	r = arena_open_in(file, &o, &to);
 	if (r != 0)
 		return r;
 	r = fill(arg, to);
 	if (r == 0)
 		r = arena_checkpoint(to);
-	closed = arena_close(to);
+	closed = arena_leave(to);
 	assert(closed != GRAVITY_BUSY);
 	return r != 0 ? r : closed;
 }
 
-int arena_make(const char *dest, const struct arena_options *options, arena_fill *fill, void *arg)
+/* What is not known to last is not left there: its name might be gone after a power cut. */
+static int name_flush(const struct draft *d, const char *dest)
+{
+	const int r = d->os->sync_dir(d->os, d->file, dest);
+
+	if (r != 0)
+		(void)d->os->unlink(d->os, dest);
+	return r;
+}
+
+int arena_make(const char *dest, const struct arena_options *options, os_file like, arena_fill *fill, void *arg)
 {
 	const struct os *os = options->os != NULL ? options->os : os_default();
-	char *beside;
+	struct draft d;
 	int r = dest_free(os, dest);
 
 	if (r != 0)
 		return r;
-	beside = path_beside(os, dest);
-	if (beside == NULL)
-		return ENOMEM;
-	r = store_fill(beside, options, fill, arg);
+	r = draft_open(&d, os, dest, MAKE_MODE, like);
+	if (r != 0)
+		return r;
+	r = store_fill(d.file, options, fill, arg);
 	if (r == 0)
-		r = os->rename(os, beside, dest);
-	if (r != 0) {
-		(void)os->unlink(os, beside);
-	} else {
-		/* What is not known to last is not left there: its name might be gone after a power cut. */
-		r = os->sync_dir(os, dest);
-		if (r != 0)
-			(void)os->unlink(os, dest);
-	}
-	os->free(os, beside);
+		r = draft_publish(&d, dest);
+	if (r == 0)
+		r = name_flush(&d, dest);
+	draft_close(&d);
 	return r;
 }

@@ -3,20 +3,22 @@
 
 /* open.c owns the life of a handle: making a store, opening, closing.
  *
- * 1. A new store is built under a temporary name, flushed, and renamed into place, never over an existing file: what
- *    stands under its own name is whole.
+ * 1. A new store is locked, built and flushed before it has its name, which it never takes from another file. An empty
+ *    file that has the name becomes a store in place (newstore.c). Its maker keeps the descriptor that it was made with,
+ *    whatever its mode lets others do.
  * 2. A writing handle holds the file exclusively, a reading one shares it with other reading ones.
  * 3. A handle that came along through fork is only let go of: nothing is flushed, unlocked or cut. */
 #include "arena/core.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#define NEW_WINDOW DISK_PAGE
-#define NEW_BYTES (DISK_DATA + sizeof(struct page_disk) + NEW_WINDOW)
+#include "arena/draft.h"
+#include "arena/newstore.h"
+
 #define CREATE_TRIES 8
+#define CREATE_MODE 0644u
 /* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
 #define CLOSE_REPLAY (UINT64_C(16) << 10)
 
@@ -87,114 +89,44 @@ static void arena_free(arena *a)
 	os->free(os, a->memory);
 }
 
-/* The first state of a store, in NEW_BYTES of zeroed, mapped file: an empty page of the table and a window. */
-static int store_format(const struct map *m, const struct arena_options *o)
+static bool may_create(const struct arena_options *o)
 {
-	struct header_disk h = {.version = DISK_VERSION, .kind = (uint32_t)o->kind, .checkpoint = 1, .seq = 1, .table_pages = 1};
-	struct page_disk *page = (struct page_disk *)(void *)blob_at(m, DISK_DATA);
-	struct map named = {.base = m->base};
-	uint64_t random[4];
-	const int r = m->os->random(m->os, random, sizeof random);
+	return (o->flags & (GRAVITY_RDONLY | GRAVITY_NOCREATE)) == 0;
+}
+
+/* A new store at path, locked; EEXIST where something is there. */
+static int store_create(const struct os *os, const char *path, const struct arena_options *o, os_file *file)
+{
+	struct draft d;
+	int r = draft_open(&d, os, path, o->mode != 0 ? o->mode : CREATE_MODE, OS_NOFILE);
 
 	if (r != 0)
 		return r;
-	h.identity[0] = random[0];
-	h.identity[1] = random[1];
-	h.hash_seed = o->seed != 0 ? o->seed : random[2];
-	h.log_link = (uint32_t)random[3];
-	h.root = ref_make(DISK_DATA, h.seq, false);
-	h.log_start = DISK_DATA + sizeof *page;
-	h.window_end = h.file_bytes = NEW_BYTES;
-	h.table_bytes = sizeof *page;
-	header_adopt(&named, &h);
-	page_init(page, 0, 0, h.seq);
-	page->head.check = blob_check(&named, &page->head, DISK_DATA);
-	header_seal(&h, 0);
-	header_write(m, &h, 0);
-	return 0;
-}
-
-/* Builds a store in `file`, which is new and empty, and flushes it. */
-static int store_build(const struct os *os, os_file file, const struct arena_options *o)
-{
-	struct map m = {.base = NULL};
-	int r = os->grow(os, file, 0, NEW_BYTES);
-
+	r = newstore_build(os, d.file, o);
 	if (r == 0)
-		r = map_open(&m, os, file, OS_MAP_SHARED, NEW_BYTES);
-	if (r != 0)
-		return r;
-	r = store_format(&m, o);
-	if (r == 0 && !broken(BROKEN_NEW))
-		r = os->sync_range(os, file, m.base, 0, NEW_BYTES);
-	if (r == 0 && !broken(BROKEN_NEW))
-		r = os->sync(os, file);
-	map_close(&m);
+		r = draft_publish(&d, path);
+	if (r == 0)
+		*file = draft_keep(&d);
+	draft_close(&d);
 	return r;
 }
 
-char *path_beside(const struct os *os, const char *path)
-{
-	const size_t length = strlen(path) + 32;
-	uint64_t random;
-	char *beside;
-
-	if (os->random(os, &random, sizeof random) != 0)
-		return NULL;
-	beside = os->alloc(os, NULL, length);
-	if (beside != NULL)
-		(void)snprintf(beside, length, "%s.new-%016llx", path, (unsigned long long)random);
-	return beside;
-}
-
-int path_publish(const struct os *os, const char *from, const char *to)
-{
-	int r = os->rename(os, from, to);
-
-	if (r != 0)
-		(void)os->unlink(os, from);
-	return r != 0 || broken(BROKEN_NAME) ? r : os->sync_dir(os, to);
-}
-
-/* A new store at path; EEXIST where something is there. */
-static int store_create(const struct os *os, const char *path, const struct arena_options *o)
-{
-	char *beside = path_beside(os, path);
-	os_file file = OS_NOFILE;
-	int r, closed;
-
-	if (beside == NULL)
-		return ENOMEM;
-	r = os->open(os, beside, OS_CREATE, o->mode != 0 ? o->mode : 0644, &file);
-	if (r != 0)
-		goto out;
-	r = store_build(os, file, o);
-	closed = os->close(os, file);
-	if (r == 0)
-		r = closed;
-	if (r == 0)
-		r = path_publish(os, beside, path);
-	else
-		(void)os->unlink(os, beside);
-out:
-	os->free(os, beside);
-	return r;
-}
-
+/* The file of that name, or a new one, locked. */
 static int file_open(const struct os *os, const char *path, const struct arena_options *o, os_file *file)
 {
 	const bool read_only = (o->flags & GRAVITY_RDONLY) != 0;
-	int r = ENOENT;
+	int r = EEXIST;
 
-	for (int i = 0; i < CREATE_TRIES && r == ENOENT; i++) {
+	/* What was not there may be there before a new one is, and the other way round. */
+	for (int i = 0; i < CREATE_TRIES && r == EEXIST; i++) {
 		r = os->open(os, path, read_only ? OS_RDONLY : 0, 0, file);
-		if (r != ENOENT || read_only || (o->flags & GRAVITY_NOCREATE) != 0)
+		if (r == 0)
 			break;
-		r = store_create(os, path, o);
-		if (r == 0 || r == EEXIST)
-			r = ENOENT; /* it is there now: open it */
-		else
+		if (r != ENOENT || !may_create(o))
 			return r;
+		r = store_create(os, path, o, file);
+		if (r == 0)
+			return 0;
 	}
 	if (r != 0)
 		return r;
@@ -218,16 +150,33 @@ static int short_file(const struct os *os, os_file file)
 	return got == sizeof magic && memcmp(magic, HEADER_MAGIC, sizeof magic) == 0 ? GRAVITY_CORRUPT : GRAVITY_NOTASTORE;
 }
 
+/* A file that is no longer than a new store, and may be an empty one. *bytes: its length afterwards. */
+static int young_file(const arena *a, const struct arena_options *o, uint64_t *bytes)
+{
+	bool wanted;
+	int r = newstore_wanted(a->os, a->map.file, &wanted);
+
+	if (r != 0 || !wanted)
+		return r;
+	r = newstore_build(a->os, a->map.file, o);
+	if (r == 0)
+		*bytes = NEWSTORE_BYTES;
+	return r;
+}
+
 static int arena_map(arena *a, const struct arena_options *o)
 {
 	uint64_t bytes;
 	int r;
 
 	if (a->map.file.fd < 0) {
-		r = map_open(&a->map, a->os, OS_NOFILE, OS_MAP_ANONYMOUS, NEW_BYTES);
-		return r != 0 ? r : store_format(&a->map, o);
+		r = map_open(&a->map, a->os, OS_NOFILE, OS_MAP_ANONYMOUS, NEWSTORE_BYTES);
+		return r != 0 ? r : newstore_fill(a->os, o, a->map.base);
 	}
+	/* Its length is that after the lock: whoever had it before may have made it a store. */
 	r = a->os->size(a->os, a->map.file, &bytes);
+	if (r == 0 && bytes <= NEWSTORE_BYTES && may_create(o))
+		r = young_file(a, o, &bytes);
 	if (r != 0)
 		return r;
 	if (bytes < DISK_DATA)
@@ -276,11 +225,40 @@ static bool options_valid(const char *path, const struct arena_options *o)
 	       (path != NULL || (o->flags & GRAVITY_RDONLY) == 0) && o->mode <= 0777;
 }
 
+int arena_open_in(os_file file, const struct arena_options *options, arena **out)
+{
+	arena *a;
+	int r = arena_new(options, &a);
+
+	if (r != 0)
+		return r;
+	a->map.file = file;
+	r = arena_map(a, options);
+	if (r == 0)
+		r = arena_start(a, options);
+	if (r != 0) {
+		arena_free(a);
+		return r;
+	}
+	atomic_store(&a->flush.dated, atomic_load(&a->readers.seq));
+	*out = a;
+	return 0;
+}
+
+/* Whoever made a young store may have been killed before its name was durable. A store that has seen a checkpoint was
+ * written by a handle that has passed here. */
+static int name_settle(const arena *a, const char *path)
+{
+	if (a->read_only || a->header.checkpoint != 1 || broken(BROKEN_NAME))
+		return 0;
+	return a->os->sync_dir(a->os, a->map.file, path);
+}
+
 int arena_open(const char *path, const struct arena_options *options, arena **out)
 {
 	const struct os *os = options->os != NULL ? options->os : os_default();
 	os_file file = OS_NOFILE;
-	arena *a;
+	arena *a = NULL;
 	int r = 0;
 
 	*out = NULL;
@@ -290,21 +268,12 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 		r = file_open(os, path, options, &file);
 	if (r != 0)
 		return r;
-	r = arena_new(options, &a);
+	r = arena_open_in(file, options, &a);
+	if (r == 0 && path != NULL)
+		r = name_settle(a, path);
 	if (r != 0) {
-		file_close(os, file, true);
-		return r;
-	}
-	a->map.file = file;
-	r = arena_map(a, options);
-	if (r == 0)
-		r = arena_start(a, options);
-	/* Whoever made a young store may have been killed before its name was durable. A store that has seen a checkpoint was
-	 * written by a handle that has passed here. */
-	if (r == 0 && path != NULL && !a->read_only && a->header.checkpoint == 1 && !broken(BROKEN_NAME))
-		r = os->sync_dir(os, path);
-	if (r != 0) {
-		arena_free(a);
+		if (a != NULL)
+			arena_free(a);
 		file_close(os, file, true);
 		return r;
 	}
@@ -349,27 +318,37 @@ static int close_flush(arena *a)
 	return r;
 }
 
+int arena_leave(arena *a)
+{
+	int r = 0;
+
+	if (arena_ours(a)) {
+		if (atomic_load(&a->open_txns) > 0)
+			return GRAVITY_BUSY;
+		(void)writer_lock(a, false);
+		r = close_flush(a);
+		flush_date(a);
+		writer_unlock(a);
+	}
+	arena_free(a);
+	return r;
+}
+
 int arena_close(arena *a)
 {
 	const struct os *os;
 	os_file file;
 	bool ours;
-	int r = 0;
+	int r;
 
 	if (a == NULL)
 		return 0;
-	ours = arena_ours(a);
-	if (ours && atomic_load(&a->open_txns) > 0)
-		return GRAVITY_BUSY;
 	os = a->os;
 	file = a->map.file;
-	if (ours) {
-		(void)writer_lock(a, false);
-		r = close_flush(a);
-		writer_unlock(a);
-	}
-	arena_free(a);
-	file_close(os, file, ours);
+	ours = arena_ours(a);
+	r = arena_leave(a);
+	if (r != GRAVITY_BUSY)
+		file_close(os, file, ours);
 	return r;
 }
 

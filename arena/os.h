@@ -84,11 +84,20 @@ struct os {
 	int (*read)(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got);
 	int (*write)(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes);
 
-	/* Renames without ever replacing: EEXIST when `to` is there. */
-	int (*rename)(const struct os *os, const char *from, const char *to);
+	/* Says that the file has changed now, which stores through the map do not: best effort. */
+	int (*touch)(const struct os *os, os_file file);
+
+	/* A new, empty file for `path` that does not have that name yet. *beside is NULL where it has no name at all: it is gone
+	 * with its last descriptor. Otherwise it is the name that it has, beside `path`, from alloc: the caller frees it, and
+	 * unlinks the file if it is not published. `like`: OS_NOFILE, or a file whose permissions count in place of `mode`; the
+	 * new one is never easier to read than it. Symbolic links at the end of a path are followed by all of these, also where
+	 * nothing is at their end. */
+	int (*create)(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out);
+	/* Gives it the name `path`, atomically, never replacing what is there: EEXIST. */
+	int (*publish)(const struct os *os, os_file file, const char *beside, const char *path);
 	int (*unlink)(const struct os *os, const char *path);
-	/* Makes the directory entry of `path` durable. */
-	int (*sync_dir)(const struct os *os, const char *path);
+	/* Makes the directory entry of `path`, which `file` has, durable. */
+	int (*sync_dir)(const struct os *os, os_file file, const char *path);
 
 	uint64_t (*clock)(const struct os *os); /* nanoseconds, monotonic */
 	int (*random)(const struct os *os, void *buf, size_t bytes);

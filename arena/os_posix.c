@@ -8,12 +8,10 @@
  *
  * Invariants
  * 1. errno becomes a return value on the line of the call.
- * 2. A descriptor that it gives out is above 2, so that a program that closed its standard streams and then prints
- *    does not print into a store.
- * 3. No call here can raise SIGXFSZ: what the process may not write is EFBIG.
+ * 2. No call here can raise SIGXFSZ: what the process may not write is EFBIG.
  *
- * Cost: one system call per operation, two to open; growth, truncation and writing one more, for the limit. The mapping
- * is in os_posix_map.c. */
+ * Cost: one system call per operation; growth, truncation and writing one more, for the limit. The mapping is in
+ * os_posix_map.c, what takes a path in os_posix_name.c. */
 #define _GNU_SOURCE
 #include "arena/os.h"
 
@@ -31,6 +29,7 @@
 
 #include "arena/gravity.h"
 #include "arena/os_posix_map.h"
+#include "arena/os_posix_name.h"
 
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
 #define RETRY_MOST 1000u
@@ -38,68 +37,8 @@
 /* What a write of zeroes hands over at a time. */
 #define ZEROES_SIZE 16384u
 
-#define FIRST_OWN_FD 3
-
-/* Moves a descriptor above the standard streams; closes the one it was given where that fails. */
-static int fd_raise(int *fd)
-{
-	int raised, rc;
-
-	if (*fd >= FIRST_OWN_FD)
-		return 0;
-	raised = fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
-	rc = raised < 0 ? errno : 0;
-	(void)close(*fd);
-	*fd = raised;
-	return rc;
-}
-
-/* What an open descriptor refers to: 0 for a regular file. */
-static int fd_kind(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return errno;
-	if (S_ISDIR(st.st_mode))
-		return EISDIR;
-	return S_ISREG(st.st_mode) ? 0 : GRAVITY_NOTASTORE;
-}
-
-/* O_NONBLOCK keeps a fifo without a partner from holding up the caller; on a regular file it means nothing. A socket
- * and a device without a driver cannot be opened at all, which is ENXIO. */
-static int posix_open(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out)
-{
-	int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd = -1, rc = EINTR;
-
-	(void)os;
-	assert(path != NULL);
-	assert(out != NULL);
-	*out = OS_NOFILE;
-	how |= (flags & OS_RDONLY) ? O_RDONLY : O_RDWR;
-	if (flags & OS_CREATE)
-		how |= O_CREAT | O_EXCL;
-	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++) {
-		fd = open(path, how, (mode_t)mode);
-		rc = fd < 0 ? errno : 0;
-	}
-	if (rc != 0)
-		return rc == ENXIO ? GRAVITY_NOTASTORE : rc;
-	rc = fd_raise(&fd);
-	if (rc != 0)
-		return rc;
-	rc = fd_kind(fd);
-	if (rc != 0) {
-		(void)close(fd);
-		return rc;
-	}
-	out->fd = fd;
-	return 0;
-}
-
 /* The descriptor is gone even after EINTR: closing it again could close another thread's. */
-static int posix_close(const struct os *os, os_file file)
+static int posix_shut(const struct os *os, os_file file)
 {
 	(void)os;
 	assert(file.fd >= 0);
@@ -307,71 +246,12 @@ static int posix_write(const struct os *os, os_file file, uint64_t offset, const
 	return rc != 0 ? rc : write_whole(file.fd, offset, buf, bytes);
 }
 
-/* For file systems without RENAME_NOREPLACE. Between the two steps the file has both names. */
-static int rename_by_link(const char *from, const char *to)
-{
-	int rc;
-
-	if (link(from, to) != 0)
-		return errno;
-	if (unlink(from) == 0)
-		return 0;
-	rc = errno;
-	(void)unlink(to);
-	return rc;
-}
-
-static int posix_rename(const struct os *os, const char *from, const char *to)
-{
-	int rc;
-
-	(void)os;
-	assert(from != NULL);
-	assert(to != NULL);
-	rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0 ? 0 : errno;
-	return rc == EINVAL || rc == ENOSYS ? rename_by_link(from, to) : rc;
-}
-
-static int posix_unlink(const struct os *os, const char *path)
+/* Both times are set: to set one alone takes the owner of the file, and not just who may write to it. */
+static int posix_touch(const struct os *os, os_file file)
 {
 	(void)os;
-	assert(path != NULL);
-	return unlink(path) == 0 ? 0 : errno;
-}
-
-/* The directory that holds the last name of `path`, to be freed; NULL without memory. */
-static char *parent_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return strdup(".");
-	if (slash == path)
-		return strdup("/");
-	return strndup(path, (size_t)(slash - path));
-}
-
-/* Some file systems keep their directories in order by themselves and say EINVAL. */
-static int posix_sync_dir(const struct os *os, const char *path)
-{
-	char *parent = parent_of(path);
-	int fd = -1, rc = 0;
-
-	(void)os;
-	if (parent == NULL)
-		return ENOMEM;
-	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		rc = errno;
-		goto out;
-	}
-	rc = fsync(fd) == 0 ? 0 : errno;
-	if (rc == EINVAL)
-		rc = 0;
-	(void)close(fd);
-out:
-	free(parent);
-	return rc;
+	assert(file.fd >= 0);
+	return futimens(file.fd, NULL) == 0 ? 0 : errno;
 }
 
 static uint64_t posix_clock(const struct os *os)
@@ -418,8 +298,8 @@ static void posix_free(const struct os *os, void *ptr)
 const struct os *os_posix(void)
 {
 	static const struct os posix = {
-		.open = posix_open,
-		.close = posix_close,
+		.open = os_posix_open,
+		.close = posix_shut,
 		.size = posix_size,
 		.lock = posix_lock,
 		.unlock = posix_unlock,
@@ -434,9 +314,11 @@ const struct os *os_posix(void)
 		.push = posix_push,
 		.read = posix_read,
 		.write = posix_write,
-		.rename = posix_rename,
-		.unlink = posix_unlink,
-		.sync_dir = posix_sync_dir,
+		.touch = posix_touch,
+		.create = os_posix_create,
+		.publish = os_posix_publish,
+		.unlink = os_posix_unlink,
+		.sync_dir = os_posix_sync_dir,
 		.clock = posix_clock,
 		.random = posix_random,
 		.alloc = posix_alloc,

@@ -91,7 +91,8 @@ enum gkv_durability {
 typedef struct gkv_options {
 	unsigned flags;                 /* GKV_RDONLY | GKV_NOCREATE | GKV_NOVERIFY                     */
 	enum gkv_durability durability; /* of commits that do not say themselves                        */
-	unsigned mode;                  /* permission bits of a new file, at most 0777, 0: 0644         */
+	unsigned mode;                  /* permission bits of a new file, at most 0777, 0: 0644; less those
+	                                   of the umask, and as with open(2) they are not the maker's own limits */
 	uint64_t max_bytes;             /* the file never grows past this, 0: no limit; a file that is larger
 	                                   already opens, and writes that would grow it get GKV_FULL.
 	                                   Of the limit puts leave a spare alone, so that deletes, moves
@@ -110,14 +111,15 @@ typedef struct gkv_options {
 } gkv_options;
 
 /* Opens the store in the file `path`, making it where there is none. A new file appears under its name only when it is
- * a whole store. With path NULL the store is in anonymous memory and gone at gkv_close. opt NULL: the defaults.
+ * a whole store, which is locked already. A file that is empty, or holds 16 KiB of zeroes at most, becomes a store in
+ * place, with the names, owner and mode that it has; with GKV_NOCREATE or GKV_RDONLY it is GKV_NOTASTORE. A symbolic link
+ * to where nothing is makes the store there. With path NULL the store is in anonymous memory and gone at gkv_close. opt NULL: the defaults.
  *
  * The file is locked, shared with GKV_RDONLY and exclusively otherwise: an open that conflicts, from this process too,
  * is GKV_BUSY at once. Recovery after a crash is a part of opening, and its time is bounded by the log since the last
  * checkpoint.
  *
- * ENOENT: there is none, and GKV_NOCREATE or GKV_RDONLY says that none is made; or the folder is missing, or what a
- * symbolic link names. ENAMETOOLONG: a new file is made under a name that is 21 bytes longer. ENOSPC: the disk has no
+ * ENOENT: there is none, and GKV_NOCREATE or GKV_RDONLY says that none is made; or the folder is missing. ENOSPC: the disk has no
  * room for a new file, or for the pages of the table that recovery changes (GKV_RDONLY opens it all the same). EISDIR,
  * EACCES, ... of the system. GKV_NOTASTORE, GKV_BADVERSION, GKV_BUSY, GKV_CORRUPT. */
 int gkv_open(const char *path, const gkv_options *opt, gkv **db);
@@ -152,7 +154,7 @@ int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t
 int gkv_del(gkv *db, const void *key, size_t klen);
 
 /* Every commit so far is on stable storage when it returns GKV_OK. Waits while another thread's write transaction is
- * open. */
+ * open. This, a checkpoint and gkv_close move the file's time of change where something was committed since. */
 int gkv_sync(gkv *db);
 
 /* Transaction flags: GKV_READ, or GKV_WRITE with any of the others (one of the last two, against the handle's
@@ -226,7 +228,9 @@ int gkv_checkpoint(gkv *db);
 int gkv_compact(gkv *db, gkv_progress *progress, void *arg);
 
 /* Writes one snapshot, compactly, into a new store `dest`, while readers and writers go on. dest must not exist
- * (EEXIST), and appears only when it is complete: after a failure or ECANCELED there is none. */
+ * (EEXIST), and appears only when it is complete: after a failure or ECANCELED there is none, nor is anything left of it
+ * when the process is killed, where the file system makes files without a name (O_TMPFILE). It has the permissions of the
+ * store, less those of the umask, and none that would let somebody read it who cannot read the store. */
 int gkv_backup(gkv *db, const char *dest, gkv_progress *progress, void *arg);
 
 /* Gets one sentence per finding, from the calling thread; the text lasts for the call. */
@@ -244,7 +248,7 @@ int gkv_check(const char *path, gkv_report *report, void *arg);
  * reappear: each record that no table confirms is reported, and each that is lost. report may be NULL; when it returns
  * non-zero the work ends with ECANCELED. GKV_OK: dest is there, whatever was reported. GKV_CORRUPT: nothing in the file
  * can be verified. Otherwise the codes of gkv_open, and EIO where the disk cannot read the file. Where both headers are
- * lost it may take a minute longer. */
+ * lost it may take a minute longer. The permissions of dest are those of the file, as with gkv_backup. */
 int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg);
 
 typedef struct gkv_stats {

@@ -124,10 +124,18 @@ static int store_fill(void *arg, arena *to)
 
 int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg)
 {
-	const struct arena_options options = {.kind = ARENA_KEYED};
+	const struct os *os = os_default();
+	const struct arena_options options = {.os = os, .kind = ARENA_KEYED};
 	struct salvage s = {.path = path, .report = report, .arg = arg};
+	os_file damaged;
+	int rc;
 
 	if (path == NULL || dest == NULL)
 		return GKV_INVALID;
-	return arena_make(dest, &options, store_fill, &s);
+	rc = os->open(os, path, OS_RDONLY, 0, &damaged);
+	if (rc != 0)
+		return rc;
+	rc = arena_make(dest, &options, damaged, store_fill, &s);
+	(void)os->close(os, damaged);
+	return rc;
 }

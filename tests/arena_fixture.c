@@ -184,19 +184,31 @@ static int faulty_write(const struct os *os, os_file file, uint64_t offset, cons
 	return r != 0 ? r : os_posix()->write(os_posix(), file, offset, buf, bytes);
 }
 
-static int faulty_rename(const struct os *os, const char *from, const char *to)
+static int faulty_create(const struct os *os, const char *to, unsigned mode, os_file like, char **beside, os_file *out)
 {
-	const int r = faulty_count(faulty_of(os), FAULTY_RENAME);
+	struct faulty *f = faulty_of(os);
+	int r = faulty_count(f, FAULTY_OPEN);
 
-	return r != 0 ? r : os_posix()->rename(os_posix(), from, to);
+	if (r == 0)
+		r = os_posix()->create(os, to, mode, like, beside, out);
+	if (r == 0)
+		atomic_fetch_add(&f->files, 1);
+	return r;
 }
 
-static int faulty_sync_dir(const struct os *os, const char *path)
+static int faulty_publish(const struct os *os, os_file file, const char *beside, const char *to)
+{
+	const int r = faulty_count(faulty_of(os), FAULTY_PUBLISH);
+
+	return r != 0 ? r : os_posix()->publish(os, file, beside, to);
+}
+
+static int faulty_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	struct faulty *f = faulty_of(os);
 	const int r = faulty_count(f, FAULTY_SYNC_DIR);
 
-	return r != 0 || f->unflushed ? r : os_posix()->sync_dir(os_posix(), path);
+	return r != 0 || f->unflushed ? r : os_posix()->sync_dir(os_posix(), file, path);
 }
 
 static int faulty_random(const struct os *os, void *buf, size_t bytes)
@@ -226,7 +238,8 @@ void faulty_init(struct faulty *f)
 	f->os.sync = faulty_sync;
 	f->os.read = faulty_read;
 	f->os.write = faulty_write;
-	f->os.rename = faulty_rename;
+	f->os.create = faulty_create;
+	f->os.publish = faulty_publish;
 	f->os.sync_dir = faulty_sync_dir;
 	f->os.random = faulty_random;
 	f->os.context = f;

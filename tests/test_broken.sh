@@ -17,7 +17,9 @@ wanted='
 	flush-claim     faults   systems
 	flush-again     faults   systems
 	flush-twice     session  failed
+	date            files    files
 	new             crash    durable
+	magic           creation empty files
 	name            crash    durable
 	header-first    crash    durable
 	header-over     crash    durable

@@ -86,7 +86,28 @@ read_verbs='get list count dump stat map check backup'
 each_verb 4 directory 'a directory' $all_verbs
 each_verb 4 missing 'a missing file' $read_verbs del compact
 absent 'no verb makes a file where none was' missing
-for bad in empty text noise; do
+: >nothing
+each_verb 4 empty 'an empty file' $read_verbs del compact salvage
+same 'an empty file stays as it was where no store is made' nothing empty
+for verb in put load batch; do
+	: >become
+	chmod 640 become
+	ln become become2
+	case $verb in
+	put) gives 'put makes an empty file a store' 0 "$GKV" put become k v ;;
+	load) gives 'load makes an empty file a store' 0 "$GKV" load become record --tsv ;;
+	batch)
+		input 'put k v\n'
+		gives 'batch makes an empty file a store' 0 "$GKV" batch become
+		;;
+	esac
+	[ become -ef become2 ] && [ "$(stat -c %a become)" = 640 ]
+	count "$verb leaves it the same file, with its mode" $?
+	gives "$verb: the record is there" 0 "$GKV" get become2 k
+	prints "$verb: the value is right" v
+	rm become become2
+done
+for bad in text noise; do
 	cp $bad before
 	each_verb 4 $bad "a file that is $bad" $all_verbs
 	same "a file that is $bad stays as it was" before $bad

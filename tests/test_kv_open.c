@@ -224,7 +224,9 @@ START_TEST(other_files_are_refused)
 	must_give(open_gives(testing_folder, 0), EISDIR);
 	must_give(open_gives(testing_folder, GKV_RDONLY), EISDIR);
 	file_write(testing_path, "", 0);
-	must_give(open_gives(testing_path, 0), GKV_NOTASTORE);
+	must_give(open_gives(testing_path, GKV_RDONLY), GKV_NOTASTORE);
+	must_give(open_gives(testing_path, GKV_NOCREATE), GKV_NOTASTORE);
+	must_give(gkv_check(testing_path, NULL, NULL), GKV_NOTASTORE);
 	must(file_bytes(testing_path) == 0);
 	memset(text, 'x', sizeof(text));
 	file_write(testing_path, text, 10);

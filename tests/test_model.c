@@ -67,9 +67,9 @@ static int no_push(const struct os *os, os_file file, uint64_t offset, uint64_t 
 	return 0;
 }
 
-static int no_sync_dir(const struct os *os, const char *path)
+static int no_sync_dir(const struct os *os, os_file file, const char *path)
 {
-	(void)os, (void)path;
+	(void)os, (void)file, (void)path;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "arena/gravity.h"
@@ -200,26 +201,50 @@ START_TEST(transfers_are_whole)
 }
 END_TEST
 
-/* Renaming moves a file to a free name, and leaves both alone when the name is taken. */
-START_TEST(rename_never_replaces)
+/* Publishing moves a file that has a name to a free one, and leaves both alone when the name is taken. */
+START_TEST(publishing_never_replaces)
 {
 	char other[340];
 	os_file file = file_make(5), second;
 
 	(void)snprintf(other, sizeof(other), "%s.other", path);
-	ck_assert_int_eq(os->rename(os, path, other), 0);
+	ck_assert_int_eq(os->publish(os, file, path, other), 0);
 	ck_assert_int_eq(os->open(os, path, 0, 0, &second), ENOENT);
 	ck_assert_int_eq(os->open(os, path, OS_CREATE, 0644, &second), 0);
-	ck_assert_int_eq(os->rename(os, path, other), EEXIST);
+	ck_assert_int_eq(os->publish(os, second, path, other), EEXIST);
 	ck_assert_uint_eq(file_size(second), 0);
 	ck_assert_int_eq(os->close(os, second), 0);
 	ck_assert_int_eq(os->open(os, other, 0, 0, &second), 0);
 	ck_assert_uint_eq(file_size(second), 5);
-	ck_assert_int_eq(os->sync_dir(os, other), 0);
+	ck_assert_int_eq(os->sync_dir(os, second, other), 0);
 	ck_assert_int_eq(os->unlink(os, path), 0);
 	ck_assert_int_eq(os->unlink(os, path), ENOENT);
-	ck_assert_int_eq(os->rename(os, path, other), ENOENT);
+	ck_assert_int_eq(os->publish(os, second, path, other), ENOENT);
 	ck_assert_int_eq(os->close(os, second), 0);
+	ck_assert_int_eq(os->close(os, file), 0);
+}
+END_TEST
+
+/* A file that is made as another one lets nobody read what he could not read there: where an access control list is, the
+ * bits of the group are its mask. */
+START_TEST(a_list_is_no_group)
+{
+	/* Version 2; the owner rw, user 1000 r, the group nothing, the mask r, others nothing. */
+	static const uint32_t list[] = {2, 6u << 16 | 1, UINT32_MAX, 4u << 16 | 2, 1000, 4, UINT32_MAX, 4u << 16 | 16, UINT32_MAX,
+					32, UINT32_MAX};
+	os_file file = file_make(5), copy;
+	char *beside;
+	struct stat st;
+
+	if (fsetxattr(file.fd, "system.posix_acl_access", list, sizeof(list), 0) != 0) {
+		ck_assert_int_eq(errno, EOPNOTSUPP);
+		return;
+	}
+	ck_assert(fstat(file.fd, &st) == 0 && (st.st_mode & 0777) == 0640);
+	ck_assert_int_eq(os->create(os, path, 0644, file, &beside, &copy), 0);
+	ck_assert(fstat(copy.fd, &st) == 0 && (st.st_mode & 0777) == 0600);
+	os->free(os, beside);
+	ck_assert_int_eq(os->close(os, copy), 0);
 	ck_assert_int_eq(os->close(os, file), 0);
 }
 END_TEST
@@ -230,11 +255,11 @@ START_TEST(sync_dir_finds_the_directory)
 	char missing[340];
 
 	(void)snprintf(missing, sizeof(missing), "%s/missing/file", folder);
-	ck_assert_int_eq(os->sync_dir(os, path), 0);
-	ck_assert_int_eq(os->sync_dir(os, missing), ENOENT);
-	ck_assert_int_eq(os->sync_dir(os, "/etc"), 0);
+	ck_assert_int_eq(os->sync_dir(os, OS_NOFILE, path), 0);
+	ck_assert_int_eq(os->sync_dir(os, OS_NOFILE, missing), ENOENT);
+	ck_assert_int_eq(os->sync_dir(os, OS_NOFILE, "/etc"), 0);
 	ck_assert_int_eq(chdir(folder), 0);
-	ck_assert_int_eq(os->sync_dir(os, "file"), 0);
+	ck_assert_int_eq(os->sync_dir(os, OS_NOFILE, "file"), 0);
 	ck_assert_int_eq(chdir("/"), 0);
 }
 END_TEST
@@ -348,7 +373,8 @@ int main(void)
 		locks_outlive_a_child_that_closes,
 		empty_ranges_do_nothing,
 		transfers_are_whole,
-		rename_never_replaces,
+		publishing_never_replaces,
+		a_list_is_no_group,
 		sync_dir_finds_the_directory,
 		small_services_work,
 		fork_changes_the_generation,

@@ -10,8 +10,10 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -139,8 +141,7 @@ static int use_sync(os_file file)
 
 static int use_sync_dir(os_file file)
 {
-	(void)file;
-	return os->sync_dir(os, path);
+	return os->sync_dir(os, file, path);
 }
 
 static int use_size(os_file file)
@@ -150,13 +151,43 @@ static int use_size(os_file file)
 	return os->size(os, file, &bytes);
 }
 
-static int use_rename(os_file file)
+static int use_publish(os_file file)
 {
 	char other[340];
 
-	(void)file;
 	(void)snprintf(other, sizeof(other), "%s.other", path);
-	return os->rename(os, path, other);
+	return os->publish(os, file, path, other);
+}
+
+/* What access(2) is where the system has no call of that name. */
+#ifdef SYS_access
+#define CALL_ACCESS SYS_access
+#else
+#define CALL_ACCESS SYS_faccessat
+#endif
+
+/* Makes a file and names it; -1 where it had no name meanwhile, -2 where what it had was wrong. */
+static int use_create(os_file like)
+{
+	char longest[560];
+	char *beside;
+	os_file made;
+	struct stat st;
+	int rc;
+
+	(void)snprintf(longest, sizeof(longest), "%s/%0255d", folder, 0);
+	rc = os->create(os, longest, 0640, like, &beside, &made);
+	if (rc != 0)
+		return made.fd < 0 && beside == NULL ? rc : -3;
+	if (beside == NULL)
+		return -1;
+	if (stat(beside, &st) != 0 || (st.st_mode & 0777) != (like.fd < 0 ? 0640u : 0600u) || strncmp(beside, folder, strlen(folder)) != 0)
+		return -2;
+	rc = os->publish(os, made, beside, longest);
+	if (rc == 0 && (stat(beside, &st) == 0 || stat(longest, &st) != 0 || unlink(longest) != 0))
+		rc = -4;
+	os->free(os, beside);
+	return rc != 0 ? rc : os->close(os, made);
 }
 
 static int use_private_map(os_file file)
@@ -215,22 +246,40 @@ START_TEST(grow_works_without_fallocate)
 END_TEST
 
 /* On a file system that cannot rename without replacing, a link does the same service. */
-START_TEST(rename_works_without_the_flag)
+START_TEST(publishing_works_without_the_flag)
 {
 	char other[340];
 	os_file file = file_make(7), second;
 
 	(void)snprintf(other, sizeof(other), "%s.other", path);
-	ck_assert_int_eq(with_failing(SYS_renameat2, EINVAL, use_rename, file), 0);
+	ck_assert_int_eq(with_failing(SYS_renameat2, EINVAL, use_publish, file), 0);
 	ck_assert_int_eq(os->open(os, path, 0, 0, &second), ENOENT);
 	ck_assert_int_eq(os->close(os, file), 0);
 	file = file_make(9);
-	ck_assert_int_eq(with_failing(SYS_renameat2, EINVAL, use_rename, file), EEXIST);
+	ck_assert_int_eq(with_failing(SYS_renameat2, EINVAL, use_publish, file), EEXIST);
 	ck_assert_uint_eq(file_size(file), 9);
 	ck_assert_int_eq(os->open(os, other, 0, 0, &second), 0);
 	ck_assert_uint_eq(file_size(second), 7);
 	ck_assert_int_eq(os->close(os, second), 0);
 	ck_assert_int_eq(os->close(os, file), 0);
+}
+END_TEST
+
+/* Where a file without a name could not be named, since /proc is missing, it has a name meanwhile: a short one, for that of
+ * the store may be as long as a name can be. It has no more permissions than any group of it may have. */
+START_TEST(a_new_file_has_a_name_where_it_must)
+{
+	os_file like = file_make(1);
+
+	(void)umask(0022);
+	ck_assert_int_eq(with_failing(CALL_ACCESS, ENOENT, use_create, OS_NOFILE), 0);
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	ck_assert_int_eq(with_failing(CALL_ACCESS, ENOENT, use_create, like), 0);
+	ck_assert_int_eq(chmod(path, 0604), 0);
+	ck_assert_int_eq(with_failing(CALL_ACCESS, ENOENT, use_create, like), 0);
+	ck_assert_int_eq(with_failing(SYS_openat, ENOSPC, use_create, like), ENOSPC);
+	ck_assert_int_eq(with_failing(SYS_openat, EOPNOTSUPP, use_create, like), EOPNOTSUPP);
+	ck_assert_int_eq(os->close(os, like), 0);
 }
 END_TEST
 
@@ -254,7 +303,8 @@ int main(void)
 		limit_on_file_size_is_an_error,
 		failures_of_the_system_are_handed_on,
 		grow_works_without_fallocate,
-		rename_works_without_the_flag,
+		publishing_works_without_the_flag,
+		a_new_file_has_a_name_where_it_must,
 		private_map_fails_whole,
 	};
 

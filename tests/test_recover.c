@@ -353,7 +353,7 @@ START_TEST(damaged_header_is_no_way_back)
 END_TEST
 
 /* A file that was cut is GRAVITY_CORRUPT, or, without the whole magic, GRAVITY_NOTASTORE; unless what was cut off was
- * free. */
+ * free. One of which nothing is left is any empty file: a new store. */
 START_TEST(cut_file_is_noticed)
 {
 	struct rng r = rng_make(9);
@@ -373,8 +373,12 @@ START_TEST(cut_file_is_noticed)
 		int code;
 		file_write(copy_path, data, left);
 		code = file_opens_as(copy_path, &m, &fits);
-		must(left < 8 ? code == GRAVITY_NOTASTORE
-			      : code == GRAVITY_CORRUPT || (code == 0 && fits && left > DISK_DATA));
+		if (left == 0)
+			must(code == 0 && !fits);
+		else if (left < 8)
+			must(code == GRAVITY_NOTASTORE);
+		else
+			must(code == GRAVITY_CORRUPT || (code == 0 && fits && left > DISK_DATA));
 	}
 	free(data);
 	file_must_hold(testing_path, &m);

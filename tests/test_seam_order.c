@@ -107,9 +107,7 @@ static const char *range_kind(uint64_t offset, uint64_t bytes)
 
 static const char *path_kind(const char *path)
 {
-	if (strcmp(path, testing_path) == 0)
-		return "the store";
-	return strstr(path, ".new-") != NULL ? "a file under construction" : "the copy";
+	return strcmp(path, testing_path) == 0 ? "the store" : "the copy";
 }
 
 static int trace_open(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out)
@@ -255,11 +253,26 @@ static int trace_write(const struct os *os, os_file file, uint64_t offset, const
 	return os_posix()->write(os_posix(), file, offset, buf, bytes);
 }
 
-static int trace_rename(const struct os *os, const char *from, const char *to)
+static int trace_touch(const struct os *os, os_file file)
 {
 	(void)os;
-	say("rename %s to %s", path_kind(from), path_kind(to));
-	return os_posix()->rename(os_posix(), from, to);
+	say("time of change");
+	return os_posix()->touch(os_posix(), file);
+}
+
+/* Whether the file has another name meanwhile is a matter of the file system: the order is the same. */
+static int trace_create(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out)
+{
+	(void)os;
+	say("create %s, without that name%s", path_kind(path), like.fd < 0 ? "" : ", no easier to read than the store");
+	return os_posix()->create(os_posix(), path, mode, like, beside, out);
+}
+
+static int trace_publish(const struct os *os, os_file file, const char *beside, const char *path)
+{
+	(void)os;
+	say("name %s", path_kind(path));
+	return os_posix()->publish(os_posix(), file, beside, path);
 }
 
 static int trace_unlink(const struct os *os, const char *path)
@@ -269,11 +282,11 @@ static int trace_unlink(const struct os *os, const char *path)
 	return os_posix()->unlink(os_posix(), path);
 }
 
-static int trace_sync_dir(const struct os *os, const char *path)
+static int trace_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	(void)os;
 	say("FLUSH the name of %s", path_kind(path));
-	return os_posix()->sync_dir(os_posix(), path);
+	return os_posix()->sync_dir(os_posix(), file, path);
 }
 
 /* The same numbers in each run. */
@@ -315,7 +328,9 @@ static void trace_begin(void)
 	trace.os.push = trace_push;
 	trace.os.read = trace_read;
 	trace.os.write = trace_write;
-	trace.os.rename = trace_rename;
+	trace.os.touch = trace_touch;
+	trace.os.create = trace_create;
+	trace.os.publish = trace_publish;
 	trace.os.unlink = trace_unlink;
 	trace.os.sync_dir = trace_sync_dir;
 	trace.os.random = trace_random;

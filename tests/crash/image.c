@@ -268,7 +268,7 @@ static uint32_t images_at(const struct life *l, enum sim_call call, uint64_t ran
 	case SIM_TRUNCATE:
 	case SIM_PUNCH:
 	case SIM_PUSH:
-	case SIM_RENAME:
+	case SIM_PUBLISH:
 	case SIM_UNLINK:
 	case SIM_SYNC_DIR:
 	case SIM_UNLOCK:

@@ -23,7 +23,8 @@
 const char *const sim_call_names[SIM_CALLS] = {
 	"step",   "open",   "close",    "size",     "lock",       "unlock", "map",   "unmap",
 	"advise", "grow",   "truncate", "punch",    "sync_range", "sync",   "push",  "read",
-	"write",  "rename", "unlink",   "sync_dir", "clock",      "random", "alloc", "free",
+	"write",  "touch",  "create",   "publish",  "unlink",     "sync_dir", "clock", "random",
+	"alloc",  "free",
 };
 
 struct sim_block {
@@ -66,6 +67,14 @@ static int call_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64
 	return s->fail_code;
 }
 
+static bool entry_held(const struct sim *s, unsigned entry)
+{
+	for (unsigned i = 0; i < SIM_FDS; i++)
+		if (s->fd[i].open && s->fd[i].entry == entry)
+			return true;
+	return false;
+}
+
 /* Files ---------------------------------------------------------------------------------------------------------- */
 
 struct sim_entry *sim_find(struct sim *s, const char *path)
@@ -86,17 +95,19 @@ static void entry_rename(struct sim_entry *e, const char *name)
 	(void)snprintf(e->name[e->names++], SIM_PATH, "%s", name);
 }
 
+/* path "": it has no name yet. */
 static struct sim_entry *entry_new(struct sim *s, const char *path)
 {
 	for (unsigned i = 0; i < SIM_FILES; i++) {
 		struct sim_entry *e = &s->entry[i];
-		/* One that has no name, neither flushed nor seen, is gone. */
-		if (e->names > 0 && (e->names > 1 || e->name[0][0] != '\0'))
+		/* One that has no name, neither flushed nor seen, and no descriptor, is gone. */
+		if (e->names > 0 && (e->names > 1 || e->name[0][0] != '\0' || entry_held(s, i)))
 			continue;
 		sim_file_clear(&e->file);
 		e->names = 1;
 		e->name[0][0] = '\0';
-		entry_rename(e, path);
+		if (path[0] != '\0')
+			entry_rename(e, path);
 		return e;
 	}
 	return NULL;
@@ -106,6 +117,20 @@ static struct sim_file *file_of(struct sim *s, os_file file)
 {
 	assert(file.fd >= 100 && file.fd < 100 + (int)SIM_FDS && s->fd[file.fd - 100].open);
 	return &s->entry[s->fd[file.fd - 100].entry].file;
+}
+
+static int fd_new(struct sim *s, const struct sim_entry *e, os_file *out)
+{
+	for (unsigned i = 0; i < SIM_FDS; i++) {
+		if (s->fd[i].open)
+			continue;
+		s->fd[i] = (struct sim_fd){.open = true,
+					   .entry = (uint32_t)(e - s->entry),
+					   .errors = e->file.errors - (e->file.errors > 0 && !e->file.error_told)};
+		out->fd = 100 + (int)i;
+		return 0;
+	}
+	return EMFILE;
 }
 
 static int sim_open(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out)
@@ -126,18 +151,7 @@ static int sim_open(const struct os *os, const char *path, unsigned flags, unsig
 		if (e == NULL)
 			return ENOSPC;
 	}
-	if (e == NULL)
-		return ENOENT;
-	for (unsigned i = 0; i < SIM_FDS; i++) {
-		if (s->fd[i].open)
-			continue;
-		s->fd[i] = (struct sim_fd){.open = true,
-					   .entry = (uint32_t)(e - s->entry),
-					   .errors = e->file.errors - (e->file.errors > 0 && !e->file.error_told)};
-		out->fd = 100 + (int)i;
-		return 0;
-	}
-	return EMFILE;
+	return e == NULL ? ENOENT : fd_new(s, e, out);
 }
 
 static int sim_close(const struct os *os, os_file file)
@@ -251,7 +265,7 @@ static uint64_t used_bytes(const struct sim *s)
 	uint64_t used = 0;
 
 	for (unsigned i = 0; i < SIM_FILES; i++)
-		if (sim_entry_name(&s->entry[i])[0] != '\0')
+		if (sim_entry_name(&s->entry[i])[0] != '\0' || entry_held(s, i))
 			used += sim_file_space(&s->entry[i].file);
 	return used;
 }
@@ -379,20 +393,54 @@ static int sim_write(const struct os *os, os_file file, uint64_t offset, const v
 	return 0;
 }
 
+/* Of the time of change nothing is kept. */
+static int sim_touch(const struct os *os, os_file file)
+{
+	(void)file;
+	return call_enter(sim_of(os), SIM_TOUCH, 0, 0);
+}
+
 /* Names ---------------------------------------------------------------------------------------------------------- */
 
-static int sim_rename(const struct os *os, const char *from, const char *to)
+static int sim_create(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_RENAME, 0, 0);
+	struct sim_entry *e;
+	int r = call_enter(s, SIM_CREATE, 0, 0);
+
+	(void)mode;
+	(void)like;
+	*out = OS_NOFILE;
+	*beside = NULL;
+	if (r != 0)
+		return r;
+	if (s->named) {
+		*beside = os->alloc(os, NULL, SIM_PATH);
+		if (*beside == NULL)
+			return ENOMEM;
+		(void)snprintf(*beside, SIM_PATH, "%s.new-%08x", path, (unsigned)sim_random(&s->random));
+	}
+	e = entry_new(s, s->named ? *beside : "");
+	r = e == NULL ? ENOSPC : fd_new(s, e, out);
+	if (r != 0) {
+		os->free(os, *beside);
+		*beside = NULL;
+	}
+	return r;
+}
+
+static int sim_publish(const struct os *os, os_file file, const char *beside, const char *path)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_PUBLISH, 0, 0);
+	struct sim_entry *e = &s->entry[s->fd[file.fd - 100].entry];
 
 	if (r != 0)
 		return r;
-	if (sim_find(s, to) != NULL)
+	if (sim_find(s, path) != NULL)
 		return EEXIST;
-	if (sim_find(s, from) == NULL)
-		return ENOENT;
-	entry_rename(sim_find(s, from), to);
+	assert(strcmp(sim_entry_name(e), beside != NULL ? beside : "") == 0);
+	entry_rename(e, path);
 	return 0;
 }
 
@@ -409,11 +457,12 @@ static int sim_unlink(const struct os *os, const char *path)
 	return 0;
 }
 
-static int sim_sync_dir(const struct os *os, const char *path)
+static int sim_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	struct sim *s = sim_of(os);
 	const int r = call_enter(s, SIM_SYNC_DIR, 0, 0);
 
+	(void)file;
 	(void)path;
 	if (r != 0)
 		return r;
@@ -516,7 +565,9 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 		.push = sim_push,
 		.read = sim_read,
 		.write = sim_write,
-		.rename = sim_rename,
+		.touch = sim_touch,
+		.create = sim_create,
+		.publish = sim_publish,
 		.unlink = sim_unlink,
 		.sync_dir = sim_sync_dir,
 		.clock = sim_clock,

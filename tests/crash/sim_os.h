@@ -39,7 +39,9 @@ enum sim_call {
 	SIM_PUSH,
 	SIM_READ,
 	SIM_WRITE,
-	SIM_RENAME,
+	SIM_TOUCH,
+	SIM_CREATE,
+	SIM_PUBLISH,
 	SIM_UNLINK,
 	SIM_SYNC_DIR,
 	SIM_CLOCK,
@@ -82,6 +84,7 @@ struct sim {
 	struct os os;
 	bool tracked;
 	struct sim_entry entry[SIM_FILES];
+	bool named;        /* it makes no file without a name: see create of the seam */
 	uint64_t capacity; /* bytes of all files together; more is ENOSPC */
 	uint32_t moment;
 	sim_hook *hook;

@@ -97,109 +97,6 @@ START_TEST(recovery_is_cut_again_and_again)
 }
 END_TEST
 
-/* --- creation ----------------------------------------------------------------------------------------------------- */
-
-static uint64_t absent, empty, leftovers, promised;
-
-static uint64_t leftovers_of(struct sim *sim)
-{
-	uint64_t count = 0;
-
-	for (unsigned i = 0; i < SIM_FILES; i++) {
-		const struct sim_entry *e = &sim->entry[i];
-		count += strstr(sim_entry_name(e), ".new-") != NULL;
-	}
-	return count;
-}
-
-/* There is a store without a record or none, whatever else lies there; and one can be made, and used, which leaves that
- * as it is. */
-static void image_of_creation(struct shop *s, bool killed)
-{
-	const struct arena_options o = shop_options(&s->leaf);
-	const uint64_t left = leftovers_of(&s->leaf);
-	struct state got;
-	arena *a;
-
-	(void)killed;
-	must(s->a == NULL || sim_find(&s->leaf, SHOP_PATH) != NULL);
-	promised += s->a != NULL;
-	leftovers += left;
-	if (sim_find(&s->leaf, SHOP_PATH) != NULL) {
-		empty++;
-		(void)shop_holds(s, &s->leaf, 0);
-	} else {
-		absent++;
-	}
-	s->leaf.random = sim_random(&s->random);
-	must_give(arena_open(SHOP_PATH, &o, &a), 0);
-	shop_read(s, a, &got);
-	must(shop_match(s, &got, 0) == 0);
-	must_give(arena_close(a), 0);
-	must(leftovers_of(&s->leaf) == left);
-}
-
-/* A store that is being made is there whole and empty or not at all, whenever the power fails or its maker is killed; what
- * a maker leaves behind has another name and is in nobody's way. From the first open that returned on it is there. */
-START_TEST(creation_gives_a_whole_store_or_none)
-{
-	static struct shop s;
-
-	absent = empty = leftovers = promised = 0;
-	for (unsigned i = 0; i < 20; i++) {
-		shop_init(&s, 10, 100);
-		s.random += i;
-		s.cuts_at_call = 6;
-		shop_watch(&s, image_of_creation);
-		shop_open(&s);
-		sim_step(&s.sim);
-		shop_watch(&s, NULL);
-		shop_close(&s);
-		must(leftovers_of(&s.sim) == 0);
-		shop_release(&s);
-	}
-	printf("creation: %llu images without a store (%llu files left), %llu with one, %llu of them promised\n",
-	       (unsigned long long)absent, (unsigned long long)leftovers, (unsigned long long)empty,
-	       (unsigned long long)promised);
-	must(absent > 0 && empty > 0 && leftovers > 0 && promised > 0);
-}
-END_TEST
-
-/* Another maker is done between the building and the naming of this one's store. */
-static void race_call(void *arg, enum sim_call call, uint64_t offset, uint64_t bytes)
-{
-	struct shop *s = arg;
-	const struct arena_options o = shop_options(&s->sim);
-	arena *a;
-
-	(void)offset;
-	(void)bytes;
-	if (call != SIM_RENAME || s->calls++ != 0)
-		return;
-	must_give(arena_open(SHOP_PATH, &o, &a), 0);
-	shop_write(s, a, 0, 1, true, true);
-	must_give(arena_close(a), 0);
-}
-
-/* Of two that make one store at the same time, the one that is late opens the other's, and leaves nothing behind. */
-START_TEST(a_late_maker_opens_the_other_ones_store)
-{
-	static struct shop s;
-	struct state got;
-
-	shop_init(&s, 10, 100);
-	s.sim.hook = race_call;
-	s.sim.hook_arg = &s;
-	shop_open(&s);
-	s.sim.hook = NULL;
-	shop_read(&s, s.a, &got);
-	must(shop_match(&s, &got, 1) == 1);
-	must(leftovers_of(&s.sim) == 0);
-	shop_close(&s);
-	shop_release(&s);
-}
-END_TEST
-
 /* --- a full disk -------------------------------------------------------------------------------------------------- */
 
 static uint64_t space_of(struct sim *sim)
@@ -522,8 +419,6 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		recovery_is_cut_again_and_again,
-		creation_gives_a_whole_store_or_none,
-		a_late_maker_opens_the_other_ones_store,
 		a_full_disk_is_an_error_where_holes_are,
 		a_window_that_was_given_back_is_allocated_again,
 		a_window_may_be_cut_off_with_the_end_of_the_file,

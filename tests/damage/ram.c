@@ -172,12 +172,26 @@ static int ram_write(const struct os *os, os_file file, uint64_t offset, const v
 	return code;
 }
 
-static int ram_rename(const struct os *os, const char *from, const char *to)
+static int ram_touch(const struct os *os, os_file file)
+{
+	(void)os;
+	(void)file;
+	return 0;
+}
+
+static int ram_create(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out)
+{
+	(void)like;
+	*beside = NULL;
+	return ram_open(os, path, OS_CREATE, mode, out);
+}
+
+static int ram_publish(const struct os *os, os_file file, const char *beside, const char *path)
 {
 	struct ram *r = ram_of(os);
 
-	(void)from;
-	(void)to;
+	(void)path;
+	must(file.fd == RAM_FD && beside == NULL);
 	must(r->there && !r->named);
 	r->named = true;
 	return 0;
@@ -320,9 +334,10 @@ static int ram_push(const struct os *os, os_file file, uint64_t offset, uint64_t
 	return 0;
 }
 
-static int ram_sync_dir(const struct os *os, const char *path)
+static int ram_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	(void)os;
+	(void)file;
 	(void)path;
 	return 0;
 }
@@ -392,7 +407,7 @@ void ram_init(struct ram *r, uint64_t seed)
 		       .unlock = ram_unlock, .map = ram_map, .unmap = ram_unmap, .advise = ram_advise,
 		       .grow = ram_grow, .truncate = ram_truncate, .punch = ram_punch,
 		       .sync_range = ram_sync_range, .sync = ram_sync, .push = ram_push, .read = ram_read,
-		       .write = ram_write, .rename = ram_rename, .unlink = ram_unlink, .sync_dir = ram_sync_dir,
+		       .write = ram_write, .touch = ram_touch, .create = ram_create, .publish = ram_publish, .unlink = ram_unlink, .sync_dir = ram_sync_dir,
 		       .clock = ram_clock, .random = ram_random, .alloc = ram_alloc, .free = ram_free},
 		.random = seed,
 	};
