@@ -18,7 +18,8 @@ enum status {
 	STATUS_ABSENT = 1,  /* a key was not found */
 	STATUS_USAGE = 2,   /* the command line is wrong */
 	STATUS_DAMAGED = 3, /* the store does not verify */
-	STATUS_FAILED = 4   /* everything else */
+	STATUS_FAILED = 4,  /* everything else */
+	STATUS_UNREAD = 141 /* nobody reads the output any more: what a shell shows of a program that SIGPIPE ended */
 };
 
 struct verb {

@@ -9,6 +9,7 @@
 
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/store.h"
 
@@ -30,7 +31,7 @@ static enum status store_backup(gkv *db, const char *path, const char *dest, boo
 		return STATUS_FAILED;
 	}
 	/* Damage is in the store; what the system refuses is most often about the new file. */
-	return say_code(code < 0 ? path : dest, code);
+	return code < 0 ? say_code(path, code) : say_path(dest, PATH_OUTPUT, code);
 }
 
 static enum status backup_run(const struct verb *verb, int argc, char **argv)

@@ -23,6 +23,7 @@ struct batch {
 	const char *path;
 	gkv *db;
 	gkv_txn *txn; /* of --atomic, else NULL */
+	bool atomic;
 	struct lines lines;
 	struct sink out;
 	bool absent; /* a key was not found */
@@ -68,8 +69,22 @@ static int batch_get(struct batch *batch, const struct batch_line *line)
 
 static enum status line_refuse(struct batch *batch, const char *why, enum status status)
 {
-	say(batch->path, "line %" PRIu64 ": %s", batch->lines.number, why);
+	say(batch->lines.name, "line %" PRIu64 ": %s", batch->lines.number, why);
 	return status;
+}
+
+/* What a batch that ended early has done and has not. */
+static void stop_say(const struct batch *batch, enum status status)
+{
+	if (status <= STATUS_ABSENT || batch->lines.number == 0)
+		return;
+	if (batch->atomic)
+		say(batch->path, "stopped; nothing was changed");
+	else if (status == STATUS_UNREAD)
+		say(batch->path, "stopped after line %" PRIu64 ": nobody reads the output any more",
+		    batch->lines.number);
+	else
+		say(batch->path, "stopped; the operations before that were done");
 }
 
 static enum status line_run(struct batch *batch, char *text, size_t size)
@@ -98,7 +113,7 @@ static enum status line_run(struct batch *batch, char *text, size_t size)
 		batch->absent = true;
 		return STATUS_DONE;
 	}
-	return code == GKV_OK ? STATUS_DONE : line_refuse(batch, gkv_strerror(code), status_of(code));
+	return code == GKV_OK ? STATUS_DONE : line_refuse(batch, code_text(code), status_of(code));
 }
 
 /* Runs every line. An output that cannot be written stops it: sink_close says why. */
@@ -125,12 +140,12 @@ static enum status lines_run(struct batch *batch)
 	}
 }
 
-static enum status store_batch(struct batch *batch, bool atomic)
+static enum status store_batch(struct batch *batch)
 {
 	enum status status;
 	int code = GKV_OK;
 
-	if (atomic)
+	if (batch->atomic)
 		code = gkv_begin(batch->db, GKV_WRITE, &batch->txn);
 	if (code != GKV_OK)
 		return say_code(batch->path, code);
@@ -148,9 +163,9 @@ static enum status store_batch(struct batch *batch, bool atomic)
 
 static enum status batch_run(const struct verb *verb, int argc, char **argv)
 {
-	bool atomic = false, lazy = false;
-	const struct option_spec specs[] = {{"atomic", &atomic, NULL}, {"lazy", &lazy, NULL}, {NULL, NULL, NULL}};
 	struct batch batch = {0};
+	bool lazy = false;
+	const struct option_spec specs[] = {{"atomic", &batch.atomic, NULL}, {"lazy", &lazy, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	enum status status;
 
@@ -158,12 +173,14 @@ static enum status batch_run(const struct verb *verb, int argc, char **argv)
 		return status;
 	batch.path = operands.items[0];
 	lines_open(&batch.lines, NULL);
+	batch.lines.crlf = true;
 	status = store_open(batch.path, STORE_CREATE, lazy ? GKV_LAZY : GKV_DURABLE, &batch.db);
 	if (status != STATUS_DONE)
 		return status;
 	sink_stdout(&batch.out);
-	status = store_batch(&batch, atomic);
+	status = store_batch(&batch);
 	status = sink_close(&batch.out, status);
+	stop_say(&batch, status);
 	lines_close(&batch.lines);
 	return store_close(batch.db, batch.path, status);
 }
@@ -176,7 +193,8 @@ const struct verb verb_batch = {
 		"missing FILE is created. Spaces part the fields, and the value is the rest of the line;\n"
 		"in a line that holds a TAB, single TABs do, and fields may be empty and hold spaces.\n"
 		"Known escapes: \\t \\n \\r \\0 \\\\ \\s (a space) \\xHH. Empty lines and lines\n"
-		"that begin with # are skipped. get writes the value, escaped, and a newline.\n"
+		"that begin with # are skipped; a line may end with CR LF. get writes the value, escaped,\n"
+		"and a newline.\n"
 		"Exit status 1: a get or del did not find its key; everything else was done. A line that\n"
 		"is malformed or fails stops the work; the operations before it stay.\n"
 		"\n"

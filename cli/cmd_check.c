@@ -11,6 +11,7 @@
 
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/wait.h"
 #include "gkv.h"
@@ -72,7 +73,9 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 			say(findings.path, "sound%s", counts);
 		return STATUS_DONE;
 	}
-	status = code == GKV_BUSY ? wait_give_up(findings.path) : say_code(findings.path, code);
+	status = code == GKV_CORRUPT ? STATUS_DAMAGED : say_path(findings.path, PATH_STORE, code);
+	if (status == STATUS_DAMAGED)
+		say(findings.path, "the store is damaged (gkv salvage saves what is whole)");
 	if (findings.count > 0 && !quiet)
 		say(findings.path, "%" PRIu64 " findings%s", findings.count, counts);
 	return status;

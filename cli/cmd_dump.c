@@ -28,6 +28,7 @@ struct dump {
 	uint64_t records;
 	uint64_t bytes;
 	bool interrupted;
+	bool force;
 };
 
 static bool dump_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val)
@@ -50,7 +51,7 @@ static enum status records_dump(gkv *db, struct dump *dump)
 	code = gkv_stat(db, &dump->stats);
 	if (code != GKV_OK)
 		return say_code(dump->path, code);
-	status = sink_open(&dump->out, dump->output, dump->path);
+	status = sink_open(&dump->out, dump->output, dump->path, dump->force);
 	if (status != STATUS_DONE)
 		return status;
 	/* What has no name yet is taken away again. */
@@ -92,10 +93,12 @@ static enum status store_dump(struct dump *dump, bool quiet)
 static enum status dump_run(const struct verb *verb, int argc, char **argv)
 {
 	bool tsv = false, json = false, quiet = false;
-	const struct option_spec specs[] = {
-		{"tsv", &tsv, NULL}, {"jsonl", &json, NULL}, {"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
-	struct operands operands;
 	struct dump dump = {0};
+	const struct option_spec specs[] = {
+		{"tsv", &tsv, NULL},     {"jsonl", &json, NULL}, {"force", &dump.force, NULL},
+		{"quiet", &quiet, NULL}, {NULL, NULL, NULL},
+	};
+	struct operands operands;
 	enum status status;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
@@ -110,7 +113,7 @@ static enum status dump_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_dump = {
 	.name = "dump",
-	.synopsis = "FILE [OUTPUT] [--tsv | --jsonl] [--quiet]",
+	.synopsis = "FILE [OUTPUT] [--tsv | --jsonl] [--force] [--quiet]",
 	.summary = "write all records as text that load and mdb_load read",
 	.help = "Writes every record of one snapshot to OUTPUT, or to standard output when OUTPUT is\n"
 		"absent or -. A file OUTPUT appears only when it is complete; the interrupt key stops it.\n"
@@ -119,6 +122,7 @@ const struct verb verb_dump = {
 		"Options:\n"
 		"  --tsv           key, TAB, value, with escapes\n"
 		"  --jsonl         a JSON object per line\n"
+		"  --force         replace OUTPUT even if it is a store\n"
 		"  --quiet         no progress bar\n",
 	.min_operands = 1,
 	.max_operands = 2,

@@ -6,17 +6,25 @@
  * The store is opened when the first record has been read, so input that is malformed from its first line on neither
  * makes a store nor keeps anybody out of one.
  *
+ * A load that stores nothing leaves no new store: one that it made, and that no transaction went into, is taken away
+ * again while it is still locked. The text of db_dump is more than its records: where it ends with DATA=END it says that
+ * there are no others, so a whole dump without a record makes an empty store.
+ *
  * 1. Records go in by batches; each batch is one transaction, and what fails leaves whole batches only.
  * 2. A batch ends early after BATCH_BYTES, so that its size does not follow the size of the values. --atomic has one
  *    batch, whatever its size. */
 
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/format.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/store.h"
 
@@ -31,10 +39,12 @@ struct load {
 	uint64_t batch_records;
 	bool atomic;
 	bool keep; /* --no-replace */
+	bool quiet;
 
 	struct reader reader;
 	struct progress progress;
 	gkv *db;
+	bool made; /* the store was not there before */
 	gkv_txn *txn;
 	uint64_t pending_records, pending_bytes; /* in the open transaction */
 	uint64_t stored, kept, committed;        /* committed: stored by whole transactions */
@@ -56,13 +66,31 @@ static enum status batch_commit(struct load *load)
 	return STATUS_DONE;
 }
 
+static enum status load_open(struct load *load)
+{
+	struct stat info;
+
+	load->made = lstat(load->path, &info) != 0 && errno == ENOENT;
+	return store_open(load->path, STORE_CREATE, load->durability, &load->db);
+}
+
+/* Takes a new store away again if nothing went into it. Another process may have made it just before, and filled it. */
+static void load_undo(struct load *load)
+{
+	gkv_stats stats;
+
+	if (load->db && load->made && load->committed == 0 && gkv_stat(load->db, &stats) == GKV_OK &&
+	    stats.records == 0)
+		(void)unlink(load->path);
+}
+
 static enum status batch_begin(struct load *load)
 {
 	enum status status = STATUS_DONE;
 	int code;
 
 	if (!load->db)
-		status = store_open(load->path, STORE_CREATE, load->durability, &load->db);
+		status = load_open(load);
 	if (status != STATUS_DONE || load->txn)
 		return status;
 	code = gkv_begin(load->db, GKV_WRITE, &load->txn);
@@ -75,7 +103,7 @@ static enum status record_refuse(struct load *load, int code)
 
 	if (code != GKV_TOOBIG)
 		return say_code(load->path, code);
-	say(lines->name, "line %" PRIu64 ": %s", lines->number, gkv_strerror(code));
+	say(lines->name, "line %" PRIu64 ": %s", lines->number, code_text(code));
 	return STATUS_FAILED;
 }
 
@@ -100,6 +128,18 @@ static enum status record_load(struct load *load, gkv_bytes key, gkv_bytes val)
 	return batch_commit(load);
 }
 
+/* The input is over, and there was no record in it. */
+static enum status nothing_load(struct load *load)
+{
+	struct stat info;
+
+	if (load->reader.ended || lstat(load->path, &info) == 0)
+		return load_open(load);
+	if (!load->quiet)
+		say(load->reader.lines.name, "holds no record; %s was not made", load->path);
+	return STATUS_DONE;
+}
+
 static enum status records_load(struct load *load)
 {
 	struct lines *lines = &load->reader.lines;
@@ -114,26 +154,25 @@ static enum status records_load(struct load *load)
 		progress_update(&load->progress, lines->bytes_read, lines->bytes_total);
 	}
 	if (result == READ_FAILED)
-		return say_code(lines->name, lines->error);
+		return say_path(lines->name, PATH_INPUT, lines->error);
 	if (result == READ_BAD) {
 		say(lines->name, "line %" PRIu64 ": %s", lines->number, load->reader.why);
 		return STATUS_FAILED;
 	}
-	/* Input without a record still makes a store. */
-	if (!load->db)
-		status = store_open(load->path, STORE_CREATE, load->durability, &load->db);
-	return status == STATUS_DONE ? batch_commit(load) : status;
+	return load->db ? batch_commit(load) : nothing_load(load);
 }
 
-static enum status input_load(struct load *load, bool quiet)
+static enum status input_load(struct load *load)
 {
 	enum status status;
 	bool opened;
 
-	progress_start(&load->progress, "load", quiet);
+	progress_start(&load->progress, "load", load->quiet);
 	status = records_load(load);
 	opened = load->db != NULL;
 	gkv_abort(load->txn);
+	if (status != STATUS_DONE)
+		load_undo(load);
 	status = store_close(load->db, load->path, status);
 	if (status == STATUS_DONE) {
 		progress_finish(&load->progress, "gkv: %s: %" PRIu64 " records loaded, %" PRIu64 " were there already",
@@ -146,14 +185,14 @@ static enum status input_load(struct load *load, bool quiet)
 	return status;
 }
 
-static enum status input_run(struct load *load, const char *input, bool quiet)
+static enum status input_run(struct load *load, const char *input)
 {
 	enum status status;
 	int error = lines_open(&load->reader.lines, input);
 
 	if (error)
-		return say_code(input, error);
-	status = input_load(load, quiet);
+		return say_path(input, PATH_INPUT, error);
+	status = input_load(load);
 	lines_close(&load->reader.lines);
 	buffer_release(&load->reader.key);
 	return status;
@@ -162,13 +201,13 @@ static enum status input_run(struct load *load, const char *input, bool quiet)
 static enum status load_run(const struct verb *verb, int argc, char **argv)
 {
 	struct load load = {.batch_records = BATCH_RECORDS};
-	bool tsv = false, json = false, quiet = false, lazy = false;
+	bool tsv = false, json = false, lazy = false;
 	const char *batch = NULL;
 	const struct option_spec specs[] = {
-		{"tsv", &tsv, NULL},     {"jsonl", &json, NULL},
-		{"batch", NULL, &batch}, {"atomic", &load.atomic, NULL},
-		{"lazy", &lazy, NULL},   {"no-replace", &load.keep, NULL},
-		{"quiet", &quiet, NULL}, {NULL, NULL, NULL},
+		{"tsv", &tsv, NULL},          {"jsonl", &json, NULL},
+		{"batch", NULL, &batch},      {"atomic", &load.atomic, NULL},
+		{"lazy", &lazy, NULL},        {"no-replace", &load.keep, NULL},
+		{"quiet", &load.quiet, NULL}, {NULL, NULL, NULL},
 	};
 	struct operands operands;
 	enum status status;
@@ -184,7 +223,7 @@ static enum status load_run(const struct verb *verb, int argc, char **argv)
 		return options_wrong(verb, "--batch needs a number of at least 1, not '%s'", batch);
 	load.path = operands.items[0];
 	load.durability = lazy ? GKV_LAZY : GKV_DURABLE;
-	return input_run(&load, operands.count > 1 ? operands.items[1] : NULL, quiet);
+	return input_run(&load, operands.count > 1 ? operands.items[1] : NULL);
 }
 
 const struct verb verb_load = {
@@ -192,9 +231,9 @@ const struct verb verb_load = {
 	.synopsis = "FILE [INPUT] [--tsv | --jsonl] [--batch N | --atomic] [--lazy] [--no-replace] [--quiet]",
 	.summary = "store records from text: db_dump, mdb_dump, TSV, JSON lines",
 	.help = "Stores the records of INPUT, or of standard input when INPUT is absent or -. A missing\n"
-		"FILE is created. The text is that of db_dump and mdb_dump (bytevalue or print), unless\n"
-		"another is said. A malformed line stops the load: of its batch nothing is stored,\n"
-		"the batches before it stay.\n"
+		"FILE is created with the first record. The text is that of db_dump and mdb_dump\n"
+		"(bytevalue or print), unless another is said. A malformed line stops the load: of its\n"
+		"batch nothing is stored, the batches before it stay.\n"
 		"\n"
 		"Options:\n"
 		"  --tsv           key, TAB, value, with escapes\n"

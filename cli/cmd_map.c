@@ -58,14 +58,14 @@ static enum status text_show(gkv *db, const char *path)
 	return status;
 }
 
-static enum status svg_write(gkv *db, const char *path, const char *svg)
+static enum status svg_write(gkv *db, const char *path, const char *svg, bool force)
 {
 	struct map map;
 	enum status status = map_read(&map, db, path, MAP_SVG_COLUMNS, MAP_SVG_ROWS);
 	struct sink out;
 
 	if (status == STATUS_DONE)
-		status = sink_open(&out, svg, path);
+		status = sink_open(&out, svg, path, force);
 	if (status == STATUS_DONE) {
 		map_svg_write(&map, &out);
 		status = sink_close(&out, status);
@@ -77,7 +77,8 @@ static enum status svg_write(gkv *db, const char *path, const char *svg)
 static enum status map_run(const struct verb *verb, int argc, char **argv)
 {
 	const char *svg = NULL;
-	const struct option_spec specs[] = {{"svg", NULL, &svg}, {NULL, NULL, NULL}};
+	bool force = false;
+	const struct option_spec specs[] = {{"svg", NULL, &svg}, {"force", &force, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	enum status status;
 	gkv *db;
@@ -87,13 +88,13 @@ static enum status map_run(const struct verb *verb, int argc, char **argv)
 	status = store_open(operands.items[0], STORE_READ, GKV_DURABLE, &db);
 	if (status != STATUS_DONE)
 		return status;
-	status = svg ? svg_write(db, operands.items[0], svg) : text_show(db, operands.items[0]);
+	status = svg ? svg_write(db, operands.items[0], svg, force) : text_show(db, operands.items[0]);
 	return store_close(db, operands.items[0], status);
 }
 
 const struct verb verb_map = {
 	.name = "map",
-	.synopsis = "FILE [--svg OUT]",
+	.synopsis = "FILE [--svg OUT [--force]]",
 	.summary = "show what stands where in the file",
 	.help = "Draws the file from its first byte to its last: headers, table, live records,\n"
 		"what is freed and still held, free slots, and the window that is written next.\n"
@@ -101,7 +102,8 @@ const struct verb verb_map = {
 		"each other most. In colour where standard output is a terminal.\n"
 		"\n"
 		"Options:\n"
-		"  --svg OUT       write the picture as SVG to OUT (-: standard output) instead\n",
+		"  --svg OUT       write the picture as SVG to OUT (-: standard output) instead\n"
+		"  --force         replace OUT even if it is a store\n",
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = map_run,

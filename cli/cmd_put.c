@@ -4,7 +4,8 @@
 /* gkv put: stores one record.
  *
  * A value from standard input is read whole before the store is opened, so a slow producer keeps nobody out, and one
- * that fails leaves the store as it was. */
+ * that fails leaves the store as it was. A terminal is told that it is being read, and a value of no bytes from there is
+ * taken for a slip: whoever means one gives '' as VALUE. */
 
 #include "cli/cli.h"
 
@@ -43,6 +44,26 @@ static int value_read(struct buffer *value)
 	}
 }
 
+/* Reads the value, with a word to who sits at the terminal and may not know that it is waited for. */
+static enum status input_read(struct buffer *value)
+{
+	const bool terminal = isatty(STDIN_FILENO);
+	int code;
+
+	if (terminal)
+		say("standard input", "the value is read from the terminal, up to Ctrl-D at the beginning of a line");
+	code = value_read(value);
+	if (code == GKV_OK && (!terminal || value->size > 0))
+		return STATUS_DONE;
+	if (code == GKV_OK)
+		say("standard input", "no value came from the terminal; nothing was stored ('' is an empty VALUE)");
+	else if (code == EBADF)
+		say("standard input", "is closed; give VALUE as an operand, or a file or a pipe as standard input");
+	else
+		return say_code("standard input", code);
+	return STATUS_FAILED;
+}
+
 static enum status record_put(const char *path, bool add, gkv_bytes key, gkv_bytes val)
 {
 	enum status status;
@@ -53,8 +74,12 @@ static enum status record_put(const char *path, bool add, gkv_bytes key, gkv_byt
 	if (status != STATUS_DONE)
 		return status;
 	code = (add ? gkv_add : gkv_put)(db, key.data, key.size, val.data, val.size);
-	if (code != GKV_OK)
+	if (code == GKV_EXISTS) {
+		say_key(path, "the key is there already, and keeps its value", key);
+		status = STATUS_FAILED;
+	} else if (code != GKV_OK) {
 		status = say_code(path, code);
+	}
 	return store_close(db, path, status);
 }
 
@@ -66,19 +91,16 @@ static enum status put_run(const struct verb *verb, int argc, char **argv)
 	struct buffer value = {0};
 	gkv_bytes key, val;
 	enum status status;
-	int code;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
 		return status;
 	key = (gkv_bytes){operands.items[1], strlen(operands.items[1])};
-	if (operands.count == 3 && strcmp(operands.items[2], "-") != 0) {
+	if (operands.count == 3 && (operands.plain < 3 || strcmp(operands.items[2], "-") != 0)) {
 		val = (gkv_bytes){operands.items[2], strlen(operands.items[2])};
 		return record_put(operands.items[0], add, key, val);
 	}
-	code = value_read(&value);
-	if (code != GKV_OK) {
-		status = say_code("standard input", code);
-	} else {
+	status = input_read(&value);
+	if (status == STATUS_DONE) {
 		val = (gkv_bytes){value.data, value.size};
 		status = record_put(operands.items[0], add, key, val);
 	}
@@ -92,7 +114,7 @@ const struct verb verb_put = {
 	.summary = "store a value, from standard input when VALUE is absent or -",
 	.help = "Stores VALUE under KEY, in place of the value that KEY had. Where VALUE is absent or\n"
 		"-, it is standard input, to its end, any bytes. A missing FILE is created. A KEY or\n"
-		"VALUE that begins with - must follow a --.\n"
+		"VALUE that begins with - must follow a --, as in: gkv put FILE KEY -- -5\n"
 		"\n"
 		"Options:\n"
 		"  --add           store only where KEY is absent, otherwise fail (exit status 4)\n",

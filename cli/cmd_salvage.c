@@ -12,6 +12,7 @@
 
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/wait.h"
 #include "gkv.h"
@@ -47,7 +48,7 @@ static enum status salvage_run(const struct verb *verb, int argc, char **argv)
 	struct operands operands;
 	struct progress progress;
 	enum status status;
-	const char *dest;
+	const char *dest, *about;
 	int code;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
@@ -59,10 +60,14 @@ static enum status salvage_run(const struct verb *verb, int argc, char **argv)
 		code = gkv_salvage(findings.path, dest, finding_say, &findings);
 	while (wait_again(code));
 	progress_stop(&progress);
-	if (code == GKV_BUSY)
-		return wait_give_up(findings.path);
-	if (code != GKV_OK)
-		return say_code(failure_about(code, findings.path, dest), code);
+	if (code == GKV_CORRUPT) {
+		say(findings.path, "the store is damaged, and nothing in it can be verified; there is no %s", dest);
+		return STATUS_DAMAGED;
+	}
+	if (code != GKV_OK) {
+		about = failure_about(code, findings.path, dest);
+		return say_path(about, about == dest ? PATH_OUTPUT : PATH_STORE, code);
+	}
 	if (findings.count == 0) {
 		if (!quiet)
 			say(findings.path, "sound; every record is in %s", dest);

@@ -8,6 +8,8 @@
  * characters as they are, others as \HH), btree and hash. A dump of several databases, or of one with several values
  * for a key, is refused: what it means cannot be kept in one gkv store.
  *
+ * A line may end with a carriage return and a newline: neither form of data holds a carriage return of its own.
+ *
  * 1. Without DATA=END a dump was cut short, and is refused.
  * 2. Header lines are ignored only where ignoring them changes no record. */
 
@@ -122,11 +124,12 @@ static enum read_result header_read(struct reader *reader)
 	char *text;
 	size_t size;
 
+	reader->lines.crlf = true;
 	result = line_take(reader, &text, &size, "the input is empty, VERSION=3 expected");
 	if (result != READ_RECORD)
 		return result;
 	if (!text_is(text, size, "VERSION=3"))
-		return reader_refuse(reader, "not a dump: VERSION=3 expected");
+		return reader_refuse(reader, "not a dump, which begins with VERSION=3 (other text: --tsv or --jsonl)");
 	for (;;) {
 		result = line_take(reader, &text, &size, "the dump ends before HEADER=END");
 		if (result != READ_RECORD)

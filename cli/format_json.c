@@ -174,7 +174,7 @@ static bool string_take(struct cursor *cursor, char **text, size_t *size)
 	char *out;
 
 	if (!token_take(cursor, '"'))
-		return cursor_refuse(cursor, "a string expected");
+		return cursor_refuse(cursor, "a string in double quotes expected");
 	*text = out = cursor->at;
 	for (;;) {
 		char *run = cursor->at;
@@ -187,7 +187,7 @@ static bool string_take(struct cursor *cursor, char **text, size_t *size)
 		}
 		length = (size_t)(cursor->at - run);
 		if (!utf8_valid(run, length))
-			return cursor_refuse(cursor, "not UTF-8");
+			return cursor_refuse(cursor, "not UTF-8 (other bytes go into key64 or value64, in base64)");
 		memmove(out, run, length);
 		out += length;
 		if (cursor->at == cursor->end)

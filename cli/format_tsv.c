@@ -3,6 +3,9 @@
 
 /* Tab-separated values: key, TAB, value, newline, with the escapes of escape.h. Any bytes survive.
  *
+ * A reader takes a byte order mark at the beginning of the text for no part of it, so a key that begins with those bytes
+ * is written with an escape.
+ *
  * 1. A written line holds exactly one TAB; a line that is read must, too. */
 
 #include "cli/cli.h"
@@ -12,9 +15,18 @@
 #include "cli/escape.h"
 #include "cli/format.h"
 
+static bool key_write(struct sink *sink, gkv_bytes key)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (key.size < sizeof(mark) - 1 || memcmp(key.data, mark, sizeof(mark) - 1) != 0)
+		return escape_write(sink, key);
+	return sink_text(sink, "\\xef") && escape_write(sink, (gkv_bytes){(const char *)key.data + 1, key.size - 1});
+}
+
 static bool tsv_write(struct sink *sink, const gkv_bytes *key, const gkv_bytes *val)
 {
-	if (!escape_write(sink, *key))
+	if (!key_write(sink, *key))
 		return false;
 	if (val && !(sink_byte(sink, '\t') && escape_write(sink, *val)))
 		return false;

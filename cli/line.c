@@ -5,6 +5,9 @@
  *
  * Owns the descriptor and one buffer, as large as the longest line. It knows nothing of what a line means.
  *
+ * A file from another system may begin with a byte order mark, and end its lines with a carriage return, too. The mark is
+ * never text, since no format writes one there; whether the carriage return is, depends on the format.
+ *
  * 1. start + searched <= buffer.size, and no newline stands in the searched bytes.
  * 2. Every byte is searched once, every byte of a line is moved at most once per refill: O(n) in all, because a refill
  *    follows only when less than half of the buffer is in use or the buffer doubles. */
@@ -21,6 +24,8 @@
 #include "cli/line.h"
 
 enum { READ_BYTES = 256 * 1024 };
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 int lines_open(struct lines *lines, const char *path)
 {
@@ -94,6 +99,16 @@ bool lines_ready(struct lines *lines)
 	return lines_search(lines) != NULL || lines->ended;
 }
 
+static void mark_skip(char **text, size_t *size)
+{
+	const size_t mark = sizeof(BYTE_ORDER_MARK) - 1;
+
+	if (*size >= mark && memcmp(*text, BYTE_ORDER_MARK, mark) == 0) {
+		*text += mark;
+		*size -= mark;
+	}
+}
+
 enum line_result lines_next(struct lines *lines, char **text, size_t *size)
 {
 	char *newline;
@@ -108,5 +123,9 @@ enum line_result lines_next(struct lines *lines, char **text, size_t *size)
 	lines->start += *size + (newline ? 1 : 0);
 	lines->searched = 0;
 	lines->number++;
+	if (lines->number == 1)
+		mark_skip(text, size);
+	if (lines->crlf && *size > 0 && (*text)[*size - 1] == '\r')
+		(*size)--;
 	return LINE_ONE;
 }

@@ -19,6 +19,7 @@ struct lines {
 	uint64_t bytes_read;
 	uint64_t bytes_total; /* of a regular file, else 0 */
 	bool ended;
+	bool crlf; /* a carriage return at the end of a line is not part of it */
 	int error; /* errno after LINE_FAILED */
 };
 
@@ -26,7 +27,8 @@ struct lines {
 int lines_open(struct lines *lines, const char *path);
 void lines_close(struct lines *lines);
 
-/* The next line without its newline; the last one may lack it. The text may be changed in place, holds any bytes, and
+/* The next line without its newline; the last one may lack it. A byte order mark (of UTF-8) before the first one is
+ * skipped. The text may be changed in place, holds any bytes, and
  * lasts until the next call. */
 enum line_result lines_next(struct lines *lines, char **text, size_t *size);
 

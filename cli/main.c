@@ -6,8 +6,8 @@
  * Owns the table of verbs and the state of the process (standard descriptors, signals). It opens no store itself.
  *
  * 1. Descriptors 0, 1 and 2 are taken before any file is opened, so output never lands in a store.
- * 2. A reader that goes away, and a file that reaches the size limit of the process, are failed writes (EPIPE, EFBIG;
- *    status 4) and not signals. */
+ * 2. A reader that goes away, and a file that reaches the size limit of the process, are failed writes (EPIPE, EFBIG)
+ *    and not signals, so that the store is closed in order whatever happens to the output. */
 
 #include "cli/cli.h"
 
@@ -58,7 +58,8 @@ static void usage_write(struct sink *out)
 		       "With --wait[=SECONDS] every verb waits for a FILE that another process has open.\n"
 		       "\n"
 		       "Exit status: 0 done; 1 a key was not found; 2 wrong usage; 3 a damaged store;\n"
-		       "4 any other failure. Values go to standard output, messages to standard error.\n");
+		       "4 any other failure; 141 nobody reads the output any more.\n"
+		       "Values go to standard output, messages to standard error.\n");
 }
 
 static enum status usage_show(void)
@@ -96,7 +97,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {
-		say("usage", "a verb is missing (see gkv --help)");
+		say("usage", "gkv put FILE KEY VALUE    stores a value, and makes FILE where there is none\n"
+			     "            gkv get FILE KEY          writes it to standard output\n"
+			     "            gkv --help                names everything else");
 		return STATUS_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
@@ -105,7 +108,10 @@ int main(int argc, char **argv)
 		return (int)version_show();
 	verb = verb_find(argv[1]);
 	if (!verb) {
-		say(argv[1], "no such verb (see gkv --help)");
+		if (argc > 2 && verb_find(argv[2]))
+			say(argv[1], "no such verb (the verb goes first: gkv %s %s)", argv[2], argv[1]);
+		else
+			say(argv[1], "no such verb (gkv --help names them)");
 		return STATUS_USAGE;
 	}
 	return (int)verb->run(verb, argc - 1, argv + 1);

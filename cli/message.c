@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -45,13 +46,34 @@ enum status status_of(int code)
 	}
 }
 
+const char *code_text(int code)
+{
+	switch (code) {
+	case GKV_CORRUPT:
+		return "the store is damaged (gkv check says where, gkv salvage saves what is whole)";
+	case GKV_BADVERSION:
+		return "written by a format version that this gkv does not read (the gkv that wrote it can dump it)";
+	case GKV_TOOBIG:
+		return "key or value too long (at most 65,535 and 4,000,000,000 bytes)";
+	case EFBIG:
+		return "File too large for the file system, or for this process (ulimit -f)";
+	default:
+		return gkv_strerror(code);
+	}
+}
+
 enum status say_code(const char *about, int code)
 {
-	say(about, "%s", gkv_strerror(code));
+	say(about, "%s", code_text(code));
 	return status_of(code);
 }
 
 void say_absent(const char *about, gkv_bytes key)
+{
+	say_key(about, "key not found", key);
+}
+
+void say_key(const char *about, const char *what, gkv_bytes key)
 {
 	char shown[4 * KEY_SHOWN_BYTES + 1];
 	bool cut = key.size > KEY_SHOWN_BYTES;
@@ -59,5 +81,5 @@ void say_absent(const char *about, gkv_bytes key)
 	if (cut)
 		key.size = KEY_SHOWN_BYTES;
 	escape_string(shown, sizeof(shown), key);
-	say(about, "key not found: %s%s", shown, cut ? "..." : "");
+	say(about, "%s: %s%s", what, shown, cut ? "..." : "");
 }

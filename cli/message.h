@@ -10,13 +10,19 @@
  * the stream or the verb that the message is about. */
 void say(const char *about, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Says what a GKV_* code or errno value means and returns the exit status for it. */
+/* What a GKV_* code or errno value means, with what helps where that is known. Static text. */
+const char *code_text(int code);
+
+/* Says that, and returns the exit status for it. */
 enum status say_code(const char *about, int code);
 
 /* The exit status for a GKV_* code or errno value, without a word. */
 enum status status_of(int code);
 
-/* Says that a key was not found: control bytes escaped, a long key shortened. */
+/* Says something of a key: control bytes escaped, a long key shortened. */
+void say_key(const char *about, const char *what, gkv_bytes key);
+
+/* Says that a key was not found. */
 void say_absent(const char *about, gkv_bytes key);
 
 #endif

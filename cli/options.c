@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/message.h"
 #include "cli/options.h"
@@ -21,6 +22,8 @@
 
 /* Every verb has these two beside its own. */
 enum { OPTION_HELP = 'h', OPTION_WAIT = 'w', OPTIONS_COMMON = 2 };
+
+enum { OPTION_NONE = 1 }; /* what getopt returns for a word that is no option */
 
 enum { OPTIONS_MAX = 12, OPTION_FIRST = 256 };
 
@@ -83,59 +86,108 @@ static void options_prepare(const struct option_spec *specs, struct option *tabl
 	table[count + OPTIONS_COMMON] = (struct option){.name = NULL};
 }
 
-/* A short option is known by its letter alone: it may stand in the middle of a word. */
+/* A letter behind one dash, which is no option here, is most often the first of a key or a value. */
 static enum status option_refuse(const struct verb *verb, char **argv)
 {
-	if (optopt > ' ' && optopt < OPTION_FIRST)
-		return options_wrong(verb, "bad option '-%c'", optopt);
-	return options_wrong(verb, "bad option '%s'", argv[optind - 1]);
+	const bool letter = optopt > ' ' && optopt < OPTION_FIRST;
+	const char *word = argv[optind - 1];
+
+	/* getopt has left a word of several letters at its first one. */
+	if (letter && (word[0] != '-' || word[1] != optopt || word[2] != '\0'))
+		word = argv[optind];
+	if (!strstr(verb->synopsis, "KEY"))
+		return options_wrong(verb, "bad option '%s'", word);
+	return options_wrong(verb, "bad option '%s' (if it is a key or a value, put -- before it: -- %s)", word, word);
+}
+
+/* The nth word of the synopsis that is an operand and may not be left out. */
+static void operand_name(const struct verb *verb, int nth, char out[16])
+{
+	const char *at = verb->synopsis;
+	size_t size;
+
+	for (;; at += size) {
+		at += strspn(at, " ");
+		size = *at == '[' ? strcspn(at, "]") + 1 : strcspn(at, " .");
+		if (*at != '[' && nth-- == 0)
+			break;
+	}
+	snprintf(out, 16, "%.*s", (int)size, at);
 }
 
 static bool operands_check(const struct verb *verb, const struct operands *operands, enum status *status)
 {
-	if (operands->count < verb->min_operands)
-		*status = options_wrong(verb, "an operand is missing");
-	else if (operands->count > verb->max_operands)
-		*status = options_wrong(verb, "too many operands");
-	else
+	char name[16];
+
+	if (operands->count < verb->min_operands) {
+		operand_name(verb, operands->count, name);
+		*status = options_wrong(verb, "%s is missing", name);
+	} else if (operands->count > verb->max_operands) {
+		*status = options_wrong(verb, "'%s' is one word too many (what holds spaces goes in quotes)",
+					operands->items[verb->max_operands]);
+	} else {
 		return true;
+	}
 	return false;
 }
 
-bool options_parse(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
-		   struct operands *operands, enum status *status)
+static void operand_add(struct operands *operands, char *word)
 {
-	struct option table[OPTIONS_MAX + OPTIONS_COMMON + 1];
-	int found;
+	operands->items[operands->count++] = word;
+}
 
-	options_prepare(specs, table);
-	wait_none();
-	opterr = 0;
-	while ((found = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
-		if (found == OPTION_HELP) {
-			*status = help_show(verb);
-			return false;
-		}
-		if (found == OPTION_WAIT) {
-			if (wait_for(optarg))
-				continue;
-			*status = options_wrong(verb, "--wait needs a number of seconds, not '%s'", optarg);
-			return false;
-		}
-		if (found == ':') {
-			*status = options_wrong(verb, "option '%s' needs an argument", argv[optind - 1]);
-			return false;
-		}
-		if (found < OPTION_FIRST) {
-			*status = option_refuse(verb, argv);
-			return false;
-		}
+/* Takes one option. False: the verb shall not go on, and *status is what it shall return. */
+static bool option_take(const struct verb *verb, int found, char **argv, const struct option_spec *specs,
+			enum status *status)
+{
+	switch (found) {
+	case OPTION_HELP:
+		*status = help_show(verb);
+		return false;
+	case OPTION_WAIT:
+		if (wait_for(optarg))
+			return true;
+		*status = options_wrong(verb, "--wait needs a number of seconds, not '%s'", optarg);
+		return false;
+	case ':':
+		*status = options_wrong(verb, "option '%s' needs an argument", argv[optind - 1]);
+		return false;
+	case '?':
+		*status = option_refuse(verb, argv);
+		return false;
+	default:
+		assert(found >= OPTION_FIRST);
 		if (specs[found - OPTION_FIRST].arg)
 			*specs[found - OPTION_FIRST].arg = optarg;
 		else
 			*specs[found - OPTION_FIRST].on = true;
+		return true;
 	}
-	operands->count = argc - optind;
-	operands->items = argv + optind;
+}
+
+/* The words are taken in their order (the '-' in the string of short options), so that it is known which of them stand
+ * behind a "--". Operands are collected at the beginning of argv, which getopt has left behind. */
+bool options_parse(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
+		   struct operands *operands, enum status *status)
+{
+	struct option table[OPTIONS_MAX + OPTIONS_COMMON + 1];
+	const bool posix = getenv("POSIXLY_CORRECT") != NULL;
+	int found;
+
+	options_prepare(specs, table);
+	wait_none();
+	*operands = (struct operands){.items = argv + 1};
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, "-:h", table, NULL)) != -1) {
+		if (found == OPTION_NONE)
+			operand_add(operands, optarg);
+		else if (!option_take(verb, found, argv, specs, status))
+			return false;
+		if (found == OPTION_NONE && posix)
+			break;
+	}
+	operands->plain = operands->count;
+	for (; optind < argc; optind++)
+		operand_add(operands, argv[optind]);
 	return operands_check(verb, operands, status);
 }

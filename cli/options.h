@@ -15,6 +15,7 @@ struct option_spec {
 struct operands {
 	int count;
 	char **items;
+	int plain; /* how many stood before a "--" */
 };
 
 /* Reads the options of a verb (options may follow operands; "--" ends them) and checks the number of operands. --help

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cli/message.h"
+#include "cli/path.h"
 #include "cli/sink.h"
 
 enum { SINK_BUFFER_BYTES = 64 * 1024 };
@@ -66,7 +67,7 @@ static bool same_file(const char *path, const char *other)
 	return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-enum status sink_open(struct sink *sink, const char *path, const char *store_path)
+enum status sink_open(struct sink *sink, const char *path, const char *store_path, bool force)
 {
 	struct stat info;
 
@@ -79,6 +80,10 @@ enum status sink_open(struct sink *sink, const char *path, const char *store_pat
 		say(path, "is the store itself");
 		return STATUS_FAILED;
 	}
+	if (!force && path_is_store(path)) {
+		say(path, "is a store itself (--force replaces it)");
+		return STATUS_FAILED;
+	}
 	if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
 		sink->file = fopen(path, "we");
 	} else {
@@ -88,7 +93,7 @@ enum status sink_open(struct sink *sink, const char *path, const char *store_pat
 			sink->file = fdopen(fd, "w");
 	}
 	if (!sink->file)
-		return say_code(path, errno);
+		return say_path(path, PATH_OUTPUT, errno);
 	setvbuf(sink->file, NULL, _IOFBF, SINK_BUFFER_BYTES);
 	return STATUS_DONE;
 }
@@ -157,7 +162,7 @@ enum status sink_close(struct sink *sink, enum status status)
 		unlink(sink->temporary);
 	free(sink->temporary);
 	if (sink->error && status <= STATUS_ABSENT)
-		status = say_code(sink->name, sink->error);
+		status = sink->error == EPIPE ? STATUS_UNREAD : say_code(sink->name, sink->error);
 	*sink = (struct sink){0};
 	return status;
 }

@@ -20,9 +20,9 @@ struct sink {
 void sink_stdout(struct sink *sink);
 
 /* Opens path (NULL or "-": standard output). A regular file appears under its name only when it is complete; anything
- * else (a device, a pipe, a link) is written in place. A path that is the store itself is refused. Anything but
- * STATUS_DONE was said already. */
-enum status sink_open(struct sink *sink, const char *path, const char *store_path);
+ * else (a device, a pipe, a link) is written in place. A path that is the store itself is refused, and without force
+ * one that is another store. Anything but STATUS_DONE was said already. */
+enum status sink_open(struct sink *sink, const char *path, const char *store_path, bool force);
 
 bool sink_write(struct sink *sink, const void *data, size_t size);
 bool sink_text(struct sink *sink, const char *text);
@@ -31,7 +31,7 @@ bool sink_print(struct sink *sink, const char *format, ...) __attribute__((forma
 bool sink_flush(struct sink *sink);
 
 /* Writes out what is buffered and closes. A failed write is said here, once, and gives STATUS_FAILED where status was
- * not a failure. With a status above STATUS_ABSENT a file that was being written is given up. */
+ * not a failure; if it failed because nobody reads the output any more, nothing is said, and it is STATUS_UNREAD. With a status above STATUS_ABSENT a file that was being written is given up. */
 enum status sink_close(struct sink *sink, enum status status);
 
 #endif

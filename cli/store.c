@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "cli/message.h"
+#include "cli/path.h"
 #include "cli/store.h"
 #include "cli/wait.h"
 
@@ -28,7 +29,7 @@ enum status store_open(const char *path, enum store_use use, enum gkv_durability
 	while (wait_again(code));
 	if (code != GKV_OK) {
 		*db = NULL;
-		return code == GKV_BUSY ? wait_give_up(path) : say_code(path, code);
+		return say_path(path, use == STORE_CREATE ? PATH_NEW_STORE : PATH_STORE, code);
 	}
 	assert(*db);
 	return STATUS_DONE;

@@ -21,6 +21,11 @@ prints 'gkv --version prints the version' "$(cat out)\n"
 grep -q '^gkv [0-9][0-9.]*$' out
 count 'the version is a number' $?
 gives 'gkv without a verb is wrong usage' 2 "$GKV"
+[ "$(wc -l <err)" -eq 3 ] && [ ! -s out ] && grep -q 'gkv put FILE KEY VALUE' err && grep -q 'gkv get FILE KEY' err &&
+	grep -q 'gkv --help' err
+count 'gkv alone shows three lines that get one going' $?
+gives 'the file before the verb is wrong usage' 2 "$GKV" s get k
+says 'and the message turns them round' 'gkv get s'
 gives 'an unknown verb is wrong usage' 2 "$GKV" frobnicate
 for verb in $all_verbs; do
 	gives "$verb --help succeeds" 0 "$GKV" $verb --help
@@ -52,6 +57,7 @@ absent 'wrong usage makes no store' s
 
 mkdir directory
 : >empty
+printf '{"key":"\377","value":""}\n' >utf
 echo 'this is a letter, not a store' >text
 head -c 100000 /dev/urandom >noise
 echo "k${tab}v" >record
@@ -115,6 +121,32 @@ done
 each_verb 4 nodir/store 'a file in a missing directory' $all_verbs
 absent 'a failed backup leaves nothing' taken
 
+# What a newcomer is told of the wrong path, and what to do next.
+told()
+{
+	gives "gkv $2 $3" 4 "$GKV" $2 $3 ${4:-}
+	says "gkv $2 $3: $1" "^gkv: [^ ]*: $1"
+}
+must "$GKV" put sound k v
+ln -s nowhere dangling
+told "No such file or directory (gkv put, load and batch make a store)$" get nofile k
+told "No such file or directory: there is no folder 'nodir'$" put nodir/a/store 'k v'
+told "No such file or directory: there is no folder 'nodir'$" dump sound nodir/out
+told "No such file or directory: there is no folder 'nodir'$" backup sound nodir/out
+told "No such file or directory: there is no folder 'nodir'$" salvage sound nodir/out
+told "No such file or directory: it is a symbolic link to 'nowhere', which is missing$" get dangling k
+told "No such file or directory$" load store nofile
+told "Not a directory: 'sound' is no folder$" list sound/store
+told "Not a directory: 'sound' is no folder$" dump sound sound/out
+told 'Is a directory; a store is a file$' put directory 'k v'
+told 'Is a directory$' load store directory
+told 'not a store (gkv load makes one from text)$' get text k
+told 'not a store: the file is empty$' get empty k
+told 'File exists; .*: give another name, or remove the file$' backup sound empty
+told 'File exists; .*: give another name, or remove the file$' salvage sound empty
+told 'line 1: not a dump, which begins with VERSION=3 (other text: --tsv or --jsonl)$' load store text
+told 'line 1: .*base64)$' load store 'utf --jsonl'
+
 many_records copy
 
 # --- permissions ----------------------------------------------------------------------------------------------------
@@ -145,6 +177,7 @@ chmod 555 locked
 	gives 'get without permission gives 4' 4 $drop "$GKV" get locked/secret key2999
 	gives 'put without permission gives 4' 4 $drop "$GKV" put locked/secret k v
 	gives 'put into a directory without permission gives 4' 4 $drop "$GKV" put locked/new k v
+	says 'and names the folder' "^gkv: locked/new: Permission denied: the folder 'locked' may not be written to\$"
 	absent 'and makes no file' locked/new
 	gives 'get needs no permission to write' 0 $drop "$GKV" get locked/readable key2999
 	prints 'and finds the value' 'value2999'
@@ -153,7 +186,25 @@ chmod 555 locked
 	gives 'put needs permission to write' 4 $drop "$GKV" put locked/readable k v
 	gives 'del needs permission to write' 4 $drop "$GKV" del locked/readable key2999
 	gives 'dump into a directory without permission gives 4' 4 $drop "$GKV" dump copy locked/out
+	says 'and names the folder' "^gkv: locked/out: Permission denied: the folder 'locked' may not be written to\$"
 	absent 'and makes no output' locked/out
+	for verb in backup salvage; do
+		gives "$verb into a directory without permission gives 4" 4 $drop "$GKV" $verb copy locked/out
+		says 'and names the folder' "^gkv: locked/out: Permission denied: the folder 'locked' may not be written to\$"
+	done
+	gives 'a file without permission' 4 $drop "$GKV" get locked/secret key2999
+	says 'is named as a file' '^gkv: locked/secret: Permission denied: the file may not be read$'
+	gives 'a file without permission to write' 4 $drop "$GKV" put locked/readable k v
+	says 'is named as a file, too' '^gkv: locked/readable: Permission denied: the file may not be written to$'
+	gives 'load of an input without permission' 4 $drop "$GKV" load new locked/secret
+	says 'names the input' '^gkv: locked/secret: Permission denied: the file may not be read$'
+	chmod 000 locked
+	for verb in list stat check compact; do
+		gives "$verb in a directory that may not be entered gives 4" 4 $drop "$GKV" $verb locked/readable
+		says 'and names the folder' "^gkv: locked/readable: Permission denied: the folder 'locked' may not be entered\$"
+	done
+	gives 'put in a directory that may not be entered gives 4' 4 $drop "$GKV" put locked/a/b k v
+	says 'and names that folder' "^gkv: locked/a/b: Permission denied: the folder 'locked' may not be entered\$"
 }
 chmod 755 locked
 
@@ -180,8 +231,37 @@ fi
 	"$GKV" list s 2>err
 	echo $? >status
 } | :
-[ "$(cat status)" = 4 ] && grep -q '^gkv: standard output: ' err
-count 'list into a pipe that nobody reads gives 4' $?
+[ "$(cat status)" = 141 ] && [ ! -s err ]
+count 'list into a pipe that nobody reads gives 141, quietly' $?
+# More than a pipe holds.
+seq 1 20000 | sed "s/.*/key&${tab}value&/" >many
+must "$GKV" load many.gkv many --tsv
+for verb in list dump; do
+	{
+		"$GKV" $verb many.gkv 2>err
+		echo $? >status
+	} | head -n 1 >out
+	[ "$(wc -l <out)" -eq 1 ] && [ ! -s err ] && { [ "$(cat status)" = 0 ] || [ "$(cat status)" = 141 ]; }
+	count "$verb | head ends quietly ($(cat status))" $?
+done
+for words in --help 'put --help' 'stat s' 'count s' 'map s' 'get s random'; do
+	{
+		sleep 0.05
+		# shellcheck disable=SC2086
+		"$GKV" $words 2>err
+		echo $? >status
+	} | :
+	[ "$(cat status)" = 141 ] && [ ! -s err ]
+	count "gkv $words into a pipe that nobody reads gives 141, quietly" $?
+done
+{
+	sleep 0.05
+	printf 'put unread 1\nget unread\nput unread 2\n' | "$GKV" batch s --atomic 2>err
+	echo $? >status
+} | :
+[ "$(cat status)" = 141 ] && grep -q '^gkv: s: stopped; nothing was changed$' err
+count 'batch --atomic into a pipe that nobody reads says that nothing was changed' $?
+gives 'and nothing was' 1 "$GKV" get s unread
 
 # A limit on the size of files stands in for a full disk: what was committed stays, the rest is an error.
 head -c 12000000 /dev/urandom | od -An -v -tx1 -w1000 | tr -d ' ' | awk '{ print "big" NR "\t" $0 }' >big

@@ -123,7 +123,7 @@ mdb_dump -n from 2>err | records >want
 cmp -s want got
 count 'mdb_dump -p: every byte arrived' $?
 
-: | "$GKV" load nothing --tsv 2>err
+{ header bytevalue; echo 'DATA=END'; } | "$GKV" load nothing 2>err
 rm -f to to-lock
 "$GKV" dump nothing 2>err | mdb_load -n to 2>err
 count 'mdb_load takes the dump of an empty store' $?

@@ -43,6 +43,16 @@ prints 'and its own deletes' '1\n'
 input 'put lazy 1\n'
 gives 'batch --lazy succeeds' 0 "$GKV" batch x --lazy
 gives 'and its put is there' 0 "$GKV" get x lazy
+input '\357\273\277put crlf a value\r\nput cr a value\\r\r\nput\ttab\tv\r\nget crlf\r\n\r\nget cr\r\nget tab\r\n'
+gives 'batch takes a byte order mark and CR LF' 0 "$GKV" batch x
+prints 'a carriage return is in a value where it was written' 'a value\na value\\r\nv\n'
+input 'put before 2\nfrobnicate\n'
+gives 'batch that stops' 4 "$GKV" batch x
+says 'names its input' '^gkv: standard input: line 2: '
+says 'and says what was done' '^gkv: x: stopped; the operations before that were done$'
+input 'put before 3\nfrobnicate\n'
+gives 'batch --atomic that stops' 4 "$GKV" batch x --atomic
+says 'says that nothing was changed' '^gkv: x: stopped; nothing was changed$'
 for line in 'get' 'get a b' 'del' 'put' 'put\t' 'puts a b' 'get \\q' 'put\ta\tb\tc'; do
 	input "$line\n"
 	gives "batch refuses '$line'" 4 "$GKV" batch x

@@ -33,6 +33,7 @@ prints 'get of a damaged value writes nothing' ''
 for verb in list dump check; do
 	gives "$verb of a damaged store gives 3" 3 "$GKV" $verb damaged
 	says "$verb names the damaged store" '^gkv: damaged: '
+	says "$verb says what to do next" 'gkv salvage saves what is whole)$'
 done
 echo untouched >output
 cp output output.before

@@ -31,4 +31,20 @@ gives 'dump onto the store itself gives 4' 4 "$GKV" dump s s
 gives 'the store is whole after that' 0 "$GKV" check s
 gives 'dump into a missing directory gives 4' 4 "$GKV" dump s nodir/out
 
+must "$GKV" put other key mine
+ln -s other link
+cp other kept
+gives 'dump onto another store gives 4' 4 "$GKV" dump s other
+says 'and names the way out' '^gkv: other: is a store itself (--force replaces it)$'
+gives 'dump onto a link to another store gives 4' 4 "$GKV" dump s link
+head -c 2000 kept >cut
+cp cut kept.cut
+gives 'dump onto a damaged store gives 4' 4 "$GKV" dump s cut
+same 'the store is as it was' kept other
+same 'the damaged one, too' kept.cut cut
+gives 'dump --force onto the store itself gives 4' 4 "$GKV" dump s s --force
+gives 'dump --force onto another store' 0 "$GKV" dump s other --force
+"$GKV" dump s >want 2>err
+same 'replaces it' want other
+gives 'dump onto a dump' 0 "$GKV" dump s other
 counted

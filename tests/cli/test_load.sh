@@ -47,9 +47,20 @@ absent 'load of a missing input makes no store' fresh
 gives 'load of a directory as input gives 4' 4 "$GKV" load fresh .
 absent 'load of a directory makes no store' fresh
 input ''
-gives 'load --tsv of nothing makes an empty store' 0 "$GKV" load e1 --tsv
+gives 'load --tsv of nothing succeeds' 0 "$GKV" load e1 --tsv
+says 'and says that there was nothing' '^gkv: standard input: holds no record; e1 was not made$'
+absent 'it leaves no new store' e1
+gives 'load --jsonl --quiet of nothing succeeds' 0 "$GKV" load e1 --jsonl --quiet
+silent 'and says nothing'
+absent 'it leaves no new store, either' e1
+input "${head}DATA=END\n"
+gives 'load of a whole dump without a record makes an empty store' 0 "$GKV" load e1
 gives 'which counts' 0 "$GKV" count e1
 prints 'no record' '0\n'
+gives 'load --tsv of nothing into a store that is there' 0 "$GKV" load e1 --tsv
+silent 'has nothing to say'
+echo text >letter
+gives 'load --tsv of nothing into what is no store gives 4' 4 "$GKV" load letter --tsv
 
 # refused NAME LINE OPTIONS: the input in `in` is malformed in that line.
 refused()
@@ -57,6 +68,7 @@ refused()
 	cp in kept
 	gives "load of $1 gives 4" 4 "$GKV" load bad $3
 	says "load names the line of $1" "line $2:"
+	absent "load of $1 leaves no new store" bad
 	rm -f bad
 }
 
@@ -142,6 +154,36 @@ gives 'load --tsv takes every escape and a last line without newline' 0 "$GKV" l
 gives 'get of a value from TSV' 0 "$GKV" get t 'k 1'
 prints 'TSV escapes are decoded' 'a\t\n\r\0\\A'
 
+# What editors of other systems add: a byte order mark before everything, a carriage return at the end of lines.
+mark=$(printf '\357\273\277')
+dumped='VERSION=3\r\nformat=bytevalue\r\ntype=btree\r\nHEADER=END\r\n 6b\r\n 760d\r\n 6b32\r\n \r\nDATA=END\r\n'
+input "$mark$dumped"
+gives 'load of a dump with a mark and CR LF' 0 "$GKV" load w1
+gives 'list of that' 0 "$GKV" list w1
+sort out >sorted
+printf 'k\tv\\r\nk2\t\n' >want
+same 'no carriage return is in a value but one that was written' want sorted
+input "${mark}VERSION=3\r\nformat=print\r\nHEADER=END\r\n k\r\n v\\\\0d\r\nDATA=END\r"
+gives 'load of a print dump with a mark and CR LF, cut after its last CR' 0 "$GKV" load w2
+gives 'get of that' 0 "$GKV" get w2 k
+prints 'no carriage return is in the value but one that was written' 'v\r'
+input "${mark}k\tv\n"
+gives 'load --tsv of text with a mark' 0 "$GKV" load w3 --tsv
+gives 'get of its first key' 0 "$GKV" get w3 k
+prints 'gives its value' v
+input "${mark}{\"key\":\"k\",\"value\":\"v\"}\r\n"
+gives 'load --jsonl of text with a mark' 0 "$GKV" load w4 --jsonl
+gives 'get of its key' 0 "$GKV" get w4 k
+input "$dumped$mark"
+gives 'a mark elsewhere is text' 4 "$GKV" load w5
+for form in '' --tsv --jsonl; do
+	rm -f w6 w7
+	must "$GKV" put w6 "${mark}key" value
+	gives "dump $form of a key that begins with a mark" 0 "$GKV" dump w6 text $form --force
+	gives "load $form of that" 0 "$GKV" load w7 text $form
+	gives "the key is whole after dump and load $form" 0 "$GKV" get w7 "${mark}key"
+done
+
 # Batches: a malformed line takes its own batch with it and no other.
 seq 1 25 | sed "s/.*/key&${tab}value&/" >good
 { cat good; echo malformed; seq 1 5 | sed "s/.*/late&${tab}x/"; } >broken
@@ -150,8 +192,15 @@ says 'and names it' '^gkv: broken: line 26:'
 gives 'count after that' 0 "$GKV" count b1
 prints 'whole batches stay, the broken one is not there' '20\n'
 gives 'load --atomic stops at a malformed line' 4 "$GKV" load b2 broken --tsv --atomic
+absent 'a failed --atomic stores nothing, and leaves no new store' b2
+must "$GKV" put b2 key1 mine
+gives 'load --atomic stops at a malformed line for a store that was there' 4 "$GKV" load b2 broken --tsv --atomic
 gives 'count after a failed --atomic' 0 "$GKV" count b2
-prints 'a failed --atomic stores nothing' '0\n'
+prints 'a failed --atomic stores nothing in it' '1\n'
+gives 'get after a failed --atomic' 0 "$GKV" get b2 key1
+prints 'a failed --atomic changes nothing' mine
+gives 'load of one bad batch' 4 "$GKV" load b6 broken --tsv
+absent 'leaves no new store' b6
 gives 'load --lazy succeeds' 0 "$GKV" load b3 good --tsv --lazy --batch 7
 gives 'count after --lazy' 0 "$GKV" count b3
 prints '--lazy stores everything' '25\n'
@@ -176,6 +225,6 @@ head -c 65535 /dev/zero | tr '\0' k >longest
 { printf 'a\t1\nk'; cat longest; printf '\tv\n'; } >toolong
 gives 'load of a key of 65,536 bytes gives 4' 4 "$GKV" load toolong.gkv toolong --tsv
 says 'load names the line of the long key' 'line 2:'
-gives 'nothing of that batch is stored' 1 "$GKV" get toolong.gkv a
+absent 'nothing of that batch is stored, and there is no new store' toolong.gkv
 
 counted

@@ -39,4 +39,11 @@ gives 'map --svg of a name that XML does not allow' 0 "$GKV" map "$odd" --svg -
 grep -q '>b5?: ' out
 count 'map --svg writes a question mark for it' $?
 
+must "$GKV" put other key mine
+cp other kept
+gives 'map --svg onto another store gives 4' 4 "$GKV" map b5 --svg other
+says 'and names the way out' '^gkv: other: is a store itself (--force replaces it)$'
+same 'and leaves it as it was' kept other
+gives 'map --svg --force onto another store' 0 "$GKV" map b5 --svg other --force
+same 'replaces it' b5.svg other
 counted

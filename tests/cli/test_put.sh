@@ -65,4 +65,30 @@ gives 'and stores nothing' 1 "$GKV" get s closed
 gives 'get to a closed standard output gives 4' 4 sh -c '"$0" get s random >&-' "$GKV"
 gives 'the store is whole after that' 0 "$GKV" check s
 
+# A - in front, and behind --.
+gives 'put of -5 is wrong usage' 2 "$GKV" put s n -5
+says 'and the message shows the way out' "bad option '-5' .*: -- -5)"
+gives 'put of -500 is wrong usage' 2 "$GKV" put s n -500
+says 'and the message shows the whole word' "bad option '-500' .*: -- -500)"
+gives 'get of --key is wrong usage' 2 "$GKV" get s --key
+says 'and the message says what to put before it' 'put -- before it'
+gives 'put of -- -5' 0 "$GKV" put s n -- -5
+gives 'get of that' 0 "$GKV" get s n
+prints 'gives -5' -5
+input unread
+gives 'put of -- -' 0 "$GKV" put s n -- -
+gives 'get of what was put so' 0 "$GKV" get s n
+prints 'is - itself' -
+input 'read'
+gives 'put of - before a --' 0 "$GKV" put s n - --
+gives 'get of what stood on standard input' 0 "$GKV" get s n
+prints 'is standard input' 'read'
+gives 'put of two words as a value is wrong usage' 2 "$GKV" put s k hello world
+says 'and the message names the second' "'world' is one word too many"
+gives 'get without a key' 2 "$GKV" get s
+says 'says what is missing' '^gkv: get: KEY is missing$'
+gives 'put --add of a key that is there' 4 "$GKV" put --add s key v
+says 'says which' '^gkv: s: the key is there already, and keeps its value: key$'
+gives 'put from a closed standard input' 4 sh -c '"$0" put s closed <&-' "$GKV"
+says 'says that it is closed' '^gkv: standard input: is closed; give VALUE'
 counted
