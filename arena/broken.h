@@ -44,6 +44,7 @@ enum broken {
 	/* Commits. */
 	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */
 	BROKEN_SEAL_FIRST,     /* a commit is sealed before what may fail                              */
+	BROKEN_SNAPSHOT_MISSED, /* a snapshot that begins while a commit is prepared is not looked for  */
 	BROKEN_STEP_INSIDE,    /* a compaction step runs inside a transaction that has blobs in the chain:
 	                          asserts forbid it, in builds that have them                          */
 	BROKEN_NUMBER,         /* the number of an aborted commit is used again: no cut is known that the

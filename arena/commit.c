@@ -4,15 +4,30 @@
 /* commit.c owns the step from "appended" to "happened".
  *
  *     prepare   pages that will change are copied, split or merged, and every entry's place is chosen. May fail; has
- *               changed no content if it does.
- *     seal      the commit flag is set and the last check written. From here on a recovery finds the commit.
+ *               changed no content if it does. It may take long: the ops are sorted, pages copied, the file grows.
+ *     announce  snapshots that begin from here on wait for `publish`, which is soon.
+ *     seal      the last check is written. From here on a recovery finds the commit.
  *     store     entries are stored, 8 bytes at a time. Cannot fail: memory and places were had in `prepare`.
  *     publish   readers get the new number and root; the next writer may come in.
  *
  * A process that is killed, or a disk that loses power, before the seal leaves a tail without a commit flag: it did not
  * happen. After the seal it happened, and recovery repeats what `store` did not finish.
  *
- * 1. Between readers_apply_begin and _end nothing that a snapshot sees is changed.
+ * Snapshots may begin while it is prepared. Let s be the newest commit, and f the newest one that an open snapshot or the
+ * checkpoint under way sees when the preparing begins.
+ *
+ *   f = s   what was born at or before s is copied before it is changed. A snapshot that begins meanwhile sees s, too, and
+ *           nothing else: it changes nothing.
+ *   f < s   pages that were born after f are to be changed where they stand, and nobody looks at them yet. A snapshot of s
+ *           that begins meanwhile does. Until `store` it finds what it should all the same: no page's content is changed by
+ *           preparing, a reference that leads to the copy of a page leads to the same entries, and references change their
+ *           shape in copies of their nodes alone (table.seen). What it may come to it also holds: copies that it can reach
+ *           are born with s, and what they replaced dies with s + 1. But the stores must not reach it. So after the
+ *           announcement the snapshots are looked at again. If one has begun, the announcement is taken back, and the commit
+ *           is prepared once more with f = s: whatever begins after that changes nothing, so this happens once.
+ *
+ * 1. Between readers_apply_begin and _end nothing that a snapshot sees is changed. What is changed before, a snapshot may see:
+ *    it finds the same entries either way.
  * 2. A commit number is used once: a commit that fails in `prepare` uses it up, since pages may bear it.
  *
  * Cost: two or three cache misses an op, which overlap where there are several; a sort of the ops by name, so that each page
@@ -125,7 +140,8 @@ static void ops_ask(const arena *a, uint32_t next, uint32_t *asked)
 		op_ask(a, op_at(ops, *asked));
 }
 
-static int commit_prepare(arena *a)
+/* Of ops that are sorted. */
+static int ops_prepare(arena *a)
 {
 	struct ops *ops = &a->writer.ops;
 	struct table *t = &a->table;
@@ -137,7 +153,6 @@ static int commit_prepare(arena *a)
 	uint32_t i = 0;
 	int r;
 
-	ops_sort(ops);
 	while (i < ops->count) {
 		if (ops->count > 1)
 			ops_ask(a, i, &asked);
@@ -160,6 +175,39 @@ static int commit_prepare(arena *a)
 			return r;
 	}
 	return pending_reserve(&a->space.pending, (uint64_t)ops->count + ops->dead_count + a->log.jump_count);
+}
+
+/* What is born at or before `snapshot`, or the begin of the checkpoint under way, stays as it is. seen: see table.h. */
+static void table_freeze(arena *a, uint64_t snapshot, uint64_t seen)
+{
+	struct table *t = &a->table;
+
+	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
+	t->seen = t->frozen < seen ? seen : 0;
+}
+
+/* Prepares, and announces the commit when that is done; *check: for its seal. On failure nothing is announced. */
+static int commit_prepare(arena *a, uint32_t *check)
+{
+	const uint64_t now = atomic_load_explicit(&a->readers.seq, memory_order_relaxed);
+	struct table *t = &a->table;
+	int r;
+
+	assert(t->seq > now);
+	table_freeze(a, readers_newest(&a->readers), now);
+	ops_sort(&a->writer.ops);
+	r = ops_prepare(a);
+	if (r == 0 && !broken(BROKEN_SEAL_FIRST))
+		*check = log_commit_check(&a->log);
+	if (r == 0 && readers_apply_begin(&a->readers) > t->frozen && !broken(BROKEN_SNAPSHOT_MISSED)) {
+		readers_apply_cancel(&a->readers);
+		table_freeze(a, now, now);
+		r = ops_prepare(a);
+		if (r == 0)
+			(void)readers_apply_begin(&a->readers);
+	}
+	t->seen = 0;
+	return r;
 }
 
 static void record_die(arena *a, uint64_t offset)
@@ -220,7 +268,7 @@ static void commit_store(arena *a)
 int commit_apply(arena *a, uint64_t *seq)
 {
 	struct table *t = &a->table;
-	uint64_t snapshot;
+	uint32_t check = 0;
 	int r;
 
 	*seq = 0;
@@ -228,25 +276,25 @@ int commit_apply(arena *a, uint64_t *seq)
 		writer_abort(a);
 		return 0;
 	}
-	snapshot = readers_apply_begin(&a->readers);
 	t->seq = a->log.seq;
-	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
 	if (broken(BROKEN_SEAL_FIRST))
-		log_seal_commit(&a->log);
-	r = commit_prepare(a);
+		log_seal_commit(&a->log, log_commit_check(&a->log));
+	r = commit_prepare(a, &check);
 	if (r == 0) {
 		if (!broken(BROKEN_SEAL_FIRST))
-			log_seal_commit(&a->log);
+			log_seal_commit(&a->log, check);
 		commit_store(a);
 		flush_add(a, t->seq);
+		readers_apply_end(&a->readers, t->seq, t->root);
 		log_commit(&a->log);
 		*seq = t->seq;
 	} else {
 		log_abort(&a->log);
+		(void)readers_apply_begin(&a->readers);
+		readers_apply_end(&a->readers, t->seq, t->root);
 	}
 	ops_clear(&a->writer.ops);
 	a->writer.memo = false;
-	readers_apply_end(&a->readers, t->seq, t->root);
 	return r;
 }
 
@@ -263,28 +311,31 @@ int commit_hop(arena *a)
 		return r;
 	(void)readers_apply_begin(&a->readers);
 	t->seq = a->log.seq;
-	log_seal_commit(&a->log);
+	log_seal_commit(&a->log, log_commit_check(&a->log));
 	commit_store(a);
 	flush_add(a, t->seq);
-	log_commit(&a->log);
 	readers_apply_end(&a->readers, t->seq, t->root);
+	log_commit(&a->log);
 	return 0;
 }
 
 int commit_move(arena *a, uint64_t name)
 {
-	const uint64_t snapshot = readers_apply_begin(&a->readers);
+	const uint64_t now = atomic_load(&a->readers.seq);
 	struct table *t = &a->table;
 	struct table_path path;
 	int r;
 
 	assert(!log_has_blobs(&a->log));
 	/* A commit without a blob: recovery makes pages of its own. */
-	t->seq = atomic_load(&a->readers.seq) + 1;
-	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
+	t->seq = now + 1;
+	table_freeze(a, readers_newest(&a->readers), now);
 	r = table_seek(t, name, &path);
 	if (r == 0)
 		r = table_own(t, &path);
+	t->seen = 0;
+	/* A snapshot that began meanwhile finds the same entries, whichever copy it comes to. */
+	(void)readers_apply_begin(&a->readers);
 	readers_apply_end(&a->readers, t->seq, t->root);
 	/* The number is used up: a snapshot may bear it, so the next commit dies and is born after it. */
 	a->log.seq = t->seq + 1;
@@ -325,7 +376,8 @@ static int replay_record(arena *a, const struct blob_disk *b)
 	else
 		ops_add_dead(ops, blob_offset(&a->map, b), blob_span(b->size));
 	replay_name(a, b->name);
-	r = commit_prepare(a);
+	ops_sort(ops);
+	r = ops_prepare(a);
 	if (r == 0)
 		commit_store(a);
 	ops_clear(ops);
@@ -337,7 +389,7 @@ int commit_replay(arena *a, const struct blob_disk *b)
 	int r;
 
 	a->table.seq = blob_seq(b);
-	a->table.frozen = a->space.started_seq;
+	table_freeze(a, 0, 0);
 	if (broken(BROKEN_TOMB) && blob_kind(b) == BLOB_TOMB)
 		return 0;
 	if (blob_kind(b) != BLOB_JUMP)

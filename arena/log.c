@@ -199,11 +199,19 @@ int log_hop(struct log *l)
 	return log_jump(l, 0, SPACE_RESERVED);
 }
 
-void log_seal_commit(struct log *l)
+uint32_t log_commit_check(struct log *l)
 {
 	assert(l->open != NULL);
 	l->open->stamp |= (uint64_t)BLOB_COMMIT << 56;
-	log_seal_open(l);
+	return blob_check(l->map, l->open, blob_offset(l->map, l->open));
+}
+
+void log_seal_commit(struct log *l, uint32_t check)
+{
+	assert(l->open != NULL && (blob_flags(l->open) & BLOB_COMMIT) != 0);
+	l->open->check = check;
+	l->at.link = check;
+	l->open = NULL;
 }
 
 /* Only what may be pushed is noted. Where there is no room for it, it is left to the flush. */

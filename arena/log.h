@@ -79,8 +79,11 @@ static inline uint64_t log_replay(const struct log *l)
 	return l->before + l->bytes;
 }
 
-/* Makes the open blob the last of its commit. */
-void log_seal_commit(struct log *l);
+/* Makes the open blob the last of its commit, up to its check, which is returned: all of the blob is read for it, and nobody
+ * may fill it in any more. */
+uint32_t log_commit_check(struct log *l);
+/* Sets that check: the commit is whole. */
+void log_seal_commit(struct log *l, uint32_t check);
 /* After the commit was applied: what JUMPs left over is free, the place is the committed one. */
 void log_commit(struct log *l);
 /* Takes the cursor back to the last commit and returns the windows that were taken since. */

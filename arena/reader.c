@@ -138,14 +138,12 @@ void readers_end(struct readers *r, uint32_t slot)
 	atomic_fetch_sub(&r->snapshots, 1);
 }
 
-uint64_t readers_apply_begin(struct readers *r)
+uint64_t readers_newest(const struct readers *r)
 {
 	const uint64_t now = atomic_load_explicit(&r->seq, memory_order_relaxed);
 	uint64_t newest = 0;
 	uint32_t high;
 
-	assert((atomic_load_explicit(&r->apply, memory_order_relaxed) & 1) == 0);
-	atomic_fetch_add(&r->apply, 1);
 	if (atomic_load(&r->snapshots) == 0)
 		return 0;
 	high = atomic_load(&r->high);
@@ -157,6 +155,13 @@ uint64_t readers_apply_begin(struct readers *r)
 			newest = seq;
 	}
 	return newest;
+}
+
+uint64_t readers_apply_begin(struct readers *r)
+{
+	assert((atomic_load_explicit(&r->apply, memory_order_relaxed) & 1) == 0);
+	atomic_fetch_add(&r->apply, 1);
+	return readers_newest(r);
 }
 
 void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root)
@@ -176,6 +181,12 @@ void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root)
 		}
 	}
 	atomic_fetch_add(&r->apply, 1);
+}
+
+void readers_apply_cancel(struct readers *r)
+{
+	readers_apply_end(r, atomic_load_explicit(&r->seq, memory_order_relaxed),
+	                  atomic_load_explicit(&r->root, memory_order_relaxed));
 }
 
 static int seq_compare(const void *a, const void *b)

@@ -70,6 +70,10 @@ void readers_end(struct readers *r, uint32_t slot);
 /* The writer, around each change of the state. What must stay as it is for readers: everything born at or before the
  * returned number (0: there is no snapshot). */
 uint64_t readers_apply_begin(struct readers *r);
+/* The same without announcing a change: a snapshot of the newest commit may begin at any moment after it. */
+uint64_t readers_newest(const struct readers *r);
+/* Nothing was changed: who began meanwhile is handed the state before. */
+void readers_apply_cancel(struct readers *r);
 void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root);
 
 /* What the readers hold now. The snapshots are in rising order without repeats. */

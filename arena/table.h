@@ -125,6 +125,7 @@ struct table {
 	uint64_t root;   /* the writer's; readers start from the published one    */
 	uint64_t seq;    /* number of the commit at work: births and deaths       */
 	uint64_t frozen; /* born at or before this: copied before it is changed   */
+	uint64_t seen;   /* snapshots of this commit may begin meanwhile; 0: none */
 	uint64_t pages, bytes; /* pages; bytes of pages and nodes                 */
 };
 

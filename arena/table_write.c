@@ -4,7 +4,9 @@
 /* table_write.c owns changing the table's shape: copying, splitting and merging pages. None of it changes what any
  * name maps to; entries are changed by commit.c alone.
  *
- * 1. What was born at or before `frozen` is never written, checks aside.
+ * 1. What was born at or before `frozen` is never written, checks aside. While snapshots of commit `seen` may begin, no node
+ *    that one of them could reach changes its shape either: a walk that is under way would meet the entries of a merged page
+ *    twice. A page that is replaced by its copy is no change of shape.
  * 2. A new page or node is complete before a reference to it is stored.
  * 3. A parent is owned before its child is: a writable page is reached through writable nodes only.
  * 4. An old page keeps every entry that it had: a reader that is on it misses nothing.
@@ -22,11 +24,16 @@
 
 #define MERGE_LOOKS 8u
 
-static bool needs_copy(const struct table *t, const struct blob_disk *b)
+static bool older_or_evicted(const struct table *t, const struct blob_disk *b, uint64_t frozen)
 {
 	const uint64_t offset = blob_offset(t->map, b);
 
-	return (blob_seq(b) <= t->frozen && !broken(BROKEN_PAGE_IN_PLACE)) || (offset >= t->space->evict_start && offset < t->space->evict_end);
+	return (blob_seq(b) <= frozen && !broken(BROKEN_PAGE_IN_PLACE)) || (offset >= t->space->evict_start && offset < t->space->evict_end);
+}
+
+static bool needs_copy(const struct table *t, const struct blob_disk *b)
+{
+	return older_or_evicted(t, b, t->frozen);
 }
 
 static int place_take(struct table *t, uint64_t bytes, uint64_t *offset)
@@ -144,8 +151,8 @@ int table_seek(const struct table *t, uint64_t name, struct table_path *path)
 	return GRAVITY_CORRUPT;
 }
 
-/* Copies a page or node, which is a whole blob, to a new place with this commit as its birth. */
-static int blob_copy(struct table *t, const struct blob_disk *from, struct blob_disk **to)
+/* Copies a page or node, which is a whole blob, to a new place with that birth. */
+static int blob_copy(struct table *t, const struct blob_disk *from, uint64_t born, struct blob_disk **to)
 {
 	const uint64_t bytes = blob_span(from->size);
 	const size_t skip = sizeof from->check; /* a checkpoint may be writing the old one's check just now */
@@ -157,19 +164,26 @@ static int blob_copy(struct table *t, const struct blob_disk *from, struct blob_
 	*to = blob_at(t->map, offset);
 	memcpy((uint8_t *)*to + skip, (const uint8_t *)from + skip, bytes - skip);
 	(*to)->check = 0;
-	(*to)->stamp = blob_stamp(t->seq, blob_kind(from), 0);
+	(*to)->stamp = blob_stamp(born, blob_kind(from), 0);
 	return 0;
 }
 
-static int path_own_nodes(struct table *t, struct table_path *path)
+/* A snapshot that begins now may come to the copy: it must hold it. */
+static uint64_t copy_born(const struct table *t)
+{
+	return t->seen != 0 ? t->seen : t->seq;
+}
+
+/* Copies the nodes of the path that were born at or before `frozen`. */
+static int path_own_nodes(struct table *t, struct table_path *path, uint64_t frozen, uint64_t born)
 {
 	for (unsigned level = 0; level < path->levels; level++) {
 		struct blob_disk *old = &path->node[level]->head;
 		struct blob_disk *copy;
 		int r;
-		if (!needs_copy(t, old))
+		if (!older_or_evicted(t, old, frozen))
 			continue;
-		r = blob_copy(t, old, &copy);
+		r = blob_copy(t, old, born, &copy);
 		if (r != 0)
 			return r;
 		path->node[level] = (struct node_disk *)(void *)copy;
@@ -179,15 +193,21 @@ static int path_own_nodes(struct table *t, struct table_path *path)
 	return 0;
 }
 
+/* For a change of shape. */
+static int path_own_shape(struct table *t, struct table_path *path)
+{
+	return path_own_nodes(t, path, t->seen > t->frozen ? t->seen : t->frozen, t->seq);
+}
+
 int table_own(struct table *t, struct table_path *path)
 {
 	struct blob_disk *old = &path->page->head;
 	struct blob_disk *copy;
-	int r = path_own_nodes(t, path);
+	int r = path_own_nodes(t, path, t->frozen, copy_born(t));
 
 	if (r != 0 || !needs_copy(t, old))
 		return r;
-	r = blob_copy(t, old, &copy);
+	r = blob_copy(t, old, copy_born(t), &copy);
 	if (r != 0)
 		return r;
 	path->page = (struct page_disk *)(void *)copy;
@@ -245,7 +265,7 @@ int table_split(struct table *t, struct table_path *path)
 
 	if (depth >= PAGE_DEPTH_MAX)
 		return GRAVITY_FULL;
-	r = path_own_nodes(t, path);
+	r = path_own_shape(t, path);
 	for (unsigned i = 0; r == 0 && i < 2; i++)
 		r = page_make(t, old->head.name | (uint64_t)i << (63 - depth), depth + 1, &half[i]);
 	if (r == 0)
@@ -316,7 +336,7 @@ int table_merge(struct table *t, struct table_path *path, bool *merged)
 	buddy = path_buddy(t, path);
 	if (buddy == NULL || !page_mergeable(page, buddy))
 		return 0;
-	r = path_own_nodes(t, path);
+	r = path_own_shape(t, path);
 	if (r == 0)
 		r = page_make(t, page_prefix(page->head.name, depth - 1), depth - 1, &to);
 	if (r != 0)

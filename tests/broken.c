@@ -42,6 +42,7 @@ static const char *const names[] = {
 	[BROKEN_PUNCHED] = "punched",
 	[BROKEN_APPLY_FAILS] = "apply-fails",
 	[BROKEN_SEAL_FIRST] = "seal-first",
+	[BROKEN_SNAPSHOT_MISSED] = "snapshot-missed",
 	[BROKEN_STEP_INSIDE] = "step-inside",
 	[BROKEN_NUMBER] = "number",
 	[BROKEN_NONCE] = "nonce",

@@ -39,6 +39,7 @@ wanted='
 	punched         session  holes
 	apply-fails     faults   systems
 	seal-first      faults   systems
+	snapshot-missed prepare  snapshots
 	step-inside     crash    limit
 	number          session  left
 	nonce           session  left

@@ -49,7 +49,7 @@ static int append(uint64_t name, uint64_t size)
 
 static void commit(void)
 {
-	log_seal_commit(blobs);
+	log_seal_commit(blobs, log_commit_check(blobs));
 	log_commit(blobs);
 	blobs->seq++;
 }
