@@ -165,6 +165,9 @@ static void read_headers(struct store *s, uint32_t kind)
 	for (unsigned at = 168; at < 512; at += 8)
 		expect(field(s, at) == 0, "reserved words are zero");
 	expect(field(s, 112) <= s->size, "the file is as long as the header says");
+	expect(field(s, 128) + field(s, 144) <= field(s, 112), "what lives fits into the file");
+	expect(field(s, 120) <= field(s, 128) / 32 && field(s, 136) <= field(s, 144) / 4096, "so many fit into their bytes");
+	expect(field(s, 104) <= field(s, 112) && field(s, 96) <= field(s, 104) / 8, "so does what is free");
 	own(s, 0, 8192, UNKNOWN, USED);
 }
 
