@@ -134,8 +134,9 @@ struct arena_stats {
 };
 int arena_stat(arena *a, struct arena_stats *out);
 
-/* ARENA_PLAIN: a name that was never handed out before, neither 0. For the open write transaction. */
-vpos arena_name_next(arena_txn *t);
+/* ARENA_PLAIN: a name that was never handed out before, nor is 0. For the open write transaction. 0, or GRAVITY_FULL: all
+ * of them were. */
+int arena_name_next(arena_txn *t, vpos *name);
 
 int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg);
 

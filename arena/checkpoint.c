@@ -195,6 +195,9 @@ static int checkpoint_begin(arena *a)
 		checkpoint_anonymous(a);
 		return 0;
 	}
+	/* All numbers of checkpoints are used up: a header of number 0 is none. */
+	if (a->header.checkpoint == UINT64_MAX)
+		return GRAVITY_FULL;
 	header_fill(a, &cp->header);
 	r = freelist_begin(a, &cp->header);
 	if (r != 0)

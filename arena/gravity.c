@@ -87,8 +87,9 @@ int gravity_write(gravity *g, const void *data, size_t size, gravity_pos *pos)
 	r = arena_begin(g->a, ARENA_WRITE, &t);
 	if (r != 0)
 		return r;
-	name = arena_name_next(t);
-	r = arena_put(t, name, 0, size, &to);
+	r = arena_name_next(t, &name);
+	if (r == 0)
+		r = arena_put(t, name, 0, size, &to);
 	if (r != 0) {
 		arena_abort(t);
 		return r;

@@ -127,7 +127,8 @@ int gravity_close(gravity *g);
 
 /* Copies `size` bytes into a new blob and gives its position. data may be NULL where size is 0. In a file with
  * max_bytes, space that is free but too broken up is first made whole, so GRAVITY_FULL means that there is not
- * enough of it, less a reserve from which blobs can still be freed. GRAVITY_TOOBIG, GRAVITY_READONLY,
+ * enough of it, less a reserve from which blobs can still be freed. (It also is the answer when all 2^64 - 1 positions
+ * were handed out, which takes a made file.) GRAVITY_TOOBIG, GRAVITY_READONLY,
  * GRAVITY_FAILED, ENOSPC. If the flush of a durable write fails, the code is the system's, and whether the blob is
  * there is unknown until the file is opened again; *pos is 0. */
 int gravity_write(gravity *g, const void *data, size_t size, gravity_pos *pos);

@@ -307,11 +307,15 @@ void arena_use_reserve(arena_txn *t, bool on)
 	txn_arena(t)->writer.use_reserve = on;
 }
 
-vpos arena_name_next(arena_txn *t)
+int arena_name_next(arena_txn *t, vpos *name)
 {
 	arena *a = txn_arena(t);
 
 	assert(txn_is_writer(t));
+	/* The one after it is that of 0. */
+	if (a->next_name == UINT64_MAX)
+		return GRAVITY_FULL;
 	a->next_name++;
-	return (vpos){mix64(a->next_name)};
+	*name = (vpos){mix64(a->next_name)};
+	return 0;
 }

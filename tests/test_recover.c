@@ -385,6 +385,102 @@ START_TEST(cut_file_is_noticed)
 }
 END_TEST
 
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
+
+/* Changes a word of the newest header, whose check is right afterwards. There is no mark that could say otherwise. */
+static void header_forge(const char *path, size_t offset, uint64_t word)
+{
+	const uint64_t none = 0;
+	struct header_disk h[2];
+	unsigned index;
+
+	for (index = 0; index < 2; index++) {
+		file_peek(path, index * DISK_PAGE, &h[index], sizeof(h[index]));
+		file_poke(path, index * DISK_PAGE + HEADER_MARK_OFFSET, &none, sizeof(none));
+		file_poke(path, index * DISK_PAGE + HEADER_MARK_COPY, &none, sizeof(none));
+	}
+	index = h[1].checkpoint > h[0].checkpoint;
+	memcpy((uint8_t *)&h[index] + offset, &word, sizeof(word));
+	header_seal(&h[index], index);
+	file_poke(path, index * DISK_PAGE, &h[index], sizeof(h[index]));
+}
+
+static arena *plain_store(void)
+{
+	const struct arena_options o = {.kind = ARENA_PLAIN, .durability = GRAVITY_LAZY};
+
+	return arena_must_open(testing_path, &o);
+}
+
+/* Whether there is another name, and then a record under it. */
+static int name_use(arena *a, vpos *name)
+{
+	arena_txn *t;
+	void *data;
+	int r;
+
+	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
+	r = arena_name_next(t, name);
+	if (r == 0)
+		must_give(arena_put(t, *name, 0, 8, &data), 0);
+	must_give(arena_commit(t), 0);
+	return r;
+}
+
+/* Where all names were handed out, by the header or by the log, the next write is GRAVITY_FULL: no name is handed out
+ * twice, and none is 0. */
+START_TEST(no_name_follows_the_last)
+{
+	arena *a = plain_store();
+	vpos name = {0};
+
+	must_give(name_use(a, &name), 0);
+	must_give(arena_checkpoint(a), 0);
+	arena_must_close(a);
+	header_forge(testing_path, offsetof(struct header_disk, next_name), UINT64_MAX - 1);
+	a = plain_store();
+	must_give(name_use(a, &name), 0);
+	must(name.bits == mix64(UINT64_MAX));
+	must_give(name_use(a, &name), GRAVITY_FULL);
+	file_copy(testing_path, copy_path);
+	arena_must_close(a);
+	must(rename(copy_path, testing_path) == 0);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		a = plain_store();
+		must((a->replayed_count > 0) == (turn == 0));
+		must_give(name_use(a, &name), GRAVITY_FULL);
+		arena_must_be_sound(a);
+		must_give(arena_checkpoint(a), 0);
+		arena_must_close(a);
+	}
+}
+END_TEST
+
+/* Where the number of the newest checkpoint is the last one there is no other: the store says so, goes on with its log, and
+ * loses nothing of it. */
+START_TEST(no_checkpoint_follows_the_last)
+{
+	struct rng r = rng_make(13);
+	static struct model m;
+	arena *a = arena_durable(testing_path);
+
+	memset(&m, 0, sizeof(m));
+	must_give(model_commit(&m, a, &r, 20, 500, 0), 0);
+	must_give(arena_checkpoint(a), 0);
+	arena_must_close(a);
+	header_forge(testing_path, offsetof(struct header_disk, checkpoint), UINT64_MAX);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		a = arena_durable(testing_path);
+		must(model_fits(&m, a));
+		must_give(model_commit(&m, a, &r, 20, 5000, 0), 0);
+		must_give(arena_checkpoint(a), GRAVITY_FULL);
+		arena_must_be_sound(a);
+		arena_must_close(a);
+		file_must_hold(testing_path, &m);
+	}
+}
+END_TEST
+
 /* --- openings ----------------------------------------------------------------------------------------------------- */
 
 /* What may not be opened is refused with its code: options that are wrong, a store of the other kind, a file that is
@@ -458,11 +554,13 @@ int main(void)
 				     abandoned_tail_never_happened, reading_changes_no_byte};
 	const TTest *const damage[] = {torn_tail_is_told_from_damage, any_changed_bit_is_noticed,
 				       damaged_header_is_no_way_back, cut_file_is_noticed};
+	const TTest *const numbers[] = {no_name_follows_the_last, no_checkpoint_follows_the_last};
 	const TTest *const openings[] = {openings_are_refused_with_a_code, close_waits_for_no_transaction};
 	Suite *suite = suite_create("recover");
 
 	cases_add(suite, "ends", ends, sizeof(ends) / sizeof(ends[0]));
 	cases_add(suite, "damage", damage, sizeof(damage) / sizeof(damage[0]));
+	cases_add(suite, "numbers", numbers, sizeof(numbers) / sizeof(numbers[0]));
 	cases_add(suite, "openings", openings, sizeof(openings) / sizeof(openings[0]));
 	return testing_main(suite);
 }
