@@ -23,6 +23,7 @@
 #define KEYS_MOST  600u
 #define HELD_MOST  4u
 #define VALUE_MOST (16 * KIB)
+#define VALUE_LARGE (20 * KIB)
 
 struct table {
 	uint64_t version[KEYS_MOST]; /* 0: absent */
@@ -42,6 +43,7 @@ struct world {
 	unsigned keys;
 	struct rng rng;
 	uint64_t version, operation, end, committed, aborted, full, reopened;
+	uint64_t written; /* bytes that the open transaction has put */
 	struct table table;
 	struct held held[HELD_MOST];
 	unsigned char *value, *got;
@@ -253,6 +255,46 @@ static bool is_full(struct world *w, int rc)
 	return true;
 }
 
+/* Bytes of the limit that neither lives nor was freed and is still held, nor was written by the open transaction. */
+static uint64_t unused(const struct world *w)
+{
+	const gkv_stats stats = store_stat(w->db);
+	const uint64_t used = stats.live_bytes + stats.pending_bytes + w->written;
+
+	return used < w->options.max_bytes ? w->options.max_bytes - used : 0;
+}
+
+static bool any_held(const struct world *w)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < HELD_MOST; i++)
+		any = any || w->held[i].txn != NULL;
+	return any;
+}
+
+/* Of a put, which leaves a reserve: copies of pages, a free list, and room to move things through. A large value wants a slot
+ * of its size besides, which is not made while snapshots, or the transaction itself, are in the way. In some forty thousand
+ * refusals of small values the store had 12 KiB less unused than this at the most, in two hundred of large ones 60 KiB. */
+static bool put_is_full(struct world *w, int rc, size_t size)
+{
+	const uint64_t limit = w->options.max_bytes;
+
+	if (!is_full(w, rc))
+		return false;
+	must(unused(w) <= size + (size > VALUE_LARGE ? limit / 3 * 2 : limit / 4 + 80 * KIB));
+	return true;
+}
+
+/* Of what may use the reserve: only snapshots keep the space that it needs. */
+static bool held_is_full(struct world *w, int rc)
+{
+	if (!is_full(w, rc))
+		return false;
+	must(any_held(w) && unused(w) <= w->options.max_bytes / 4);
+	return true;
+}
+
 static void single_write(struct world *w, unsigned k, bool add)
 {
 	const size_t size = size_choose(w);
@@ -262,7 +304,7 @@ static void single_write(struct world *w, unsigned k, bool add)
 
 	bytes_make(w->value, size, value_number(k, ++w->version));
 	rc = add ? gkv_add(w->db, key, len, w->value, size) : gkv_put(w->db, key, len, w->value, size);
-	if (is_full(w, rc))
+	if (put_is_full(w, rc, len + size))
 		return;
 	if (add && w->table.version[k] != 0) {
 		must_give(rc, GKV_EXISTS);
@@ -286,7 +328,7 @@ static void single_operation(struct world *w)
 		int rc = gkv_del(w->db, key, len);
 
 		/* Snapshots may keep all the space that there is; nothing else may. */
-		if (is_full(w, rc) && held_end_all(w))
+		if (held_is_full(w, rc) && held_end_all(w))
 			rc = gkv_del(w->db, key, len);
 		must_give(rc, w->table.version[k] != 0 ? GKV_OK : GKV_NOTFOUND);
 		w->table.version[k] = 0;
@@ -314,13 +356,14 @@ static void txn_write(struct world *w, gkv_txn *txn, struct table *t, unsigned k
 		rc = gkv_txn_add(txn, key, len, w->value, size);
 	else
 		rc = gkv_txn_reserve(txn, key, len, size, &room);
-	if (is_full(w, rc))
+	if (put_is_full(w, rc, len + size))
 		return;
 	if (what == 1 && t->version[k] != 0) {
 		must_give(rc, GKV_EXISTS);
 		return;
 	}
 	must_give(rc, GKV_OK);
+	w->written += len + size;
 	if (what == 2)
 		memcpy(room, w->value, size);
 	table_put(t, k, w->version, size);
@@ -340,7 +383,7 @@ static void txn_operation(struct world *w, gkv_txn *txn, struct table *t)
 		txn_write(w, txn, t, k);
 	} else if (what < 80) {
 		rc = gkv_txn_del(txn, key, len);
-		if (is_full(w, rc))
+		if (held_is_full(w, rc))
 			return;
 		must_give(rc, t->version[k] != 0 ? GKV_OK : GKV_NOTFOUND);
 		t->version[k] = 0;
@@ -359,17 +402,20 @@ static void transaction(struct world *w)
 	int rc;
 
 	t = w->table;
+	w->written = 0;
 	for (; left > 0; left--)
 		txn_operation(w, txn, &t);
 	if (rng_below(&w->rng, 20) == 0)
 		view_compare(w, txn, &t);
 	if (rng_below(&w->rng, 4) == 0) {
 		gkv_abort(txn);
+		w->written = 0;
 		w->aborted++;
 		return;
 	}
 	rc = gkv_commit(txn);
-	if (is_full(w, rc))
+	w->written = 0;
+	if (held_is_full(w, rc))
 		return;
 	must_give(rc, GKV_OK);
 	w->table = t;
