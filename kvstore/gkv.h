@@ -223,6 +223,16 @@ typedef int gkv_progress(void *arg, uint64_t done, uint64_t total);
  * convenient. Not within this thread's own write transaction (GKV_INVALID). */
 int gkv_checkpoint(gkv *db);
 
+/* How long the file is. After gkv_close, and after 64 further commits of a kilobyte, it has at most 1.3 times the bytes that live
+ * (gkv_stats.live_bytes; 1.45 times where records are small and of equal size) and 4 MiB. In between it has at most as many
+ * times the most that has lived since the last but one checkpoint began, what open snapshots see, twice the bytes of the
+ * largest transaction, and 4 MiB; but while records are only deleted it may be longer. It is longer, too, where the disk or
+ * max_bytes has no room to move things, or open snapshots keep what would be moved. A commit moves 16 MiB at most for this:
+ * where more than some 400 MiB live it may take more than 64 commits.
+ *
+ * After a gkv_close that returned GKV_OK the next gkv_open has at most 64 KiB of log to replay, unless there was no room for a
+ * checkpoint. */
+
 /* Moves records together and gives the end of the file back, while readers and writers go on. Not within this
  * thread's own write transaction. ECANCELED: what was done so far stays done. */
 int gkv_compact(gkv *db, gkv_progress *progress, void *arg);
@@ -263,7 +273,7 @@ typedef struct gkv_stats {
 	uint64_t commit_seq;        /* of the newest commit, or one used up since by an abort              */
 	uint64_t durable_seq;       /* of the newest that is known to be on stable storage                 */
 	uint64_t checkpoint_seq;    /* of the one that the last checkpoint holds                           */
-	uint64_t log_bytes;         /* written since then                                                  */
+	uint64_t log_bytes;         /* written since then: what the next open would replay                 */
 	uint64_t bytes_written;     /* by this handle                                                      */
 	uint64_t bytes_moved;       /* of them by compaction                                               */
 	uint64_t compaction_steps;  /* by this handle                                                      */

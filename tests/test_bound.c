@@ -13,9 +13,11 @@
  *
  * The files are real, and their flushes are not, as in test_model.c. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arena/os.h"
@@ -377,10 +379,71 @@ START_TEST(half_is_deleted)
 }
 END_TEST
 
+/* --- threads ------------------------------------------------------------------------------------------------------ */
+
+#define THREADS 4u
+
+/* A flush during which the other threads could put a hundred values. */
+static int slow_sync(const struct os *os, os_file file)
+{
+	const struct timespec nap = {.tv_nsec = 20000000};
+
+	(void)os, (void)file;
+	(void)nanosleep(&nap, NULL);
+	return 0;
+}
+
+struct putter {
+	gkv *db;
+	pthread_t thread;
+	char key;
+	uint64_t most; /* bytes of the file, as it saw it */
+};
+
+static void *putter_run(void *arg)
+{
+	struct putter *p = arg;
+	uint8_t *value = calloc(1, MIB);
+	uint64_t bytes;
+
+	must(value != NULL);
+	for (uint64_t i = 0; i < testing_count(60, 20); i++) {
+		must_give(gkv_put(p->db, &p->key, 1, value, MIB), GKV_OK);
+		bytes = store_stat(p->db).file_bytes;
+		p->most = bytes > p->most ? bytes : p->most;
+	}
+	free(value);
+	return NULL;
+}
+
+/* Threads that put while another one flushes do not run away from the checkpoint: each may have one value more. */
+START_TEST(threads_keep_the_bound)
+{
+	static struct os slow;
+	struct putter putters[THREADS];
+	gkv *db;
+
+	slow = *os_default();
+	slow.sync = slow_sync;
+	os_set_default(&slow);
+	db = store_lazy();
+	for (unsigned i = 0; i < THREADS; i++) {
+		putters[i] = (struct putter){.db = db, .key = (char)i};
+		must(pthread_create(&putters[i].thread, NULL, putter_run, &putters[i]) == 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		must(pthread_join(putters[i].thread, NULL) == 0);
+		must(putters[i].most <= THREADS * MIB / 10 * 13 + (2 + THREADS) * MIB + 4 * MIB);
+	}
+	store_close(db);
+	system_set();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
-				      a_transaction_writes_over_itself, half_is_deleted};
+				      a_transaction_writes_over_itself, half_is_deleted, threads_keep_the_bound};
 	Suite *suite = suite_create("bound");
 
 	system_set();
