@@ -14,6 +14,9 @@
 #include "arena/os.h"
 
 #define HOLES_BLOCK (UINT64_C(64) << 10) /* bytes */
+/* How far from a hole the kernel may keep pages as one piece (a folio) with pages of it: what is written or read at once
+ * by other programs, mostly less than this. What is taken there is asked for again. */
+#define HOLES_REACH (UINT64_C(1) << 20)
 
 struct holes {
 	uint64_t *words;

@@ -63,12 +63,19 @@ struct os {
 	/* Best effort; its result may be ignored. */
 	int (*advise)(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice);
 
-	/* Allocates disk space for the range, growing the file to cover it; holes in it are filled. ENOSPC, never SIGBUS;
-	 * EFBIG where the process may not write that far. After a failure the file may have grown by a part of it. */
+	/* Allocates disk space for the range, growing the file to cover it; holes in it are filled, and what it shares with
+	 * another file (a reflink copy) is made its own, where the file system can. ENOSPC, never SIGBUS; EFBIG where the
+	 * process may not write that far. After a failure the file may have grown by a part of it. */
 	int (*grow)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
 	int (*truncate)(const struct os *os, os_file file, uint64_t bytes);
 	/* Hands the range's disk space back; it reads as zeroes. EOPNOTSUPP where the file system cannot. */
 	int (*punch)(const struct os *os, os_file file, uint64_t offset, uint64_t bytes);
+
+	/* Makes the page of a shared map that the offset stands in ready to be stored to, and marks it as changed. The kernel
+	 * may keep it as one piece with its neighbours (a folio), and a store then needs disk space under all of them: where
+	 * that cannot be had this is ENOSPC, and the store would be SIGBUS. It stays so until something of
+	 * the piece is punched, or comes to be shared. EIO: it cannot be read. A kernel that cannot tell says 0. */
+	int (*ready)(const struct os *os, os_file file, void *base, uint64_t offset);
 
 	/* On stable storage when they return 0: a range of the map (msync), or everything of the file (fdatasync). After a
 	 * failure the system may take for clean what the disk never got. So a caller never asks again, with one exception. The

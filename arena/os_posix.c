@@ -10,8 +10,8 @@
  * 1. errno becomes a return value on the line of the call.
  * 2. No call here can raise SIGXFSZ: what the process may not write is EFBIG.
  *
- * Cost: one system call per operation; growth, truncation and writing one more, for the limit. The mapping is in
- * os_posix_map.c, what takes a path in os_posix_name.c. */
+ * Cost: one system call per operation; growth two more, truncation and writing one, for the limit and for what is shared.
+ * The mapping is in os_posix_map.c, what takes a path in os_posix_name.c. */
 #define _GNU_SOURCE
 #include "arena/os.h"
 
@@ -140,6 +140,17 @@ static int zeroes_append(const struct os *os, os_file file, uint64_t offset, uin
 	return rc;
 }
 
+/* Blocks that a reflink copy shares are allocated and have no room for a change. Where there is nothing to share, or no
+ * way to say so, all is well. */
+static int unshare(int fd, uint64_t offset, uint64_t bytes)
+{
+	int rc = EINTR;
+
+	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
+		rc = fallocate(fd, FALLOC_FL_UNSHARE_RANGE, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
+	return rc == EOPNOTSUPP || rc == ENOSYS || rc == EINVAL ? 0 : rc;
+}
+
 /* fallocate and not posix_fallocate: where the file system cannot, the C library's own way is to write into the range,
  * which can undo a store that another thread makes through the map meanwhile. */
 static int posix_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
@@ -157,8 +168,8 @@ static int posix_grow(const struct os *os, os_file file, uint64_t offset, uint64
 	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
 		rc = fallocate(file.fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
 	if (rc == EOPNOTSUPP || rc == ENOSYS)
-		rc = zeroes_append(os, file, offset, bytes);
-	return rc;
+		return zeroes_append(os, file, offset, bytes);
+	return rc != 0 ? rc : unshare(file.fd, offset, bytes);
 }
 
 static int posix_truncate(const struct os *os, os_file file, uint64_t bytes)
@@ -176,6 +187,16 @@ static int posix_truncate(const struct os *os, os_file file, uint64_t bytes)
 	return rc;
 }
 
+/* The kernel splits a piece of several pages (a folio) where a hole begins or ends in it, if it is not dirty: otherwise
+ * every later store to what is left of it would need space under the hole. So its write-back is begun first, for which the
+ * punching waits. Best effort. */
+static void border_write(int fd, uint64_t border)
+{
+	const uint64_t before = border > 0 ? border - 1 : 0;
+
+	(void)sync_file_range(fd, (off_t)before, 2, SYNC_FILE_RANGE_WRITE);
+}
+
 static int posix_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	int rc = EINTR;
@@ -185,6 +206,8 @@ static int posix_punch(const struct os *os, os_file file, uint64_t offset, uint6
 	assert(offset <= INT64_MAX && bytes <= INT64_MAX - offset);
 	if (bytes == 0)
 		return 0;
+	border_write(file.fd, offset);
+	border_write(file.fd, offset + bytes);
 	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
 		rc = fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) == 0
 			     ? 0
@@ -309,6 +332,7 @@ const struct os *os_posix(void)
 		.grow = posix_grow,
 		.truncate = posix_truncate,
 		.punch = posix_punch,
+		.ready = os_posix_ready,
 		.sync_range = os_posix_sync_range,
 		.sync = posix_sync,
 		.push = posix_push,

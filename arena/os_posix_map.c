@@ -20,6 +20,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* As in os_posix.c. */
+#define RETRY_MOST 1000u
+
 static uint64_t page_size(void)
 {
 	long bytes = sysconf(_SC_PAGESIZE);
@@ -152,6 +159,25 @@ int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t b
 		return EINVAL;
 	}
 	return madvise((char *)base + start, offset + bytes - start, how) == 0 ? 0 : errno;
+}
+
+/* The store itself would be a signal where the kernel finds no space, or cannot read the page: which of the two it is
+ * tells a read. Kernels before 5.14 cannot be asked; they keep every page by itself on the file systems that allocate. */
+int os_posix_ready(const struct os *os, os_file file, void *base, uint64_t offset)
+{
+	char *page = (char *)base + page_floor(offset);
+	char byte;
+	int rc = EINTR;
+
+	(void)os;
+	assert(base != NULL);
+	for (unsigned n = 0; n < RETRY_MOST && (rc == EINTR || rc == EAGAIN); n++)
+		rc = madvise(page, page_size(), MADV_POPULATE_WRITE) == 0 ? 0 : errno;
+	if (rc == EINVAL)
+		return 0;
+	if (rc == EFAULT || rc == EHWPOISON)
+		return pread(file.fd, &byte, 1, (off_t)offset) < 0 ? errno : ENOSPC;
+	return rc;
 }
 
 /* Tried once: see posix_sync. */

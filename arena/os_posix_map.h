@@ -11,6 +11,7 @@ int os_posix_map(const struct os *os, os_file file, enum os_map_mode mode, uint6
                  void **base);
 int os_posix_unmap(const struct os *os, void *base, uint64_t reserve);
 int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice);
+int os_posix_ready(const struct os *os, os_file file, void *base, uint64_t offset);
 int os_posix_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes);
 
 #endif

@@ -172,21 +172,38 @@ int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 	return r;
 }
 
+/* Touches the first page of the range in each stretch of `step` bytes. What the kernel keeps as one piece (a folio) needs
+ * space under all of it as soon as one of its pages is stored to: a folio that holes reach into is larger than a block
+ * all of which has space, so one page of such a block tells for the others. */
+static int pages_touch(const struct map *m, uint64_t start, uint64_t end, uint64_t step)
+{
+	int r = 0;
+
+	for (uint64_t at = start; r == 0 && at < end; at = (at & ~(step - 1)) + step)
+		r = m->os->ready(m->os, m->file, m->base, at);
+	return r;
+}
+
 int space_allocate(struct space *s, uint64_t start, uint64_t bytes)
 {
 	const struct map *m = s->map;
 	const uint64_t block = start & ~(HOLES_BLOCK - 1);
 	uint64_t end = (start + bytes + HOLES_BLOCK - 1) & ~(HOLES_BLOCK - 1);
+	int r;
 
 	if (m->mode != OS_MAP_SHARED || !holes_meet(&s->holes, start, start + bytes) || broken(BROKEN_PUNCHED))
 		return 0;
 	/* Whole blocks, so that the next piece of one asks for nothing; but less will do. */
 	if (end > map_bytes(m))
 		end = map_bytes(m);
-	if (m->os->grow(m->os, m->file, block, end - block) != 0)
-		return m->os->grow(m->os, m->file, start, bytes);
-	holes_remove(&s->holes, block, end);
-	return 0;
+	if (m->os->grow(m->os, m->file, block, end - block) == 0) {
+		r = pages_touch(m, start, start + bytes, HOLES_BLOCK);
+		if (r == 0)
+			holes_remove(&s->holes, block, end);
+		return r;
+	}
+	r = m->os->grow(m->os, m->file, start, bytes);
+	return r != 0 ? r : pages_touch(m, start, start + bytes, DISK_PAGE);
 }
 
 int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
@@ -421,22 +438,24 @@ uint64_t space_drain(struct space *s, uint64_t budget)
 uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most)
 {
 	const struct os *os = s->map->os;
-	slot_id id;
+	const uint64_t grain = least < HOLES_BLOCK ? DISK_PAGE : HOLES_BLOCK;
 
 	assert(least >= DISK_PAGE && most > 0);
 	if (s->no_punch || s->map->mode != OS_MAP_SHARED)
 		return 0;
 	for (; most > 0; most--) {
-		uint64_t start;
-		id = slots_first_fit_from(&s->free, least, at);
+		const slot_id id = slots_first_fit_from(&s->free, least, at);
+		uint64_t start, end;
 		if (id == SLOT_NONE)
 			return 0;
-		start = page_round(slots_start(&s->free, id));
 		at = slots_start(&s->free, id) + slots_size(&s->free, id);
-		if (start >= (at & ~(DISK_PAGE - 1)))
+		start = (slots_start(&s->free, id) + grain - 1) & ~(grain - 1);
+		start = start < HOLES_BLOCK ? HOLES_BLOCK : start;
+		end = at & ~(grain - 1);
+		if (start >= end)
 			continue;
-		holes_add(&s->holes, os, start, at & ~(DISK_PAGE - 1));
-		if (os->punch(os, s->map->file, start, (at & ~(DISK_PAGE - 1)) - start) != 0) {
+		holes_add(&s->holes, os, start > HOLES_REACH ? start - HOLES_REACH : 0, end + HOLES_REACH);
+		if (os->punch(os, s->map->file, start, end - start) != 0) {
 			s->no_punch = true;
 			return 0;
 		}

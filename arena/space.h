@@ -120,8 +120,12 @@ void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 uint64_t space_drain(struct space *s, uint64_t budget);
 
 /* Hands the disk space of slots of `least` bytes and more, a page of the file at least, back to the file system: the
- * `most` lowest of them that begin at `at` or behind it. Returns where to go on, 0 when there are no more. Best effort. */
-#define SPACE_PUNCH_LEAST (UINT64_C(64) << 10) /* worth allocating them again, while the store is open */
+ * `most` lowest of them that begin at `at` or behind it. Returns where to go on, 0 when there are no more. Best effort.
+ *
+ * The kernel may keep pages of the file as one piece, and a store to one of them then needs space under all of it. So
+ * nothing is punched in the block of the headers; and while the store is open (SPACE_PUNCH_LEAST) whole blocks alone, so
+ * that what goes on being stored to has none but holes in larger pieces beside it. */
+#define SPACE_PUNCH_LEAST HOLES_BLOCK     /* worth allocating them again, while the store is open */
 #define SPACE_PUNCH_MOST UINT64_C(16384) /* of the small ones, at once: some ten microseconds each */
 uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most);
 

@@ -132,6 +132,13 @@ static int faulty_punch(const struct os *os, os_file file, uint64_t offset, uint
 	return r != 0 ? r : os_posix()->punch(os_posix(), file, offset, bytes);
 }
 
+static int faulty_ready(const struct os *os, os_file file, void *base, uint64_t offset)
+{
+	const int r = faulty_count(faulty_of(os), FAULTY_READY);
+
+	return r != 0 ? r : os_posix()->ready(os_posix(), file, base, offset);
+}
+
 /* What a flush says of a range, without the wait. */
 static int range_look(void *base, uint64_t offset, uint64_t bytes)
 {
@@ -233,6 +240,7 @@ void faulty_init(struct faulty *f)
 	f->os.grow = faulty_grow;
 	f->os.truncate = faulty_truncate;
 	f->os.punch = faulty_punch;
+	f->os.ready = faulty_ready;
 	f->os.sync_range = faulty_sync_range;
 	f->os.push = faulty_push;
 	f->os.sync = faulty_sync;

@@ -37,10 +37,11 @@ enum faulty_call {
 	FAULTY_PUBLISH = 0x1000u,
 	FAULTY_SYNC_DIR = 0x2000u,
 	FAULTY_RANDOM = 0x4000u,
-	FAULTY_WRITE = 0x8000u
+	FAULTY_WRITE = 0x8000u,
+	FAULTY_READY = 0x10000u
 };
 #define FAULTY_FLUSHES (FAULTY_SYNC_RANGE | FAULTY_SYNC)
-#define FAULTY_EVERY   0xffffu
+#define FAULTY_EVERY   0x1ffffu
 
 /* The real system, all but for the calls that it was told to fail. */
 struct faulty {

@@ -72,7 +72,7 @@ END_TEST
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-#define BLOCKS 20u
+#define BLOCKS 60u
 #define END (BLOCKS * HOLES_BLOCK)
 #define PIECE 600u
 
@@ -123,7 +123,7 @@ static uint64_t asked(struct sparse *s, uint64_t end)
 }
 
 /* However small the pieces are that are taken, the system is asked for the space of each block once, and again only for
- * those that were handed back to it. */
+ * those that were handed back to it, and those so near to them that they may be of one piece with them in the cache. */
 START_TEST(space_is_asked_for_once)
 {
 	struct sparse s;
@@ -132,9 +132,11 @@ START_TEST(space_is_asked_for_once)
 	must(asked(&s, END) == BLOCKS);
 	must_give(slots_insert(&s.space.free, 0, END / PIECE * PIECE), 0);
 	must(asked(&s, END) == 0);
-	must_give(slots_insert(&s.space.free, 2 * HOLES_BLOCK + 8, 3 * HOLES_BLOCK), 0);
+	must_give(slots_insert(&s.space.free, 30 * HOLES_BLOCK + 8, 3 * HOLES_BLOCK), 0);
 	must(space_punch(&s.space, 0, HOLES_BLOCK, 1) > 0);
-	must(asked(&s, 5 * HOLES_BLOCK) == 3);
+	must_give(slots_insert(&s.space.free, 0, 30 * HOLES_BLOCK + 8), 0);
+	must_give(slots_insert(&s.space.free, 33 * HOLES_BLOCK + 8, END / PIECE * PIECE - 33 * HOLES_BLOCK - 8), 0);
+	must(asked(&s, END) == 2 + 2 * (HOLES_REACH / HOLES_BLOCK));
 	sparse_close(&s);
 }
 END_TEST

@@ -216,6 +216,13 @@ static int trace_punch(const struct os *os, os_file file, uint64_t offset, uint6
 	return 0;
 }
 
+static int trace_ready(const struct os *os, os_file file, void *base, uint64_t offset)
+{
+	(void)os;
+	say("ready a page of %s", range_kind(offset, 1));
+	return os_posix()->ready(os_posix(), file, base, offset);
+}
+
 static int trace_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
 {
 	(void)os;
@@ -323,6 +330,7 @@ static void trace_begin(void)
 	trace.os.grow = trace_grow;
 	trace.os.truncate = trace_truncate;
 	trace.os.punch = trace_punch;
+	trace.os.ready = trace_ready;
 	trace.os.sync_range = trace_sync_range;
 	trace.os.sync = trace_sync;
 	trace.os.push = trace_push;

@@ -180,6 +180,21 @@ void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end)
 	}
 }
 
+bool sim_file_touch(struct sim_file *f, uint64_t offset)
+{
+	const uint64_t page = offset / SIM_PAGE;
+
+	if (!f->tracked)
+		return true;
+	if (f->hole[page] != 0)
+		return false;
+	if (f->lost[page] == SIM_PAGE_LOST) {
+		f->lost[page] = SIM_PAGE_TOUCHED;
+		page_protect(f, page);
+	}
+	return true;
+}
+
 uint64_t sim_file_space(const struct sim_file *f)
 {
 	return f->bytes - (uint64_t)f->hole_count * SIM_PAGE;

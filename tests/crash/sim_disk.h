@@ -74,6 +74,8 @@ void sim_file_resize(struct sim_file *f, uint64_t bytes);
 /* Hands the space of whole pages back, or allocates it again; the caller has zeroed what is punched. */
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
 void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end);
+/* Makes the page of that offset dirty; false: it has no space. */
+bool sim_file_touch(struct sim_file *f, uint64_t offset);
 /* Space that it takes on the disk. */
 uint64_t sim_file_space(const struct sim_file *f);
 /* Bytes of holes in the range. */

@@ -21,10 +21,9 @@
 #include "arena/gravity.h"
 
 const char *const sim_call_names[SIM_CALLS] = {
-	"step",   "open",   "close",    "size",     "lock",       "unlock", "map",   "unmap",
-	"advise", "grow",   "truncate", "punch",    "sync_range", "sync",   "push",  "read",
-	"write",  "touch",  "create",   "publish",  "unlink",     "sync_dir", "clock", "random",
-	"alloc",  "free",
+	"step",   "open",     "close",    "size",  "lock",       "unlock", "map",     "unmap", "advise",
+	"grow",   "truncate", "punch",    "ready", "sync_range", "sync",   "push",    "read",  "write",
+	"touch",  "create",   "publish",  "unlink", "sync_dir",  "clock",  "random",  "alloc", "free",
 };
 
 struct sim_block {
@@ -315,6 +314,19 @@ static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_
 	return 0;
 }
 
+static int sim_ready(const struct os *os, os_file file, void *base, uint64_t offset)
+{
+	struct sim *s = sim_of(os);
+	struct sim_file *f = file_of(s, file);
+	const int r = call_enter(s, SIM_READY, offset, 1);
+
+	assert(base == (void *)f->cache && offset < f->bytes);
+	(void)base;
+	if (r != 0)
+		return r;
+	return sim_file_touch(f, offset) ? 0 : ENOSPC;
+}
+
 static int flush_do(struct sim *s, os_file file, uint64_t start, uint64_t end, int r)
 {
 	struct sim_file *f = file_of(s, file);
@@ -560,6 +572,7 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 		.grow = sim_grow,
 		.truncate = sim_truncate,
 		.punch = sim_punch,
+		.ready = sim_ready,
 		.sync_range = sim_sync_range,
 		.sync = sim_sync,
 		.push = sim_push,

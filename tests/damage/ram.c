@@ -342,6 +342,15 @@ static int ram_sync_dir(const struct os *os, os_file file, const char *path)
 	return 0;
 }
 
+static int ram_ready(const struct os *os, os_file file, void *base, uint64_t offset)
+{
+	(void)os;
+	(void)file;
+	(void)base;
+	(void)offset;
+	return 0;
+}
+
 static uint64_t ram_clock(const struct os *os)
 {
 	return ram_of(os)->ticks += 1000;
@@ -405,7 +414,7 @@ void ram_init(struct ram *r, uint64_t seed)
 	*r = (struct ram){
 		.os = {.open = ram_open, .close = ram_close, .size = ram_size, .lock = ram_lock,
 		       .unlock = ram_unlock, .map = ram_map, .unmap = ram_unmap, .advise = ram_advise,
-		       .grow = ram_grow, .truncate = ram_truncate, .punch = ram_punch,
+		       .grow = ram_grow, .truncate = ram_truncate, .punch = ram_punch, .ready = ram_ready,
 		       .sync_range = ram_sync_range, .sync = ram_sync, .push = ram_push, .read = ram_read,
 		       .write = ram_write, .touch = ram_touch, .create = ram_create, .publish = ram_publish, .unlink = ram_unlink, .sync_dir = ram_sync_dir,
 		       .clock = ram_clock, .random = ram_random, .alloc = ram_alloc, .free = ram_free},
