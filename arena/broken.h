@@ -40,6 +40,7 @@ enum broken {
 	BROKEN_REUSE_PIN,      /* so is what a pin holds                                               */
 	BROKEN_RESERVE,        /* puts use up what deletes and checkpoints need                        */
 	BROKEN_KEPT,           /* room for what a transaction gives back is not kept for it            */
+	BROKEN_CUT,            /* the end of the file is cut off while readers may look there          */
 	BROKEN_PUNCHED,        /* punched space is written to without allocating it first              */
 	/* Commits. */
 	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */

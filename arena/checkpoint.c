@@ -281,8 +281,9 @@ static int header_flush(arena *a)
 
 	flush_enter(&a->flush);
 	header_seal(&cp->header, index);
-	header_write(&a->map, &cp->header, index);
-	r = flush_range(a, index * DISK_PAGE, (index + 1) * DISK_PAGE);
+	r = header_write(&a->map, &cp->header, index);
+	if (r == 0)
+		r = flush_range(a, index * DISK_PAGE, (index + 1) * DISK_PAGE);
 	if (r == 0) {
 		a->header = cp->header;
 		a->header_index = index;
@@ -309,16 +310,18 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 		return slice_seal(a, budget);
 	if (!slice_push(a, budget))
 		return 0;
-	ranges_release(&cp->dirty, a->os);
 	if (broken(BROKEN_HEADER_FIRST))
 		r = header_flush(a);
 	if (r == 0)
 		r = flush_all(a);
 	if (r == 0 && !broken(BROKEN_HEADER_FIRST))
 		r = header_flush(a);
-	if (r == 0)
-		cp->state = CHECKPOINT_WRITTEN;
-	return r;
+	/* A header that could not be written is tried again by the next step, the flush before it, too. */
+	if (r != 0)
+		return r;
+	ranges_release(&cp->dirty, a->os);
+	cp->state = CHECKPOINT_WRITTEN;
+	return 0;
 }
 
 /* Steps for so many bytes, one at least. */
@@ -381,6 +384,7 @@ void checkpoint_poll(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 
 	checkpoint_punch(a, PUNCH_STEP);
+	space_cut(&a->space);
 	log_push(a);
 	if (!drive_begin(cp, false))
 		return;

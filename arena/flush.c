@@ -236,12 +236,8 @@ int flush_range(arena *a, uint64_t start, uint64_t end)
 	return flush_result(a, a->os->sync_range(a->os, a->map.file, a->map.base, start, end - start));
 }
 
-static int flush_once(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
+static int flush_ask(arena *a, uint64_t start, uint64_t end)
 {
-	const int r = touch != NULL ? touch(a) : 0;
-
-	if (r != 0)
-		return r;
 	return end == FLUSH_ALL ? a->os->sync(a->os, a->map.file)
 				: a->os->sync_range(a->os, a->map.file, a->map.base, start, end - start);
 }
@@ -256,9 +252,16 @@ int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
 	if (a->map.mode != OS_MAP_SHARED)
 		return 0;
 	flush_enter(f);
-	r = flush_once(a, touch, start, end);
-	if (r != 0 && !f->begun && !broken(BROKEN_STALE))
-		r = flush_once(a, broken(BROKEN_STALE_TRUST) ? NULL : touch, start, end);
+	r = touch(a);
+	if (r != 0) {
+		flush_leave(f); /* nothing was asked for yet: it may be tried again */
+		return r;
+	}
+	r = flush_ask(a, start, end);
+	if (r != 0 && !f->begun && !broken(BROKEN_STALE)) {
+		r = broken(BROKEN_STALE_TRUST) ? 0 : touch(a);
+		r = r != 0 ? r : flush_ask(a, start, end);
+	}
 	f->begun = true;
 	r = flush_result(a, r);
 	if (r == 0 && end == FLUSH_ALL)

@@ -111,11 +111,11 @@ int header_choose(const struct map *m, struct header_disk *out, unsigned *index)
 	return 0;
 }
 
-void header_write(const struct map *m, const struct header_disk *h, unsigned index)
+int header_write(const struct map *m, const struct header_disk *h, unsigned index)
 {
 	assert(index < 2);
 	assert(h->check == header_check(h, index));
-	memcpy(m->base + index * DISK_PAGE, h, sizeof *h);
+	return map_write(m, index * DISK_PAGE, h, sizeof *h);
 }
 
 #define MARK_SEQ_BITS 40u
@@ -144,11 +144,13 @@ static uint64_t mark_read(const struct map *m, uint64_t page, unsigned i)
 void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint)
 {
 	uint64_t word = seq << (64 - MARK_SEQ_BITS) | (checkpoint & 15) << 20;
+	uint8_t both[HEADER_MARK_COPY + sizeof word - HEADER_MARK_OFFSET] = {0}; /* and what is between them: nothing */
 
 	assert(index < 2);
 	word |= mark_check(m, word);
-	for (unsigned i = 0; i < 2; i++)
-		atomic_store_explicit(mark_at(m, index * DISK_PAGE, i), word, memory_order_relaxed);
+	memcpy(both, &word, sizeof word);
+	memcpy(both + HEADER_MARK_COPY - HEADER_MARK_OFFSET, &word, sizeof word);
+	(void)map_write(m, index * DISK_PAGE + HEADER_MARK_OFFSET, both, sizeof both);
 }
 
 /* The commit number nearest to `near` with these low bits. */

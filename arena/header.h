@@ -35,10 +35,11 @@ int header_read(const struct map *m, unsigned index, struct header_disk *out);
 /* The newest valid one of both, and its page. GRAVITY_NOTASTORE and so on when neither is. */
 int header_choose(const struct map *m, struct header_disk *out, unsigned *index);
 
-/* Writes a sealed header into its page through the map; durable only when that page is flushed. */
-void header_write(const struct map *m, const struct header_disk *h, unsigned index);
+/* Writes a sealed header into its page; durable only when that page is flushed. 0 or errno. */
+int header_write(const struct map *m, const struct header_disk *h, unsigned index);
 
-/* The mark: commit `seq` is on stable storage, the newest checkpoint being `checkpoint`. Two 8-byte stores. */
+/* The mark: commit `seq` is on stable storage, the newest checkpoint being `checkpoint`. One
+ * that cannot be written is not there, which is no harm: it only helps to tell damage. */
 void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64_t checkpoint);
 
 /* Whether the page holds a mark that checks. Since the second checkpoint the page of the older header has one. */

@@ -152,6 +152,9 @@ static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 	int r = log_reserve(l);
 
 	assert(after <= l->at.window_end);
+	/* The place where a session begins was not taken by it. */
+	if (r == 0 && !l->joined)
+		r = space_allocate(l->space, l->at.cursor, sizeof *b);
 	if (r == 0 && !l->joined && !broken(BROKEN_NONCE))
 		r = l->map->os->random(l->map->os, &nonce, sizeof nonce);
 	if (r != 0)

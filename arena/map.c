@@ -3,9 +3,12 @@
 
 /* map.c owns the mapping and the length of the file. It refuses to touch what it did not allocate.
  *
- * 1. Bytes below `bytes` may be read and (unless OS_MAP_PRIVATE stands for a read-only file) written without a signal:
- *    their disk space was allocated before `bytes` covered them.
- * 2. `bytes` never exceeds the reservation. */
+ * 1. Bytes below `bytes` may be read, and (unless OS_MAP_PRIVATE stands for a read-only file) written, without a signal, if
+ *    their disk space was allocated: when `bytes` came to cover them, or by space_allocate. What stands elsewhere (headers,
+ *    marks, the log that was replayed, the place where it goes on) is written by calls, which return a code.
+ * 2. `bytes` never exceeds the reservation.
+ * 3. The file is cut when nobody looks beyond `bytes` any more. A record whose size has rotted is summed up to what was the
+ *    end when its reader looked: past the end of the file that would be a signal. */
 #include "arena/map.h"
 
 #include <assert.h>
@@ -50,6 +53,7 @@ int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode 
 	m->base = base;
 	m->reserve = reserve;
 	m->trust = trust;
+	m->length = bytes;
 	atomic_store(&m->bytes, bytes);
 	(void)os->advise(os, m->base, 0, reserve, OS_ADVISE_RANDOM);
 	return 0;
@@ -88,23 +92,36 @@ int map_grow(struct map *m, uint64_t bytes)
 			return r;
 	}
 	memory_enlarge(m, old, bytes);
+	m->length = m->length < bytes ? bytes : m->length;
 	atomic_store(&m->bytes, bytes);
 	return 0;
 }
 
-int map_truncate(struct map *m, uint64_t bytes)
+void map_lower(struct map *m, uint64_t bytes)
 {
 	const uint64_t old = map_bytes(m);
-	int r = 0;
 
 	assert(bytes <= old && bytes >= DISK_DATA);
 	atomic_store(&m->bytes, bytes);
-	if (m->mode == OS_MAP_SHARED)
-		r = m->os->truncate(m->os, m->file, bytes);
-	else if (m->mode == OS_MAP_ANONYMOUS)
+	if (m->mode == OS_MAP_ANONYMOUS)
 		(void)m->os->advise(m->os, m->base, bytes, old - bytes, OS_ADVISE_DONTNEED);
-	if (r != 0)
-		atomic_store(&m->bytes, old);
+}
+
+void map_empty(const struct map *m)
+{
+	const uint64_t start = (map_bytes(m) + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
+
+	if (start < m->length)
+		(void)m->os->punch(m->os, m->file, start, m->length - start);
+}
+
+int map_cut(struct map *m)
+{
+	const uint64_t bytes = map_bytes(m);
+	const int r = bytes < m->length ? m->os->truncate(m->os, m->file, bytes) : 0;
+
+	if (r == 0)
+		m->length = bytes;
 	return r;
 }
 
@@ -131,11 +148,29 @@ void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes)
 	memcpy(to, from, bytes);
 }
 
-void map_touch(const struct map *m, uint64_t start, uint64_t end)
+int map_write(const struct map *m, uint64_t offset, const void *from, uint64_t bytes)
 {
-	assert(start <= end && end <= map_bytes(m));
-	for (uint64_t at = start & ~(DISK_PAGE - 1); at < end; at += DISK_PAGE) {
-		_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(m->base + at);
-		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed), memory_order_relaxed);
+	assert(offset + bytes <= map_bytes(m));
+	if (m->mode == OS_MAP_SHARED)
+		return m->os->write(m->os, m->file, offset, from, bytes);
+	memcpy(m->base + offset, from, bytes);
+	return 0;
+}
+
+int map_touch(const struct map *m, uint64_t start, uint64_t end)
+{
+	uint8_t part[MAP_WRITE];
+	int r = 0;
+
+	assert(start <= end && end <= map_bytes(m) && m->mode == OS_MAP_SHARED);
+	while (r == 0 && start < end) {
+		size_t got = end - start < sizeof part ? (size_t)(end - start) : sizeof part;
+		r = m->os->read(m->os, m->file, start, part, got, &got);
+		if (r == 0 && got == 0)
+			return EIO; /* somebody has cut the file */
+		if (r == 0)
+			r = m->os->write(m->os, m->file, start, part, got);
+		start += got;
 	}
+	return r;
 }

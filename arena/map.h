@@ -25,6 +25,7 @@ struct map {
 	uint8_t *base;
 	uint64_t reserve;
 	_Atomic uint64_t bytes;
+	uint64_t length;        /* of the file: more than `bytes` while readers may still look there         */
 	uint64_t identity;      /* mixed into every check                                                     */
 	enum map_sum sum;       /* of blobs                                                                   */
 	bool verify;            /* check record blobs on every read                                           */
@@ -40,14 +41,24 @@ void map_close(struct map *m);
 
 /* Lengthens the file to `bytes` with its space allocated. 0, GRAVITY_FULL past the reservation, ENOSPC, errno. */
 int map_grow(struct map *m, uint64_t bytes);
-/* Cuts it. Nothing may look beyond any more. 0 or errno, and then it is as long as before. */
-int map_truncate(struct map *m, uint64_t bytes);
+/* Nothing that begins to look from now on looks beyond `bytes`. What others may be looking at stays: zeroes, or what was
+ * there. */
+void map_lower(struct map *m, uint64_t bytes);
+/* Hands back what lies beyond, which readers may see become zeroes. Best effort. */
+void map_empty(const struct map *m);
+/* Cuts the file to `bytes`; nobody looks beyond any more. 0 or errno, and then it is as long as before. */
+int map_cut(struct map *m);
 
 /* Copies into the map. Many bytes go through the file, which the map is one with: see map.c. */
 void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes);
 
-/* Marks the memory pages of a range as changed, without changing them. */
-void map_touch(const struct map *m, uint64_t start, uint64_t end);
+/* Writes bytes by a call that returns a code where a store might be a signal, since their page may have no disk space of
+ * its own: a file that was copied has holes where the original had zeroes. 0 or errno. */
+int map_write(const struct map *m, uint64_t offset, const void *from, uint64_t bytes);
+
+/* Writes a range of the file over itself, so that the next flush writes it whatever the kernel takes for clean. Nobody else
+ * stores to it meanwhile. 0 or errno; EIO where it cannot be read. */
+int map_touch(const struct map *m, uint64_t start, uint64_t end);
 
 static inline uint64_t map_bytes(const struct map *m)
 {

@@ -310,6 +310,7 @@ static int close_flush(arena *a)
 	if (r == 0) {
 		(void)space_end_cluster(&a->space);
 		space_trim(&a->space, a->header.file_bytes);
+		space_cut(&a->space);
 		(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
 		/* What wrote little has made few slots that were not there when it came. */
 		if (checkpointed)

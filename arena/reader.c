@@ -240,3 +240,16 @@ uint64_t readers_holder(const struct readers_view *view, uint64_t born, uint64_t
 		return 0;
 	return view->seq[low - 1];
 }
+
+bool readers_gone(const struct readers *r, uint64_t seq)
+{
+	const uint32_t high = atomic_load(&r->high);
+
+	for (uint32_t i = 0; i < high; i++) {
+		const uint64_t state = atomic_load(&r->slots[i].state);
+		const uint64_t what = state & READER_WHAT;
+		if (state != READER_FREE && (what == READER_WAIT || (state & ~READER_WHAT) <= seq))
+			return false;
+	}
+	return true;
+}

@@ -87,4 +87,8 @@ void readers_look(const struct readers *r, struct readers_view *view);
 /* The newest snapshot that sees what lived from born to died; 0 when none does. */
 uint64_t readers_holder(const struct readers_view *view, uint64_t born, uint64_t died);
 
+/* Whether nobody is left who began while `seq` was the newest commit, or before. What the caller stored before it asks is
+ * seen by whoever begins later. */
+bool readers_gone(const struct readers *r, uint64_t seq);
+
 #endif

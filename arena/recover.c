@@ -234,9 +234,7 @@ static int header_touch(arena *a)
 {
 	const uint64_t start = a->header_index * DISK_PAGE;
 
-	if (!broken(BROKEN_HEADER_REPLAY))
-		map_touch(&a->map, start, start + DISK_PAGE);
-	return 0;
+	return broken(BROKEN_HEADER_REPLAY) ? 0 : map_touch(&a->map, start, start + DISK_PAGE);
 }
 
 /* The pages of the replay are written where this checkpoint has freed something, and the kernel may write them back at

@@ -474,6 +474,24 @@ void space_trim(struct space *s, uint64_t least)
 		return;
 	if (slots_remove(&s->free, end, old - end) != 0)
 		return;
-	if (map_truncate(s->map, end) != 0)
-		(void)slots_insert(&s->free, end, old - end);
+	map_lower(s->map, end);
+	s->lowered_seq = atomic_load(&s->readers->seq);
+	if (s->map->mode != OS_MAP_SHARED)
+		return;
+	if (!readers_gone(s->readers, s->lowered_seq)) {
+		map_empty(s->map);
+		/* What grows there again is asked for first. */
+		holes_add(&s->holes, s->map->os, end, old);
+	}
+	space_cut(s);
+}
+
+void space_cut(struct space *s)
+{
+	struct map *m = s->map;
+
+	if (m->mode != OS_MAP_SHARED || m->length == map_bytes(m))
+		return;
+	if (readers_gone(s->readers, s->lowered_seq) || broken(BROKEN_CUT))
+		(void)map_cut(m);
 }

@@ -49,6 +49,7 @@ struct space {
 	uint64_t cluster_bytes;        /* how much to take for pages at a time                               */
 	uint64_t window_least; /* bytes of a slot that is taken for a window while there is a choice          */
 	struct holes holes;    /* where slots may have no disk space: what is taken there is allocated first   */
+	uint64_t lowered_seq;  /* newest commit when the end of the file was last lowered: who began by then may look beyond */
 	bool no_punch; /* the file system cannot punch                                                       */
 	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */
 	uint64_t copied_bytes; /* pages and nodes that were replaced since then                              */
@@ -129,7 +130,10 @@ uint64_t space_drain(struct space *s, uint64_t budget);
 #define SPACE_PUNCH_MOST UINT64_C(16384) /* of the small ones, at once: some ten microseconds each */
 uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most);
 
-/* Cuts the free end of the file, but not below `least`. Best effort. */
+/* Gives back the free end of the file, but nothing below `least`, and cuts it off when nobody can be looking there any
+ * more: now or by space_cut. Best effort. */
 void space_trim(struct space *s, uint64_t least);
+/* Cuts off what was given back, when the readers of that time are gone. The next session does it at the latest. */
+void space_cut(struct space *s);
 
 #endif

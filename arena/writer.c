@@ -52,24 +52,29 @@ void writer_unlock(arena *a)
 
 /* Takes the head off whatever stands where this session will write. What a power cut left of a commit that was lost could
  * otherwise be made whole by the same bytes, written by one who tries again, and come back after the next power cut. */
-static void tail_behead(arena *a)
+static int tail_behead(arena *a)
 {
+	const uint64_t nothing = 0;
+
 	assert(a->log.at.window_end - a->log.at.cursor >= sizeof(struct jump_disk));
-	page_store((uint64_t *)(void *)blob_at(&a->map, a->log.at.cursor), 0);
+	return map_write(&a->map, a->log.at.cursor, &nothing, sizeof nothing);
 }
 
-/* What the session relies on, and where it will write. */
+/* What the session relies on, and where it will write. The page of the other header, too: it may be a hole, and without
+ * room for it there would be no checkpoint. */
 static int session_touch(arena *a)
 {
-	const uint64_t header = a->header_index * DISK_PAGE;
+	const uint64_t in_force = a->header_index * DISK_PAGE;
+	const uint64_t other = DISK_PAGE - in_force;
+	int r = map_touch(&a->map, other, other + DISK_PAGE);
 
-	if (!broken(BROKEN_HEADER_TRUST))
-		map_touch(&a->map, header, header + DISK_PAGE);
-	for (uint32_t i = 0; i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
-		map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
-	if (!broken(BROKEN_BEHEAD))
-		tail_behead(a);
-	return 0;
+	if (r == 0 && !broken(BROKEN_HEADER_TRUST))
+		r = map_touch(&a->map, in_force, in_force + DISK_PAGE);
+	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
+		r = map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
+	if (r == 0 && !broken(BROKEN_BEHEAD))
+		r = tail_behead(a);
+	return r;
 }
 
 /* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header

@@ -39,6 +39,7 @@ static const char *const names[] = {
 	[BROKEN_REUSE_PIN] = "reuse-pin",
 	[BROKEN_RESERVE] = "reserve",
 	[BROKEN_KEPT] = "kept",
+	[BROKEN_CUT] = "cut",
 	[BROKEN_PUNCHED] = "punched",
 	[BROKEN_APPLY_FAILS] = "apply-fails",
 	[BROKEN_SEAL_FIRST] = "seal-first",

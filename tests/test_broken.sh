@@ -36,6 +36,7 @@ wanted='
 	reuse-pin       reader   slots
 	reserve         kv_open  damage and limits
 	kept            faults   systems
+	cut             no_signal end
 	punched         session  holes
 	apply-fails     faults   systems
 	seal-first      faults   systems

@@ -195,6 +195,13 @@ bool sim_file_touch(struct sim_file *f, uint64_t offset)
 	return true;
 }
 
+void sim_file_write(struct sim_file *f, uint64_t offset, const void *from, uint64_t bytes)
+{
+	for (uint64_t at = offset & ~(SIM_PAGE - 1); at < offset + bytes; at += SIM_PAGE)
+		(void)sim_file_touch(f, at);
+	memcpy(f->cache + offset, from, bytes);
+}
+
 uint64_t sim_file_space(const struct sim_file *f)
 {
 	return f->bytes - (uint64_t)f->hole_count * SIM_PAGE;

@@ -74,6 +74,9 @@ void sim_file_resize(struct sim_file *f, uint64_t bytes);
 /* Hands the space of whole pages back, or allocates it again; the caller has zeroed what is punched. */
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
 void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end);
+/* What a call writes, in part or as a whole over what stands there, makes its pages dirty. It is within the file, and its
+ * pages have space. */
+void sim_file_write(struct sim_file *f, uint64_t offset, const void *from, uint64_t bytes);
 /* Makes the page of that offset dirty; false: it has no space. */
 bool sim_file_touch(struct sim_file *f, uint64_t offset);
 /* Space that it takes on the disk. */

@@ -394,14 +394,19 @@ static int sim_write(const struct os *os, os_file file, uint64_t offset, const v
 	struct sim *s = sim_of(os);
 	struct sim_file *f = file_of(s, file);
 	const int r = call_enter(s, SIM_WRITE, offset, bytes);
+	uint64_t holes;
 
 	if (r != 0)
 		return r;
 	if (offset + bytes > SIM_RESERVE)
 		return ENOSPC;
+	holes = sim_file_holes(f, offset, offset + bytes);
+	if (holes > 0 && used_bytes(s) + holes > s->capacity)
+		return ENOSPC;
+	sim_file_fill(f, offset, offset + bytes);
 	if (offset + bytes > f->bytes)
 		sim_file_resize(f, (offset + bytes + SIM_SECTOR - 1) & ~(SIM_SECTOR - 1));
-	memcpy(f->cache + offset, buf, bytes);
+	sim_file_write(f, offset, buf, bytes);
 	return 0;
 }
 
