@@ -9,6 +9,8 @@
  * It refuses to repair, and to stop at the first finding where it can go on. It stops where the report says so: nothing
  * more is read then but what is under way.
  *
+ * The file is read through by calls before it is mapped, so that a sector that cannot be read is a finding and not a signal.
+ *
  * Cost: one read of the file, and a bit of memory for each 8 bytes of it. */
 #include "arena/core.h"
 
@@ -308,28 +310,57 @@ static int check_state(struct check *c)
 	return c->findings > 0 ? GRAVITY_CORRUPT : 0;
 }
 
-/* A sector that cannot be read is an error here, where the map would make it a signal. */
+/* Whether the first piece of the file has a header in it, sound or not. */
+static bool headers_there(const uint8_t *buf, size_t got)
+{
+	return (got >= sizeof(struct header_disk) && memcmp(buf, HEADER_MAGIC, 8) == 0) ||
+	       (got >= DISK_PAGE + sizeof(struct header_disk) && memcmp(buf + DISK_PAGE, HEADER_MAGIC, 8) == 0);
+}
+
+/* Reads all of the file by calls: a sector that cannot be read is a finding, where the map would make it a signal. Goes on
+ * behind it. What is no store is left to the opening. 0 or the first error. */
+static int read_pieces(struct check *c, os_file file, uint64_t bytes, uint8_t *buf)
+{
+	int first = 0;
+
+	for (uint64_t at = 0; at < bytes && !c->stopped && c->findings < CHECK_FINDINGS;) {
+		size_t got = 0;
+		const int r = c->os->read(c->os, file, at, buf, READ_BYTES, &got);
+		if (r == 0 && (got == 0 || (at == 0 && !headers_there(buf, got))))
+			break;
+		at += got;
+		if (r == 0)
+			continue;
+		finding(c, "the file cannot be read at %llu: %s", ULL(at), gravity_strerror(r));
+		first = first != 0 ? first : r;
+		at = (at & ~(DISK_PAGE - 1)) + DISK_PAGE;
+	}
+	return first;
+}
+
+/* Before the file is mapped. */
 static int read_through(struct check *c, const char *path)
 {
-	const struct os *os = c->a->os;
-	uint64_t bytes, at;
-	size_t got = 0;
-	void *buf;
-	int r;
+	const struct os *os = c->os;
+	os_file file = OS_NOFILE;
+	uint64_t bytes = 0;
+	uint8_t *buf = NULL;
+	int r = os->open(os, path, OS_RDONLY, 0, &file);
 
-	(void)path;
-	r = os->size(os, c->a->map.file, &bytes);
-	buf = os->alloc(os, NULL, READ_BYTES);
-	if (buf == NULL)
-		return ENOMEM;
-	for (at = 0; r == 0 && at < bytes; at += got) {
-		r = os->read(os, c->a->map.file, at, buf, READ_BYTES, &got);
-		if (r != 0)
-			finding(c, "the file cannot be read at %llu: %s", ULL(at), gravity_strerror(r));
-		if (got == 0)
-			break;
-	}
+	if (r != 0)
+		return r;
+	r = os->lock(os, file, false);
+	if (r != 0)
+		goto close_file;
+	r = os->size(os, file, &bytes);
+	if (r == 0)
+		buf = os->alloc(os, NULL, READ_BYTES);
+	if (r == 0)
+		r = buf == NULL ? ENOMEM : read_pieces(c, file, bytes, buf);
 	os->free(os, buf);
+	(void)os->unlock(os, file);
+close_file:
+	(void)os->close(os, file);
 	return r;
 }
 
@@ -350,15 +381,18 @@ int arena_check(const char *path, const struct arena_options *options, arena_che
 	struct arena_options o = *options;
 	int r, closed;
 
+	if (path == NULL)
+		return GRAVITY_INVALID;
+	r = read_through(&c, path);
+	if (r != 0)
+		return r;
 	o.flags = GRAVITY_RDONLY | GRAVITY_NOCREATE;
 	r = arena_open(path, &o, &c.a);
 	if (r == GRAVITY_CORRUPT && unopened_tell(&c, path) == 0)
 		finding(&c, "the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
 	if (r != 0)
 		return r;
-	r = read_through(&c, path);
-	if (r == 0)
-		r = arena_begin(c.a, ARENA_READ, &c.view);
+	r = arena_begin(c.a, ARENA_READ, &c.view);
 	if (r == 0)
 		r = check_state(&c);
 	arena_abort(c.view);
