@@ -156,6 +156,8 @@ struct arena {
 	os_cond writer_cond;
 	bool writer_busy;              /* under writer_mutex      */
 	uint32_t writer_waiting;       /* under writer_mutex      */
+	uint32_t writer_passed;        /* under writer_mutex: how often it was taken while others waited */
+	bool writer_handed;            /* under writer_mutex: it is one of theirs, and nobody else's     */
 	_Atomic uint64_t writer_owner; /* os_thread_id, 0: nobody */
 
 	struct readers readers;
@@ -221,7 +223,9 @@ int arena_leave(arena *a);
 
 /* writer.c ------------------------------------------------------------------------------------------------------- */
 
-/* 0, GRAVITY_BUSY (nowait), GRAVITY_INVALID: this thread has it. */
+/* 0, GRAVITY_BUSY (nowait), GRAVITY_INVALID: this thread has it. Who waits is passed by WRITER_PASSED_MOST others who came
+ * later, and then it is the turn of one of those who wait. */
+#define WRITER_PASSED_MOST 16u
 int writer_lock(arena *a, bool nowait);
 void writer_unlock(arena *a);
 /* Prepares the first write of this handle: free list, flush of what recovery relied on. Holds the writer's lock. */

@@ -167,8 +167,9 @@ int gkv_sync(gkv *db);
 
 /* Begins a snapshot, which sees the newest commit and no later one, or a write transaction, which sees that and its
  * own changes. At least 1,000 snapshots may be open at once, several in a thread; each keeps the space that it can
- * see from being used again, and nothing else. A write transaction waits for the one that is open; with GKV_NOWAIT it
- * is GKV_BUSY instead. GKV_READONLY, GKV_READERS (too many snapshots), GKV_FAILED. */
+ * see from being used again, and nothing else. A snapshot waits for no writer but while a commit stores its entries. A
+ * write transaction waits for the one that is open, and of threads that begin theirs later 16 may come before it, and one
+ * for each that waits as well; with GKV_NOWAIT it is GKV_BUSY instead. GKV_READONLY, GKV_READERS (too many snapshots), GKV_FAILED. */
 int gkv_begin(gkv *db, unsigned flags, gkv_txn **txn);
 
 /* Ends the transaction, whatever it returns; but GKV_INVALID in another thread than the one that began a write

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/os_thread.h"
+#include "arena/core.h"
 #include "tests/arena_fixture.h"
 
 static struct readers readers;
@@ -409,13 +409,63 @@ START_TEST(writers_take_turns)
 }
 END_TEST
 
+/* Waits for the writer's lock, and says when it has it. */
+static void *turn_take(void *arg)
+{
+	struct pair *p = arg;
+	arena_txn *t;
+
+	must_give(arena_begin(p->a, ARENA_WRITE, &t), 0);
+	atomic_store(&p->stop, true);
+	must_give(arena_commit(t), 0);
+	return NULL;
+}
+
+static unsigned writers_waiting(arena *a)
+{
+	unsigned n;
+
+	os_mutex_lock(&a->writer_mutex);
+	n = a->writer_waiting;
+	os_mutex_unlock(&a->writer_mutex);
+	return n;
+}
+
+/* A writer that waits is passed a few times by one that never pauses, and no more. */
+START_TEST(a_waiting_writer_gets_its_turn)
+{
+	const uint64_t turns = testing_count(100, 20);
+
+	for (uint64_t n = 0; n < turns; n++) {
+		struct pair p = {.a = arena_lazy(NULL)};
+		unsigned passed = 0;
+		pthread_t thread;
+		arena_txn *t;
+		must_give(arena_begin(p.a, ARENA_WRITE, &t), 0);
+		must(pthread_create(&thread, NULL, turn_take, &p) == 0);
+		for (unsigned turn = 0; writers_waiting(p.a) == 0; turn++)
+			os_pause(turn);
+		for (;; passed++) {
+			must_give(arena_commit(t), 0);
+			must_give(arena_begin(p.a, ARENA_WRITE, &t), 0);
+			if (atomic_load(&p.stop))
+				break;
+		}
+		must(passed <= WRITER_PASSED_MOST);
+		must_give(arena_commit(t), 0);
+		must(pthread_join(thread, NULL) == 0);
+		arena_must_close(p.a);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const slots[] = {
 		snapshot_sees_the_newest_commit, writer_learns_of_snapshots,    holder_is_precise,
 		look_gives_every_holder,         many_snapshots_and_still_pins, readers_see_whole_states,
 	};
-	const TTest *const arenas[] = {readers_beside_a_busy_writer, writers_take_turns};
+	const TTest *const arenas[] = {readers_beside_a_busy_writer, writers_take_turns, a_waiting_writer_gets_its_turn};
 	Suite *suite = suite_create("reader");
 	TCase *tc = testing_case(suite, "slots", false);
 
