@@ -41,6 +41,8 @@ enum broken {
 	BROKEN_RESERVE,        /* puts use up what deletes and checkpoints need                        */
 	BROKEN_KEPT,           /* room for what a transaction gives back is not kept for it            */
 	BROKEN_CUT,            /* the end of the file is cut off while readers may look there          */
+	BROKEN_READY,          /* space near a hole is stored to without asking for room under its piece */
+	BROKEN_CALLS,          /* headers, marks and what a session finds are stored through the map    */
 	BROKEN_PUNCHED,        /* punched space is written to without allocating it first              */
 	/* Commits. */
 	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arena/broken.h"
 #include "arena/gravity.h"
 
 #define MAP_RESERVE (UINT64_C(1) << 40)
@@ -151,7 +152,7 @@ void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes)
 int map_write(const struct map *m, uint64_t offset, const void *from, uint64_t bytes)
 {
 	assert(offset + bytes <= map_bytes(m));
-	if (m->mode == OS_MAP_SHARED)
+	if (m->mode == OS_MAP_SHARED && !broken(BROKEN_CALLS))
 		return m->os->write(m->os, m->file, offset, from, bytes);
 	memcpy(m->base + offset, from, bytes);
 	return 0;

@@ -179,7 +179,7 @@ static int pages_touch(const struct map *m, uint64_t start, uint64_t end, uint64
 {
 	int r = 0;
 
-	for (uint64_t at = start; r == 0 && at < end; at = (at & ~(step - 1)) + step)
+	for (uint64_t at = start; r == 0 && at < end && !broken(BROKEN_READY); at = (at & ~(step - 1)) + step)
 		r = m->os->ready(m->os, m->file, m->base, at);
 	return r;
 }

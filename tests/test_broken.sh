@@ -37,6 +37,8 @@ wanted='
 	reserve         kv_open  damage and limits
 	kept            faults   systems
 	cut             no_signal end
+	ready           crash_cases cases
+	calls           crash_cases cases
 	punched         session  holes
 	apply-fails     faults   systems
 	seal-first      faults   systems

@@ -50,6 +50,7 @@ static void *memory_map(uint64_t bytes, int protection)
 void sim_file_init(struct sim_file *f, bool tracked)
 {
 	memset(f, 0, sizeof *f);
+	f->piece = 1;
 	f->cache = memory_map(SIM_RESERVE, PROT_NONE);
 	f->tracked = tracked;
 	if (!tracked)
@@ -60,6 +61,7 @@ void sim_file_init(struct sim_file *f, bool tracked)
 	f->dirty = memory_map(SIM_SECTORS * sizeof *f->dirty, PROT_READ | PROT_WRITE);
 	f->lost = memory_map(SIM_PAGES_MOST, PROT_READ | PROT_WRITE);
 	f->hole = memory_map(SIM_PAGES_MOST, PROT_READ | PROT_WRITE);
+	f->whole = memory_map(SIM_PAGES_MOST, PROT_READ | PROT_WRITE);
 	f->next = files;
 	files = f;
 }
@@ -81,6 +83,7 @@ void sim_file_release(struct sim_file *f)
 		file_unlist(f);
 		(void)munmap(f->lost, SIM_PAGES_MOST);
 		(void)munmap(f->hole, SIM_PAGES_MOST);
+		(void)munmap(f->whole, SIM_PAGES_MOST);
 		(void)munmap(f->seen, SIM_RESERVE);
 		(void)munmap(f->disk, SIM_RESERVE);
 		(void)munmap(f->newest, SIM_SECTORS * sizeof *f->newest);
@@ -98,7 +101,10 @@ static uint64_t page_ceil(uint64_t bytes)
 /* Every page may be stored to. */
 static void pages_free(struct sim_file *f)
 {
-	if (!f->tracked || f->lost_count + f->hole_count == 0)
+	if (!f->tracked)
+		return;
+	f->piece = 1;
+	if (f->lost_count + f->hole_count == 0)
 		return;
 	memset(f->hole, 0, SIM_PAGES_MOST);
 	f->hole_count = 0;
@@ -108,7 +114,61 @@ static void pages_free(struct sim_file *f)
 	f->lost_count = 0;
 }
 
-/* A store to a lost page raises the signal once: from then on it is dirty. Any other fault is what it seems to be. */
+static uint64_t piece_start(const struct sim_file *f, uint64_t page)
+{
+	return page & ~(uint64_t)(f->piece - 1);
+}
+
+/* Pages without space in the page's piece. */
+static uint64_t piece_holes(const struct sim_file *f, uint64_t page)
+{
+	uint64_t holes = 0;
+
+	if (f->piece < 2 || f->whole[page] == 0 || f->hole_count == 0)
+		return 0;
+	for (uint64_t at = piece_start(f, page); at < piece_start(f, page) + f->piece && at * SIM_PAGE < f->bytes; at++)
+		holes += f->hole[at];
+	return holes;
+}
+
+static void page_protect(struct sim_file *f, uint64_t page)
+{
+	const bool closed = f->hole[page] != 0 || f->lost[page] == SIM_PAGE_LOST || piece_holes(f, page) > 0;
+
+	if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, closed ? PROT_READ : PROT_READ | PROT_WRITE) != 0)
+		abort();
+}
+
+/* All pages of the pieces that the range reaches into. */
+static void pieces_protect(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	const uint64_t to = end == 0 ? 0 : piece_start(f, (end - 1) / SIM_PAGE) + f->piece;
+
+	for (uint64_t page = piece_start(f, start / SIM_PAGE); page < to && page * SIM_PAGE < f->bytes; page++)
+		page_protect(f, page);
+}
+
+/* Space under all of the page's piece; false: the disk has not got that. */
+static bool piece_fill(struct sim_file *f, uint64_t page)
+{
+	const uint64_t holes = piece_holes(f, page);
+
+	if (holes == 0)
+		return true;
+	if (f->room != NULL && !f->room(f->room_arg, holes * SIM_PAGE))
+		return false;
+	sim_file_fill(f, piece_start(f, page) * SIM_PAGE, (piece_start(f, page) + f->piece) * SIM_PAGE);
+	return true;
+}
+
+static void store_refused(const char *text)
+{
+	(void)!write(STDERR_FILENO, text, strlen(text));
+	_exit(EXIT_FAILURE);
+}
+
+/* A store to a lost page raises the signal once: from then on it is dirty. One to a piece with holes raises it until they
+ * have space. Any other fault is what it seems to be. */
 static void lost_fault(int signal_number, siginfo_t *info, void *context)
 {
 	uint8_t *at = info->si_addr;
@@ -119,17 +179,16 @@ static void lost_fault(int signal_number, siginfo_t *info, void *context)
 		if (at < f->cache || at >= f->cache + f->bytes)
 			continue;
 		page = (uint64_t)(at - f->cache) / SIM_PAGE;
-		if (f->hole[page] != 0) {
-			static const char text[] =
-			    "tests/crash/sim_disk.c:1: does not hold: a store goes to pages that are allocated\n";
-			(void)!write(STDERR_FILENO, text, sizeof text - 1);
-			_exit(EXIT_FAILURE);
-		}
-		if (f->lost[page] != SIM_PAGE_LOST)
+		if (f->hole[page] != 0)
+			store_refused("tests/crash/sim_disk.c:1: does not hold: a store goes to pages that are allocated\n");
+		if (f->lost[page] != SIM_PAGE_LOST && piece_holes(f, page) == 0)
 			break;
-		f->lost[page] = SIM_PAGE_TOUCHED;
-		if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, PROT_READ | PROT_WRITE) == 0)
-			return;
+		if (!piece_fill(f, page))
+			store_refused("tests/crash/sim_disk.c:1: does not hold: a store finds space under all of its piece\n");
+		if (f->lost[page] == SIM_PAGE_LOST)
+			f->lost[page] = SIM_PAGE_TOUCHED;
+		page_protect(f, page);
+		return;
 	}
 	(void)signal(signal_number, SIG_DFL);
 	(void)raise(signal_number);
@@ -146,12 +205,33 @@ static void fault_watch(void)
 		abort();
 }
 
-static void page_protect(struct sim_file *f, uint64_t page)
+void sim_file_split(struct sim_file *f, uint64_t start, uint64_t end)
 {
-	const bool closed = f->hole[page] != 0 || f->lost[page] == SIM_PAGE_LOST;
+	uint64_t from, to;
 
-	if (mprotect(f->cache + page * SIM_PAGE, SIM_PAGE, closed ? PROT_READ : PROT_READ | PROT_WRITE) != 0)
-		abort();
+	if (!f->tracked || f->piece < 2 || start >= end)
+		return;
+	from = piece_start(f, start / SIM_PAGE);
+	to = piece_start(f, (end - 1) / SIM_PAGE) + f->piece;
+	if (to > SIM_PAGES_MOST)
+		to = SIM_PAGES_MOST;
+	memset(f->whole + from, 0, to - from);
+	pieces_protect(f, start, end);
+}
+
+void sim_file_sparse(struct sim_file *f, uint32_t piece)
+{
+	static const uint8_t zeroes[SIM_PAGE];
+
+	assert(f->tracked && f->hole_count == 0 && f->lost_count == 0);
+	fault_watch();
+	f->piece = piece;
+	memset(f->whole, 1, SIM_PAGES_MOST);
+	for (uint64_t page = 0; (page + 1) * SIM_PAGE <= f->bytes; page++) {
+		f->hole[page] = memcmp(f->cache + page * SIM_PAGE, zeroes, SIM_PAGE) == 0;
+		f->hole_count += f->hole[page];
+	}
+	pieces_protect(f, 0, f->bytes);
 }
 
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end)
@@ -176,8 +256,8 @@ void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end)
 			continue;
 		f->hole[page] = 0;
 		f->hole_count--;
-		page_protect(f, page);
 	}
+	pieces_protect(f, start, end);
 }
 
 bool sim_file_touch(struct sim_file *f, uint64_t offset)
@@ -186,7 +266,7 @@ bool sim_file_touch(struct sim_file *f, uint64_t offset)
 
 	if (!f->tracked)
 		return true;
-	if (f->hole[page] != 0)
+	if (f->hole[page] != 0 || !piece_fill(f, page))
 		return false;
 	if (f->lost[page] == SIM_PAGE_LOST) {
 		f->lost[page] = SIM_PAGE_TOUCHED;
@@ -197,9 +277,21 @@ bool sim_file_touch(struct sim_file *f, uint64_t offset)
 
 void sim_file_write(struct sim_file *f, uint64_t offset, const void *from, uint64_t bytes)
 {
-	for (uint64_t at = offset & ~(SIM_PAGE - 1); at < offset + bytes; at += SIM_PAGE)
-		(void)sim_file_touch(f, at);
+	const uint64_t start = offset & ~(SIM_PAGE - 1);
+	const uint64_t end = page_ceil(offset + bytes);
+
+	if (!f->tracked || f->lost_count + f->hole_count == 0) {
+		memcpy(f->cache + offset, from, bytes);
+		return;
+	}
+	if (mprotect(f->cache + start, end - start, PROT_READ | PROT_WRITE) != 0)
+		abort();
 	memcpy(f->cache + offset, from, bytes);
+	for (uint64_t page = start / SIM_PAGE; page * SIM_PAGE < end; page++) {
+		if (f->lost[page] == SIM_PAGE_LOST)
+			f->lost[page] = SIM_PAGE_TOUCHED;
+		page_protect(f, page);
+	}
 }
 
 uint64_t sim_file_space(const struct sim_file *f)
@@ -227,6 +319,7 @@ static void cache_resize(struct sim_file *f, uint64_t bytes)
 
 	assert(bytes <= SIM_RESERVE && bytes % SIM_SECTOR == 0);
 	if (bytes < f->bytes) {
+		sim_file_split(f, bytes, f->bytes);
 		sim_file_fill(f, page_ceil(bytes), old);
 		memset(f->cache + bytes, 0, f->bytes - bytes);
 	}

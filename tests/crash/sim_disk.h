@@ -10,7 +10,11 @@
  * become durable in order.
  *
  * A page that was punched out has no space on the disk until it is allocated again: a store to it ends the test, since on
- * a full disk it would be SIGBUS. After a power cut every page has space. */
+ * a full disk it would be SIGBUS. After a power cut every page has space.
+ *
+ * Pages may be kept as pieces of several, as the kernel does with what is written or read at once. A store to one page of a
+ * piece then needs space under all of it, and ends the test where the disk has not got that. A piece is split where a hole is
+ * punched into it. */
 #ifndef GKV_TESTS_CRASH_SIM_DISK_H
 #define GKV_TESTS_CRASH_SIM_DISK_H
 
@@ -59,6 +63,11 @@ struct sim_file {
 	/* By page: punched out. */
 	uint8_t *hole;
 	uint32_t hole_count;
+	/* Pages of a piece; by page: it belongs to a piece that was not split. Whether the disk has room is asked of its owner. */
+	uint32_t piece;
+	uint8_t *whole;
+	bool (*room)(void *arg, uint64_t bytes);
+	void *room_arg;
 	struct sim_file *next; /* of all tracked files */
 };
 
@@ -71,13 +80,17 @@ void sim_file_clear(struct sim_file *f);
 
 /* Sets the length; what is cut off reads as zeroes if it comes back. */
 void sim_file_resize(struct sim_file *f, uint64_t bytes);
+/* Makes the file what a copy of it is: pages of zeroes are holes, and pages are kept in pieces of so many, a power of two. */
+void sim_file_sparse(struct sim_file *f, uint32_t piece);
+/* From now on each page of the range is kept by itself, and so are those that were of one piece with them. */
+void sim_file_split(struct sim_file *f, uint64_t start, uint64_t end);
 /* Hands the space of whole pages back, or allocates it again; the caller has zeroed what is punched. */
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
 void sim_file_fill(struct sim_file *f, uint64_t start, uint64_t end);
 /* What a call writes, in part or as a whole over what stands there, makes its pages dirty. It is within the file, and its
  * pages have space. */
 void sim_file_write(struct sim_file *f, uint64_t offset, const void *from, uint64_t bytes);
-/* Makes the page of that offset dirty; false: it has no space. */
+/* Makes the page of that offset dirty; false: there is no space under all of its piece. */
 bool sim_file_touch(struct sim_file *f, uint64_t offset);
 /* Space that it takes on the disk. */
 uint64_t sim_file_space(const struct sim_file *f);

@@ -269,6 +269,13 @@ static uint64_t used_bytes(const struct sim *s)
 	return used;
 }
 
+static bool sim_room(void *arg, uint64_t bytes)
+{
+	const struct sim *s = arg;
+
+	return used_bytes(s) + bytes <= s->capacity;
+}
+
 static int sim_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	struct sim *s = sim_of(os);
@@ -306,6 +313,7 @@ static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_
 
 	if (r != 0 || offset >= f->bytes)
 		return r;
+	sim_file_split(f, offset, offset + bytes);
 	sim_file_fill(f, offset, offset + bytes);
 	memset(f->cache + offset, 0, bytes < f->bytes - offset ? bytes : f->bytes - offset);
 	sim_see(s);
@@ -597,8 +605,11 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 	s->tracked = tracked;
 	s->random = seed;
 	s->capacity = UINT64_MAX;
-	for (unsigned i = 0; i < SIM_FILES; i++)
+	for (unsigned i = 0; i < SIM_FILES; i++) {
 		sim_file_init(&s->entry[i].file, tracked);
+		s->entry[i].file.room = sim_room;
+		s->entry[i].file.room_arg = s;
+	}
 }
 
 void sim_kill(struct sim *s)
