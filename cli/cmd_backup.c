@@ -19,7 +19,7 @@ static enum status store_backup(gkv *db, const char *path, const char *dest, boo
 	int code;
 
 	progress_start(&progress, "backup", quiet);
-	progress_catch_interrupt();
+	progress_catch_signals();
 	code = gkv_backup(db, dest, progress_step, &progress);
 	if (code == GKV_OK) {
 		progress_finish(&progress, "gkv: %s: backed up to %s", path, dest);

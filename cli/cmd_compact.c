@@ -28,7 +28,7 @@ static enum status store_compact(gkv *db, const char *path, bool quiet)
 
 	progress_size(before, (double)file_bytes(db));
 	progress_start(&progress, "compact", quiet);
-	progress_catch_interrupt();
+	progress_catch_signals();
 	code = gkv_compact(db, progress_step, &progress);
 	progress_size(after, (double)file_bytes(db));
 	if (code == GKV_OK) {

@@ -55,8 +55,8 @@ static enum status records_dump(gkv *db, struct dump *dump)
 	if (status != STATUS_DONE)
 		return status;
 	/* What has no name yet is taken away again. */
-	if (dump->out.temporary)
-		progress_catch_interrupt();
+	if (dump->out.pending)
+		progress_catch_signals();
 	dump->format->write_head(&dump->out, &dump->stats);
 	status = store_walk(db, dump->path, dump_visit, dump);
 	if (dump->interrupted) {

@@ -3,7 +3,7 @@
 
 /* The progress bar.
  *
- * Owns one line of the terminal and the flag of the interrupt key. Nothing of it is ever printed where standard error
+ * Owns one line of the terminal and the flag that a signal asks to stop. Nothing of it is ever printed where standard error
  * is not a terminal.
  *
  * 1. At most one bar is active, and `active` names it.
@@ -151,14 +151,19 @@ static void interrupt_note(int number)
 	interrupted = 1;
 }
 
-void progress_catch_interrupt(void)
+void progress_catch_signals(void)
 {
-	/* SA_RESTART: no system call of the library is to fail because of the key. SA_RESETHAND: pressed twice, it
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	/* SA_RESTART: no system call of the library is to fail because of the signal. SA_RESETHAND: sent twice, it
 	 * ends the process, which harms no store. */
 	struct sigaction action = {.sa_handler = interrupt_note, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+	struct sigaction old;
 
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		/* Whoever started us, as nohup does, may want it ignored. */
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
 }
 
 int progress_step(void *arg, uint64_t done, uint64_t total)

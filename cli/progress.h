@@ -28,11 +28,12 @@ void progress_finish(struct progress *progress, const char *format, ...) __attri
 /* Takes the line away, so that a message can be printed; the next update draws it again. */
 void progress_hide(void);
 
-/* A gkv_progress for the library: arg is the struct progress. Non-zero once the user has pressed the interrupt key. */
+/* A gkv_progress for the library: arg is the struct progress. Non-zero once a signal asked to stop. */
 int progress_step(void *arg, uint64_t done, uint64_t total);
 
-/* From here on the interrupt key stops the work through progress_step, with everything put in order. */
-void progress_catch_interrupt(void);
+/* From here on SIGINT (the interrupt key), SIGTERM and SIGHUP stop the work through progress_step, with everything put in
+ * order; one that was ignored when the command started is ignored still. */
+void progress_catch_signals(void);
 
 /* "12.3 MiB" and the like into out. */
 void progress_size(char out[16], double bytes);

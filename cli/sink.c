@@ -3,7 +3,7 @@
 
 /* Output: standard output, or a file that appears when it is complete.
  *
- * Owns the stream and the temporary file. It knows no format.
+ * Owns the stream. It knows no format, and outfile.c how a file gets its name.
  *
  * 1. A write that failed is never lost: the error is kept until sink_close, which says it.
  * 2. An existing file keeps its old content until the new one is complete and on the disk. */
@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,33 +32,6 @@ void sink_stdout(struct sink *sink)
 		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 }
 
-/* A name beside path that nobody else has; the file gets the permissions that a plain creation would give. */
-static int temporary_open(struct sink *sink, const char *path)
-{
-	size_t size = strlen(path) + sizeof(".XXXXXX");
-	mode_t mask = umask(0);
-	int fd;
-
-	umask(mask);
-	sink->temporary = malloc(size);
-	if (!sink->temporary)
-		return -1;
-	snprintf(sink->temporary, size, "%s.XXXXXX", path);
-	fd = mkstemp(sink->temporary);
-	if (fd >= 0 && fchmod(fd, 0666 & ~mask) == 0)
-		return fd;
-	if (fd >= 0) {
-		int error = errno;
-
-		close(fd);
-		unlink(sink->temporary);
-		errno = error;
-	}
-	free(sink->temporary);
-	sink->temporary = NULL;
-	return -1;
-}
-
 static bool same_file(const char *path, const char *other)
 {
 	struct stat a, b;
@@ -70,6 +42,7 @@ static bool same_file(const char *path, const char *other)
 enum status sink_open(struct sink *sink, const char *path, const char *store_path, bool force)
 {
 	struct stat info;
+	bool in_place;
 
 	sink_stdout(sink);
 	if (!path || strcmp(path, "-") == 0)
@@ -84,16 +57,14 @@ enum status sink_open(struct sink *sink, const char *path, const char *store_pat
 		say(path, "is a store itself (--force replaces it)");
 		return STATUS_FAILED;
 	}
-	if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+	in_place = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+	if (in_place)
 		sink->file = fopen(path, "we");
-	} else {
-		int fd = temporary_open(sink, path);
-
-		if (fd >= 0)
-			sink->file = fdopen(fd, "w");
-	}
+	else if (outfile_open(&sink->target, path, store_path))
+		sink->file = fdopen(sink->target.fd, "w");
 	if (!sink->file)
 		return say_path(path, PATH_OUTPUT, errno);
+	sink->pending = !in_place;
 	setvbuf(sink->file, NULL, _IOFBF, SINK_BUFFER_BYTES);
 	return STATUS_DONE;
 }
@@ -144,23 +115,24 @@ bool sink_flush(struct sink *sink)
 	return sink->error == 0 && sink_note(sink, fflush(sink->file) == 0);
 }
 
+/* The file gets its name while it is open, and after a flush: what fclose could still say changes nothing of it. */
+static void pending_publish(struct sink *sink)
+{
+	if (sink_note(sink, fsync(fileno(sink->file)) == 0))
+		sink_note(sink, outfile_publish(&sink->target));
+}
+
 enum status sink_close(struct sink *sink, enum status status)
 {
-	bool keep;
-
 	if (!sink->file)
 		return status;
 	sink_flush(sink);
-	if (sink->temporary && status <= STATUS_ABSENT && sink->error == 0)
-		sink_note(sink, fsync(fileno(sink->file)) == 0);
+	if (sink->pending && status <= STATUS_ABSENT && sink->error == 0)
+		pending_publish(sink);
 	if (fclose(sink->file) != 0)
 		sink_note(sink, false);
-	keep = status <= STATUS_ABSENT && sink->error == 0;
-	if (sink->temporary && keep)
-		keep = sink_note(sink, rename(sink->temporary, sink->name) == 0);
-	if (sink->temporary && !keep)
-		unlink(sink->temporary);
-	free(sink->temporary);
+	if (sink->pending)
+		outfile_release(&sink->target);
 	if (sink->error && status <= STATUS_ABSENT)
 		status = sink->error == EPIPE ? STATUS_UNREAD : say_code(sink->name, sink->error);
 	*sink = (struct sink){0};

@@ -6,22 +6,25 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/outfile.h"
 
 /* Where values go: standard output, or a file. After a write that failed every further one returns false, so a caller
  * may look at the last one only. */
 struct sink {
 	FILE *file;
 	const char *name; /* for messages */
-	char *temporary;  /* the file is being written under this name, NULL: in place */
+	struct outfile target;
+	bool pending;     /* the file gets its name, `target`, when it is complete; otherwise it is written in place */
 	uint64_t bytes;   /* written so far */
 	int error;        /* errno of the first write that failed */
 };
 
 void sink_stdout(struct sink *sink);
 
-/* Opens path (NULL or "-": standard output). A regular file appears under its name only when it is complete; anything
- * else (a device, a pipe, a link) is written in place. A path that is the store itself is refused, and without force
- * one that is another store. Anything but STATUS_DONE was said already. */
+/* Opens path (NULL or "-": standard output). A regular file, also at the end of a link, appears under its name only when
+ * it is complete, and is no easier to read than the store; anything else (a device, a pipe) is written in place. A path
+ * that is the store itself is refused, and without force one that is another store. Anything but STATUS_DONE was said
+ * already. */
 enum status sink_open(struct sink *sink, const char *path, const char *store_path, bool force);
 
 bool sink_write(struct sink *sink, const void *data, size_t size);
