@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cli/findings.h"
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/path.h"
@@ -16,42 +17,51 @@
 #include "cli/wait.h"
 #include "gkv.h"
 
-struct findings {
-	const char *path;
-	uint64_t count;
-};
-
-static int finding_say(void *arg, const char *finding)
+static bool stats_read(const char *path, gkv_stats *stats)
 {
-	struct findings *findings = arg;
+	const gkv_options options = {.flags = GKV_RDONLY};
+	gkv *db;
+	int code;
 
-	say(findings->path, "%s", finding);
-	findings->count++;
-	return 0;
+	if (gkv_open(path, &options, &db) != GKV_OK)
+		return false;
+	code = gkv_stat(db, stats);
+	(void)gkv_close(db);
+	return code == GKV_OK;
 }
 
 /* What was read, as a sentence's end; nothing where the store cannot be opened. A check holds these counts against what
  * it has met, one by one. */
 static void read_counts(const char *path, const char *before, char *out, size_t size)
 {
-	const gkv_options options = {.flags = GKV_RDONLY};
 	gkv_stats stats;
-	gkv *db;
 
 	out[0] = 0;
-	if (gkv_open(path, &options, &db) != GKV_OK)
-		return;
-	if (gkv_stat(db, &stats) == GKV_OK)
+	if (stats_read(path, &stats))
 		(void)snprintf(out, size, "%s%" PRIu64 " records, %" PRIu64 " pages of the table, %" PRIu64 " bytes", before,
 			       stats.records, stats.table_pages, stats.file_bytes);
-	(void)gkv_close(db);
+}
+
+/* The same counts as JSON; they are not there where the store cannot be opened. */
+static enum status check_report(struct findings *findings, enum status status)
+{
+	gkv_stats stats;
+
+	findings_end(findings);
+	sink_print(&findings->out, ",\"sound\":%s", status == STATUS_DONE ? "true" : "false");
+	if (stats_read(findings->path, &stats))
+		sink_print(&findings->out,
+			   ",\"records\":%" PRIu64 ",\"table_pages\":%" PRIu64 ",\"file_bytes\":%" PRIu64,
+			   stats.records, stats.table_pages, stats.file_bytes);
+	return findings_close(findings, status);
 }
 
 static enum status check_run(const struct verb *verb, int argc, char **argv)
 {
 	bool quiet = false;
-	const struct option_spec specs[] = {{"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
 	struct findings findings = {0};
+	const struct option_spec specs[] = {
+		{"json", &findings.json, NULL}, {"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	struct progress progress;
 	enum status status;
@@ -63,9 +73,11 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 	findings.path = operands.items[0];
 	progress_start(&progress, "check", quiet);
 	do
-		code = gkv_check(findings.path, finding_say, &findings);
+		code = gkv_check(findings.path, finding_take, &findings);
 	while (wait_again(code));
 	progress_stop(&progress);
+	if (findings.json && (code == GKV_OK || code == GKV_CORRUPT))
+		return check_report(&findings, status_of(code));
 	if (!quiet)
 		read_counts(findings.path, code == GKV_OK ? ": " : " in ", counts, sizeof(counts));
 	if (code == GKV_OK) {
@@ -83,13 +95,15 @@ static enum status check_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_check = {
 	.name = "check",
-	.synopsis = "FILE [--quiet]",
+	.synopsis = "FILE [--json] [--quiet]",
 	.summary = "read everything and say what does not verify",
 	.help = "Reads the whole store and verifies it, without changing it. What does not verify is\n"
 		"said on standard error, one sentence each, with its place in the file and its key, and\n"
 		"gives exit status 3. At the end it says how much it has read.\n"
 		"\n"
 		"Options:\n"
+		"  --json          one JSON object on standard output instead: findings, sound, and how much\n"
+		"                  was read\n"
 		"  --quiet         no progress and no summary; findings are still said\n",
 	.min_operands = 1,
 	.max_operands = 1,

@@ -14,7 +14,8 @@
 
 static enum status count_run(const struct verb *verb, int argc, char **argv)
 {
-	const struct option_spec specs[] = {{NULL, NULL, NULL}};
+	bool json = false;
+	const struct option_spec specs[] = {{"json", &json, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	enum status status;
 	gkv_stats stats;
@@ -30,7 +31,7 @@ static enum status count_run(const struct verb *verb, int argc, char **argv)
 	code = gkv_stat(db, &stats);
 	if (code == GKV_OK) {
 		sink_stdout(&out);
-		sink_print(&out, "%" PRIu64 "\n", stats.records);
+		sink_print(&out, json ? "{\"records\":%" PRIu64 "}\n" : "%" PRIu64 "\n", stats.records);
 		status = sink_close(&out, STATUS_DONE);
 	} else {
 		status = say_code(operands.items[0], code);
@@ -40,11 +41,12 @@ static enum status count_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_count = {
 	.name = "count",
-	.synopsis = "FILE",
+	.synopsis = "FILE [--json]",
 	.summary = "write the number of records",
 	.help = "Writes the number of records to standard output.\n"
 		"\n"
-		"Options:\n",
+		"Options:\n"
+		"  --json          one JSON object: {\"records\":N}\n",
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = count_run,

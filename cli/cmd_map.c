@@ -43,7 +43,7 @@ static struct map_style text_style(void)
 	return style;
 }
 
-static enum status text_show(gkv *db, const char *path)
+static enum status text_show(gkv *db, const char *path, bool json)
 {
 	struct map map;
 	enum status status = map_read(&map, db, path, map_text_columns(text_width()), TEXT_ROWS);
@@ -51,7 +51,10 @@ static enum status text_show(gkv *db, const char *path)
 
 	if (status == STATUS_DONE) {
 		sink_stdout(&out);
-		map_text_write(&map, text_style(), &out);
+		if (json)
+			map_json_write(&map, &out);
+		else
+			map_text_write(&map, text_style(), &out);
 		status = sink_close(&out, status);
 	}
 	map_release(&map);
@@ -77,24 +80,27 @@ static enum status svg_write(gkv *db, const char *path, const char *svg, bool fo
 static enum status map_run(const struct verb *verb, int argc, char **argv)
 {
 	const char *svg = NULL;
-	bool force = false;
-	const struct option_spec specs[] = {{"svg", NULL, &svg}, {"force", &force, NULL}, {NULL, NULL, NULL}};
+	bool force = false, json = false;
+	const struct option_spec specs[] = {
+		{"svg", NULL, &svg}, {"force", &force, NULL}, {"json", &json, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	enum status status;
 	gkv *db;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
 		return status;
+	if (svg && json)
+		return options_wrong(verb, "--svg and --json exclude each other");
 	status = store_open(operands.items[0], STORE_READ, GKV_DURABLE, &db);
 	if (status != STATUS_DONE)
 		return status;
-	status = svg ? svg_write(db, operands.items[0], svg, force) : text_show(db, operands.items[0]);
+	status = svg ? svg_write(db, operands.items[0], svg, force) : text_show(db, operands.items[0], json);
 	return store_close(db, operands.items[0], status);
 }
 
 const struct verb verb_map = {
 	.name = "map",
-	.synopsis = "FILE [--svg OUT [--force]]",
+	.synopsis = "FILE [--svg OUT [--force] | --json]",
 	.summary = "show what stands where in the file",
 	.help = "Draws the file from its first byte to its last: headers, table, live records,\n"
 		"what is freed and still held, free slots, and the window that is written next.\n"
@@ -103,7 +109,8 @@ const struct verb verb_map = {
 		"\n"
 		"Options:\n"
 		"  --svg OUT       write the picture as SVG to OUT (-: standard output) instead\n"
-		"  --force         replace OUT even if it is a store\n",
+		"  --force         replace OUT even if it is a store\n"
+		"  --json          write the numbers as one JSON object instead\n",
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = map_run,

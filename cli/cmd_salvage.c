@@ -10,26 +10,13 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "cli/findings.h"
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/wait.h"
 #include "gkv.h"
-
-struct findings {
-	const char *path;
-	uint64_t count;
-};
-
-static int finding_say(void *arg, const char *finding)
-{
-	struct findings *findings = arg;
-
-	say(findings->path, "%s", finding);
-	findings->count++;
-	return 0;
-}
 
 /* The codes of the library are about the damaged store; what the system refuses is about the new one, unless it does not
  * let us read the damaged one. */
@@ -40,11 +27,26 @@ static const char *failure_about(int code, const char *path, const char *dest)
 	return code == EISDIR || code == EIO ? path : dest;
 }
 
+/* dest NULL: there is none, since nothing could be verified. */
+static enum status salvage_report(struct findings *findings, const char *dest)
+{
+	const bool sound = dest && findings->count == 0;
+
+	findings_end(findings);
+	sink_print(&findings->out, ",\"sound\":%s,\"dest\":", sound ? "true" : "false");
+	if (dest)
+		json_text_write(&findings->out, dest);
+	else
+		sink_text(&findings->out, "null");
+	return findings_close(findings, sound ? STATUS_DONE : STATUS_DAMAGED);
+}
+
 static enum status salvage_run(const struct verb *verb, int argc, char **argv)
 {
 	bool quiet = false;
-	const struct option_spec specs[] = {{"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
 	struct findings findings = {0};
+	const struct option_spec specs[] = {
+		{"json", &findings.json, NULL}, {"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	struct progress progress;
 	enum status status;
@@ -57,16 +59,21 @@ static enum status salvage_run(const struct verb *verb, int argc, char **argv)
 	dest = operands.items[1];
 	progress_start(&progress, "salvage", quiet);
 	do
-		code = gkv_salvage(findings.path, dest, finding_say, &findings);
+		code = gkv_salvage(findings.path, dest, finding_take, &findings);
 	while (wait_again(code));
 	progress_stop(&progress);
+	if (findings.json && (code == GKV_OK || code == GKV_CORRUPT))
+		return salvage_report(&findings, code == GKV_OK ? dest : NULL);
 	if (code == GKV_CORRUPT) {
 		say(findings.path, "the store is damaged, and nothing in it can be verified; there is no %s", dest);
 		return STATUS_DAMAGED;
 	}
 	if (code != GKV_OK) {
 		about = failure_about(code, findings.path, dest);
-		return say_path(about, about == dest ? PATH_OUTPUT : PATH_STORE, code);
+		status = say_path(about, about == dest ? PATH_OUTPUT : PATH_STORE, code);
+		if (findings.opened)
+			findings_end(&findings);
+		return findings_close(&findings, status);
 	}
 	if (findings.count == 0) {
 		if (!quiet)
@@ -80,7 +87,7 @@ static enum status salvage_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_salvage = {
 	.name = "salvage",
-	.synopsis = "FILE DEST [--quiet]",
+	.synopsis = "FILE DEST [--json] [--quiet]",
 	.summary = "take what can still be read of a damaged store into a new one",
 	.help = "Copies the newest whole record of every key that can still be read in FILE into a new\n"
 		"store DEST. DEST must not exist, and appears only when it is complete; FILE is never\n"
@@ -89,6 +96,7 @@ const struct verb verb_salvage = {
 		"Where both headers are lost this may take a minute longer.\n"
 		"\n"
 		"Options:\n"
+		"  --json          one JSON object on standard output instead: findings, sound, dest\n"
 		"  --quiet         no progress and no summary; findings are still said\n",
 	.min_operands = 2,
 	.max_operands = 2,

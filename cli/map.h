@@ -61,6 +61,9 @@ struct map_style {
 uint64_t map_text_columns(uint64_t width);
 void map_text_write(const struct map *map, struct map_style style, struct sink *out);
 
+/* The numbers as one JSON object, without the picture. */
+void map_json_write(const struct map *map, struct sink *out);
+
 /* Cells of the SVG. */
 enum { MAP_SVG_COLUMNS = 240, MAP_SVG_ROWS = 40 };
 void map_svg_write(const struct map *map, struct sink *out);

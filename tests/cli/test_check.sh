@@ -13,6 +13,12 @@ gives 'check of a sound store' 0 "$GKV" check b5
 prints 'check writes nothing to standard output' ''
 says 'check says that it is sound, and what it has read' \
 	"^gkv: b5: sound: 3000 records, [1-9][0-9]* pages of the table, $(wc -c <b5) bytes\$"
+gives 'check --json of a sound store' 0 "$GKV" check b5 --json
+silent 'check --json says nothing'
+grep -qx "{\"findings\":\[\],\"sound\":true,\"records\":3000,\"table_pages\":[1-9][0-9]*,\"file_bytes\":$(wc -c <b5)}" out
+count 'check --json writes one object' $?
+gives 'check --json of a missing file gives 4' 4 "$GKV" check missing --json
+prints 'and writes nothing' ''
 gives 'check --quiet of a sound store' 0 "$GKV" check b5 --quiet
 silent 'check --quiet says nothing'
 
@@ -45,6 +51,13 @@ gives 'put of a key that stays whole' 0 "$GKV" put damaged whole text
 cp damaged damaged.before
 gives 'check of a damaged store names the key' 3 "$GKV" check damaged
 says 'in quotes' 'record at [0-9]*, in the table.s page at [0-9]*, is damaged; it seems to be key "k"'
+gives 'check --json of a damaged store gives 3' 3 sh -c '"$0" check damaged --json || { echo "gkv: status: $?" >&2; exit 3; }' "$GKV"
+sed 's/^{"findings":\["record at [0-9]*, in the table.s page at [0-9]*, is damaged; it seems to be key \\"k\\""\],"sound":false,"records":2,"table_pages":1,"file_bytes":[0-9]*}$/held/' out >sorted
+[ "$(cat sorted)" = held ]
+count 'check --json has the findings, with quotes escaped' $?
+gives 'salvage --json of a damaged store gives 3' 3 sh -c '"$0" salvage damaged saved3 --json || { echo "gkv: status: $?" >&2; exit 3; }' "$GKV"
+grep -qx '{"findings":\["record at [0-9]*, key \\"k\\": is damaged.*"\],"sound":false,"dest":"saved3"}' out
+count 'salvage --json has the findings, and where the rest is' $?
 gives 'salvage of a damaged store gives 3' 3 "$GKV" salvage damaged saved2
 says 'salvage names the damaged key' '^gkv: damaged: record at [0-9]*, key "k": is damaged'
 gives 'what was salvaged of it is sound' 0 "$GKV" check saved2

@@ -40,6 +40,8 @@ gives 'get of a key that begins with -' 0 "$GKV" get s -- -k
 prints 'a value that begins with - is whole' '-v'
 gives 'count succeeds' 0 "$GKV" count s
 prints 'count counts' '8\n'
+gives 'count --json succeeds' 0 "$GKV" count s --json
+prints 'count --json writes one object' '{"records":8}\n'
 gives 'del removes keys' 0 "$GKV" del s empty empty2
 gives 'a removed key is gone' 1 "$GKV" get s empty
 gives 'del of an absent and a present key gives 1' 1 "$GKV" del s nokey dash

@@ -21,6 +21,12 @@ same 'and leaves it as it was' saved.before saved
 rm saved
 gives 'salvage --quiet of a sound store' 0 "$GKV" salvage b5 saved --quiet
 silent 'salvage --quiet says nothing of a sound store'
+gives 'salvage --json of a sound store' 0 "$GKV" salvage b5 'saved "2"' --json
+silent 'salvage --json says nothing'
+prints 'salvage --json writes one object' '{"findings":[],"sound":true,"dest":"saved \\"2\\""}\n'
+gives 'what was salvaged so is sound' 0 "$GKV" check 'saved "2"'
+gives 'salvage --json onto a file that exists gives 4' 4 "$GKV" salvage b5 saved --json
+prints 'and writes nothing' ''
 gives 'salvage into a missing directory gives 4' 4 "$GKV" salvage b5 nodir/saved
 says 'and names the file that cannot be made' '^gkv: nodir/saved: '
 
