@@ -111,8 +111,8 @@ static int store_create(const struct os *os, const char *path, const struct aren
 	return r;
 }
 
-/* The file of that name, or a new one, locked. */
-static int file_open(const struct os *os, const char *path, const struct arena_options *o, os_file *file)
+/* The file of that name, or (*made) a new one, locked. */
+static int file_open(const struct os *os, const char *path, const struct arena_options *o, os_file *file, bool *made)
 {
 	const bool read_only = (o->flags & GRAVITY_RDONLY) != 0;
 	int r = EEXIST;
@@ -125,6 +125,7 @@ static int file_open(const struct os *os, const char *path, const struct arena_o
 		if (r != ENOENT || !may_create(o))
 			return r;
 		r = store_create(os, path, o, file);
+		*made = r == 0;
 		if (r == 0)
 			return 0;
 	}
@@ -151,7 +152,7 @@ static int short_file(const struct os *os, os_file file)
 }
 
 /* A file that is no longer than a new store, and may be an empty one. *bytes: its length afterwards. */
-static int young_file(const arena *a, const struct arena_options *o, uint64_t *bytes)
+static int young_file(arena *a, const struct arena_options *o, uint64_t *bytes)
 {
 	bool wanted;
 	int r = newstore_wanted(a->os, a->map.file, &wanted);
@@ -161,6 +162,7 @@ static int young_file(const arena *a, const struct arena_options *o, uint64_t *b
 	r = newstore_build(a->os, a->map.file, o);
 	if (r == 0)
 		*bytes = NEWSTORE_BYTES;
+	a->flush.begun = true;
 	return r;
 }
 
@@ -258,6 +260,7 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 {
 	const struct os *os = options->os != NULL ? options->os : os_default();
 	os_file file = OS_NOFILE;
+	bool made = false;
 	arena *a = NULL;
 	int r = 0;
 
@@ -265,10 +268,13 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 	if (!options_valid(path, options))
 		return GRAVITY_INVALID;
 	if (path != NULL)
-		r = file_open(os, path, options, &file);
+		r = file_open(os, path, options, &file, &made);
 	if (r != 0)
 		return r;
 	r = arena_open_in(file, options, &a);
+	/* What the kernel had to tell of this file it has told the flushes of its making. */
+	if (r == 0 && made)
+		a->flush.begun = true;
 	if (r == 0 && path != NULL)
 		r = name_settle(a, path);
 	if (r != 0) {
