@@ -72,7 +72,7 @@ struct flush {
 	_Atomic uint64_t durable;  /* newest commit known to be on stable storage              */
 	_Atomic uint64_t dated;    /* newest commit that the file's time of change tells of    */
 	_Atomic bool failed;       /* a flush failed: nothing is written any more              */
-	bool begun;                /* writer: the first flush of this handle has returned      */
+	bool begun;                /* writer: the first flush of this descriptor has returned  */
 };
 
 enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_WRITTEN };

@@ -259,8 +259,13 @@ int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
 	}
 	r = flush_ask(a, start, end);
 	if (r != 0 && !f->begun && !broken(BROKEN_STALE)) {
+		f->begun = true;
 		r = broken(BROKEN_STALE_TRUST) ? 0 : touch(a);
-		r = r != 0 ? r : flush_ask(a, start, end);
+		if (r != 0) {
+			flush_leave(f); /* the next flush is the repetition, and final */
+			return r;
+		}
+		r = flush_ask(a, start, end);
 	}
 	f->begun = true;
 	r = flush_result(a, r);
