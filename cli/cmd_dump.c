@@ -54,9 +54,6 @@ static enum status records_dump(gkv *db, struct dump *dump)
 	status = sink_open(&dump->out, dump->output, dump->path, dump->force);
 	if (status != STATUS_DONE)
 		return status;
-	/* What has no name yet is taken away again. */
-	if (dump->out.pending)
-		progress_catch_signals();
 	dump->format->write_head(&dump->out, &dump->stats);
 	status = store_walk(db, dump->path, dump_visit, dump);
 	if (dump->interrupted) {

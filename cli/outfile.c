@@ -14,11 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -49,7 +51,18 @@ static char *path_join(const char *path, const char *name)
 	return joined;
 }
 
-/* Where path leads, which may be a symbolic link, also one to where nothing is. */
+/* Whether path is a name of /proc, such as /dev/fd/3 leads to. What a descriptor has open need not have another name. */
+static bool path_in_proc(const char *path)
+{
+	char *folder = path_join(path, ".");
+	struct statfs info;
+	bool in_proc = folder && statfs(folder, &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
+
+	free(folder);
+	return in_proc;
+}
+
+/* Where path leads, which may be a symbolic link, also one to where nothing is. A name of /proc is not followed. */
 static char *path_follow(const char *path)
 {
 	char *at = strdup(path);
@@ -59,7 +72,7 @@ static char *path_follow(const char *path)
 		ssize_t size = readlink(at, target, sizeof(target) - 1);
 		char *next;
 
-		if (size < 0)
+		if (size < 0 || path_in_proc(at))
 			return at;
 		target[size] = '\0';
 		next = path_join(at, target);
@@ -171,6 +184,16 @@ static int named_open(struct outfile *file)
 		file->temporary = NULL;
 	}
 	return fd;
+}
+
+bool outfile_replaces(const char *path)
+{
+	struct stat info;
+	char *target = path_follow(path);
+	bool replaces = target && !path_in_proc(target) && (stat(target, &info) != 0 || S_ISREG(info.st_mode));
+
+	free(target);
+	return replaces;
 }
 
 bool outfile_open(struct outfile *file, const char *path, const char *like)

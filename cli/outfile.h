@@ -13,6 +13,9 @@ struct outfile {
 	int fd;
 };
 
+/* Whether path is, or will be, the name of a regular file. A descriptor's (/dev/stdout, /dev/fd/3), a pipe or a device is
+ * not: what it leads to is written to as it is. */
+bool outfile_replaces(const char *path);
 /* A new file for path. It keeps the owner, group and mode of what it will replace, as far as it may, and is never easier
  * to read than the file `like`. */
 bool outfile_open(struct outfile *file, const char *path, const char *like);

@@ -19,6 +19,7 @@
 
 #include "cli/message.h"
 #include "cli/path.h"
+#include "cli/progress.h"
 #include "cli/sink.h"
 
 enum { SINK_BUFFER_BYTES = 64 * 1024 };
@@ -41,7 +42,6 @@ static bool same_file(const char *path, const char *other)
 
 enum status sink_open(struct sink *sink, const char *path, const char *store_path, bool force)
 {
-	struct stat info;
 	bool in_place;
 
 	sink_stdout(sink);
@@ -57,7 +57,10 @@ enum status sink_open(struct sink *sink, const char *path, const char *store_pat
 		say(path, "is a store itself (--force replaces it)");
 		return STATUS_FAILED;
 	}
-	in_place = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+	in_place = !outfile_replaces(path);
+	/* What has no name yet is taken away again, and said to be. */
+	if (!in_place)
+		progress_catch_signals();
 	if (in_place)
 		sink->file = fopen(path, "we");
 	else if (outfile_open(&sink->target, path, store_path))

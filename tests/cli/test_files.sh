@@ -98,6 +98,19 @@ count 'and succeeds' $?
 [ -p copies/pipe ]
 count 'which stays one' $?
 rm copies/*
+# A descriptor may have open what has no name, or more than the dump is to be written to.
+"$GKV" dump s copies/plain
+{ "$GKV" dump s /dev/stdout; echo after; } >>copies/all
+[ "$(sed '$d' copies/all)" = "$(cat copies/plain)" ]
+count 'dump writes to what /dev/stdout has open' $?
+exec 3>copies/gone
+rm copies/gone
+"$GKV" dump s /dev/fd/3
+count 'dump writes to a file without a name' $?
+[ "$(cat /dev/fd/3)" = "$(cat copies/plain)" ] && [ ! -e 'copies/gone (deleted)' ]
+count 'and that is where it is' $?
+exec 3>&-
+rm copies/*
 
 # --- signals --------------------------------------------------------------------------------------------------------
 
