@@ -79,6 +79,7 @@ static int backup_to(void *arg, arena *to)
 
 int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg)
 {
+	OS_UNCANCELLED;
 	const struct arena_options o = {.os = a->os, .kind = a->kind, .seed = a->hash_seed};
 	struct backup b = {.from = a, .progress = progress, .arg = arg};
 	int r;

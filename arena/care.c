@@ -133,6 +133,7 @@ int arena_stat(arena *a, struct arena_stats *out)
 
 int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg)
 {
+	OS_UNCANCELLED;
 	const struct slots *s = &a->space.free;
 	bool taken;
 	int r;

@@ -376,6 +376,7 @@ static unsigned unopened_tell(const struct check *c, const char *path)
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
                 arena_report *report, void *arg)
 {
+	OS_UNCANCELLED;
 	struct check c = {.os = options->os != NULL ? options->os : os_default(), .each = each, .each_arg = each_arg,
 	                  .report = report, .arg = arg};
 	struct arena_options o = *options;
@@ -402,6 +403,7 @@ int arena_check(const char *path, const struct arena_options *options, arena_che
 
 int arena_check_live(arena *a, arena_report *report, void *arg)
 {
+	OS_UNCANCELLED;
 	struct check c = {.a = a, .report = report, .arg = arg};
 	int r = writer_lock(a, false);
 

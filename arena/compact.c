@@ -140,6 +140,7 @@ static int sweep(arena *a, arena_progress *progress, void *arg)
 
 int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_progress *progress, void *arg)
 {
+	OS_UNCANCELLED;
 	int r;
 
 	if (!arena_ours(a))

@@ -27,8 +27,12 @@
  * ENOMEM, ...). What they give through pointers is 0 or NULL on failure, except where it is said otherwise. Sizes are
  * bytes. Each call is atomic: it happened, or on failure it did not, be it that the process is killed in its middle.
  *
- * Threads: a handle may be used by any number of threads. Readers wait for no one; writers take turns. After fork the
- * child's use of a handle is GRAVITY_INVALID, and its closing it harms nothing. */
+ * Threads: a handle may be used by any number of threads. Readers wait for no one; writers take turns. A thread that is
+ * cancelled (pthread_cancel) within a call finishes it first; asynchronous cancellation must not be enabled. A function
+ * that is called back returns: not by longjmp, not by a C++ exception, not in a forked child; nor does it end the thread.
+ *
+ * Forks: a forked child has none of its parent's files, and does not keep their locks; its use of a handle is
+ * GRAVITY_INVALID, and gravity_close of it gives memory and addresses back and harms nothing. */
 #ifndef GRAVITY_H
 #define GRAVITY_H
 

@@ -156,6 +156,7 @@ static int layout_state(struct layout *l)
 
 int arena_layout(arena *a, arena_layout_visit *visit, void *arg)
 {
+	OS_UNCANCELLED;
 	struct layout l = {.a = a, .visit = visit, .arg = arg};
 	int r;
 

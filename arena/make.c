@@ -57,6 +57,7 @@ static int name_flush(const struct draft *d, const char *dest)
 
 int arena_make(const char *dest, const struct arena_options *options, os_file like, arena_fill *fill, void *arg)
 {
+	OS_UNCANCELLED;
 	const struct os *os = options->os != NULL ? options->os : os_default();
 	struct draft d;
 	int r = dest_free(os, dest);

@@ -9,6 +9,7 @@
  * Invariants
  * 1. errno becomes a return value on the line of the call.
  * 2. No call here can raise SIGXFSZ: what the process may not write is EFBIG.
+ * 3. What the system makes a cancellation point stands behind OS_UNCANCELLED.
  *
  * Cost: one system call per operation; growth two more, truncation and writing one, for the limit and for what is shared.
  * The mapping is in os_posix_map.c, what takes a path in os_posix_name.c. */
@@ -30,6 +31,7 @@
 #include "arena/gravity.h"
 #include "arena/os_posix_map.h"
 #include "arena/os_posix_name.h"
+#include "arena/os_thread.h"
 
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
 #define RETRY_MOST 1000u
@@ -40,6 +42,7 @@
 /* The descriptor is gone even after EINTR: closing it again could close another thread's. */
 static int posix_shut(const struct os *os, os_file file)
 {
+	OS_UNCANCELLED;
 	(void)os;
 	assert(file.fd >= 0);
 	if (close(file.fd) == 0)
@@ -102,6 +105,7 @@ static int limit_check(uint64_t end)
 /* Whole; the caller has checked the limit. */
 static int write_whole(int fd, uint64_t offset, const char *from, size_t bytes)
 {
+	OS_UNCANCELLED;
 	unsigned interrupted = 0;
 
 	while (bytes > 0) {
@@ -155,6 +159,7 @@ static int unshare(int fd, uint64_t offset, uint64_t bytes)
  * which can undo a store that another thread makes through the map meanwhile. */
 static int posix_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
+	OS_UNCANCELLED;
 	int rc;
 
 	assert(file.fd >= 0);
@@ -199,6 +204,7 @@ static void border_write(int fd, uint64_t border)
 
 static int posix_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
+	OS_UNCANCELLED;
 	int rc = EINTR;
 
 	(void)os;
@@ -219,6 +225,7 @@ static int posix_punch(const struct os *os, os_file file, uint64_t offset, uint6
  * could answer 0 for pages that the disk never got. */
 static int posix_sync(const struct os *os, os_file file)
 {
+	OS_UNCANCELLED;
 	(void)os;
 	assert(file.fd >= 0);
 	return fdatasync(file.fd) == 0 ? 0 : errno;
@@ -226,6 +233,7 @@ static int posix_sync(const struct os *os, os_file file)
 
 static int posix_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
+	OS_UNCANCELLED;
 	(void)os;
 	assert(file.fd >= 0);
 	assert(offset <= INT64_MAX && bytes <= INT64_MAX - offset);
@@ -236,6 +244,7 @@ static int posix_push(const struct os *os, os_file file, uint64_t offset, uint64
 
 static int posix_read(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got)
 {
+	OS_UNCANCELLED;
 	unsigned interrupted = 0;
 
 	(void)os;
@@ -272,6 +281,7 @@ static int posix_write(const struct os *os, os_file file, uint64_t offset, const
 /* Both times are set: to set one alone takes the owner of the file, and not just who may write to it. */
 static int posix_touch(const struct os *os, os_file file)
 {
+	OS_UNCANCELLED;
 	(void)os;
 	assert(file.fd >= 0);
 	return futimens(file.fd, NULL) == 0 ? 0 : errno;
@@ -288,6 +298,7 @@ static uint64_t posix_clock(const struct os *os)
 
 static int posix_random(const struct os *os, void *buf, size_t bytes)
 {
+	OS_UNCANCELLED;
 	unsigned interrupted = 0;
 	size_t got = 0;
 

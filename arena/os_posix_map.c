@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/os_thread.h"
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -165,6 +167,7 @@ int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t b
  * tells a read. Kernels before 5.14 cannot be asked; they keep every page by itself on the file systems that allocate. */
 int os_posix_ready(const struct os *os, os_file file, void *base, uint64_t offset)
 {
+	OS_UNCANCELLED;
 	char *page = (char *)base + page_floor(offset);
 	char byte;
 	int rc = EINTR;
@@ -183,6 +186,7 @@ int os_posix_ready(const struct os *os, os_file file, void *base, uint64_t offse
 /* Tried once: see posix_sync. */
 int os_posix_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
 {
+	OS_UNCANCELLED;
 	uint64_t start = page_floor(offset);
 
 	(void)os;

@@ -12,6 +12,7 @@
  * 3. A new file has no name before it is published. Where the system cannot make such a file, it has a name that no
  *    store has, in the same folder.
  * 4. A symbolic link is followed, also where nothing is at its end: the file is made there.
+ * 5. Every operation stands behind OS_UNCANCELLED.
  *
  * Cost: two system calls to open; four to create; one more for each symbolic link. */
 #define _GNU_SOURCE
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include "arena/gravity.h"
+#include "arena/os_thread.h"
 
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
 #define RETRY_MOST   1000u
@@ -85,6 +87,7 @@ static int fd_kind(int fd)
  * and a device without a driver cannot be opened at all, which is ENXIO. */
 int os_posix_open(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out)
 {
+	OS_UNCANCELLED;
 	int how = O_NOCTTY | O_NONBLOCK;
 	int fd, rc;
 
@@ -259,6 +262,7 @@ static int target_make(const struct os *os, const char *target, unsigned mode, o
 
 int os_posix_create(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out)
 {
+	OS_UNCANCELLED;
 	char *target;
 	int fd = -1;
 	int rc;
@@ -299,6 +303,7 @@ static int named_publish(const char *from, const char *to)
 
 int os_posix_publish(const struct os *os, os_file file, const char *beside, const char *path)
 {
+	OS_UNCANCELLED;
 	char self[FD_PATH_SIZE];
 	char *target;
 	int rc;
@@ -320,6 +325,7 @@ int os_posix_publish(const struct os *os, os_file file, const char *beside, cons
 
 int os_posix_unlink(const struct os *os, const char *path)
 {
+	OS_UNCANCELLED;
 	char *target;
 	int rc;
 
@@ -337,6 +343,7 @@ int os_posix_unlink(const struct os *os, const char *path)
  * not read, cannot be opened: there the whole file system is flushed. */
 int os_posix_sync_dir(const struct os *os, os_file file, const char *path)
 {
+	OS_UNCANCELLED;
 	char *target, *folder;
 	int fd, rc;
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* os_thread.c: mutexes, conditions and forks, over POSIX threads.
+/* os_thread.c: mutexes, conditions and the number of a thread, over POSIX threads.
  *
- * Owns one process-wide number, the fork generation. Refuses recursive locks, timed waits and cancellation.
+ * Owns one process-wide number, that of the newest thread. Refuses recursive locks, timed waits and cancellation.
  *
  * Invariants
- * 1. The generation changes in a forked child, before any other code runs there, and never elsewhere.
- * 2. A mutex or condition that was initialised cannot fail: what the system would report is a bug in its use.
+ * 1. A mutex or condition that was initialised cannot fail: what the system would report is a bug in its use.
+ * 2. No number is given to two threads. A forked child goes on with its parent's: handles do not cross a fork.
  *
- * Cost: a call each; os_fork_generation is one load, os_thread_id makes no system call. */
+ * Cost: a call each; os_thread_id makes no system call. */
 #define _GNU_SOURCE
 #include "arena/os_thread.h"
 
@@ -77,6 +77,7 @@ void os_cond_release(os_cond *c)
 
 void os_cond_wait(os_cond *c, os_mutex *m)
 {
+	OS_UNCANCELLED;
 	int rc = pthread_cond_wait(&c->cond, &m->mutex);
 
 	assert(rc == 0);
@@ -115,6 +116,7 @@ void os_pause(unsigned n)
 {
 	struct timespec nap = {0, PAUSE_FIRST_NS};
 	unsigned doublings;
+	OS_UNCANCELLED;
 
 	if (n < PAUSE_SPINS) {
 		cpu_relax();
@@ -131,12 +133,32 @@ void os_pause(unsigned n)
 	(void)nanosleep(&nap, NULL); /* a signal that cuts it short does no harm */
 }
 
-/* The address of a thread's own variable: unlike a cached thread number it is still right in a forked child. */
 uint64_t os_thread_id(void)
 {
-	static _Thread_local char own;
+	static _Atomic uint64_t newest;
+	static _Thread_local uint64_t own;
 
-	return (uint64_t)(uintptr_t)&own;
+	if (own == 0)
+		own = atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
+	return own;
+}
+
+int os_cancel_disable(void)
+{
+	int before = PTHREAD_CANCEL_ENABLE;
+	const int rc = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+
+	assert(rc == 0);
+	(void)rc;
+	return before;
+}
+
+void os_cancel_restore(const int *state)
+{
+	const int rc = pthread_setcancelstate(*state, NULL);
+
+	assert(rc == 0);
+	(void)rc;
 }
 
 _Atomic uint64_t os_forks;

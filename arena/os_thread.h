@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* os_thread.h: the part of the seam that concerns threads: a mutex, a condition, who am I, have we been forked.
- * With os_posix.c the only place that includes <pthread.h>. */
+/* os_thread.h: the part of the seam that concerns threads: a mutex, a condition, who am I, may I be cancelled, have we been
+ * forked.
+ *
+ * Cancellation (pthread_cancel). No operation of the seam is a cancellation point, and a function that calls its user
+ * back begins with OS_UNCANCELLED: so a thread is never cancelled within the library. That costs nothing where nothing
+ * blocks. */
 #ifndef GKV_ARENA_OS_THREAD_H
 #define GKV_ARENA_OS_THREAD_H
 
@@ -34,7 +38,7 @@ void os_cond_wake_all(os_cond *c);
 /* Lets other threads run: the n-th call in a row of one wait (n from 0) spins, yields, then sleeps. */
 void os_pause(unsigned n);
 
-/* A number that differs between any two living threads of this process; never 0. */
+/* The number of this thread: no other thread of this process has it, nor gets it when this one has ended; never 0. */
 uint64_t os_thread_id(void);
 
 /* Counts the forks on the way from the process that called os_fork_watch first to this one: a handle of a parent is
@@ -46,5 +50,12 @@ static inline uint64_t os_fork_generation(void)
 {
 	return atomic_load_explicit(&os_forks, memory_order_relaxed);
 }
+
+/* The thread is not cancelled from here to the end of the block. */
+#define OS_UNCANCELLED \
+	const int os_cancel_state __attribute__((cleanup(os_cancel_restore), unused)) = os_cancel_disable()
+
+int os_cancel_disable(void); /* what it was before */
+void os_cancel_restore(const int *state);
 
 #endif

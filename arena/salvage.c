@@ -414,6 +414,7 @@ static int salvage_map(struct salvage *s, os_file file)
 
 int arena_salvage(const char *path, const struct arena_salvage_options *options)
 {
+	OS_UNCANCELLED;
 	struct salvage s = {.os = options->os != NULL ? options->os : os_default(), .options = options};
 	os_file file = OS_NOFILE;
 	int r = s.os->open(s.os, path, OS_RDONLY, 0, &file);

@@ -12,7 +12,7 @@
  * it is allowed by name. Every function may also return these, which are not repeated below:
  *
  *   GKV_INVALID   the call itself is wrong: a NULL, an unknown flag, a transaction that has ended, a handle from before
- *                 a fork (a forked child must open the store itself; its gkv_close of such a handle harms nothing)
+ *                 a fork
  *   GKV_CORRUPT   the file is damaged: a checksum, bound or link does not hold
  *   ENOMEM        no memory
  *
@@ -26,7 +26,21 @@
  * Threads. A handle may be used by any number of threads at once. A write transaction is used and ended in the thread
  * that began it; in that thread, meanwhile, a second one (gkv_put and the like are one each) is GKV_INVALID instead of
  * waiting for itself. A read transaction may move from thread to thread, but is used by one at a time, and so is an
- * iterator. */
+ * iterator.
+ *
+ * Cancellation. A thread that is cancelled (pthread_cancel) within a call of this library finishes the call first. What
+ * it has open stays open: a thread that may be cancelled aborts its write transaction in a cleanup handler, or no other
+ * writer comes in any more. Asynchronous cancellation must not be enabled in a call.
+ *
+ * Functions that a call calls back (gkv_progress, gkv_report, gkv_layout_visit) run in the thread of the call. They must
+ * return to it: not leave by longjmp, by a C++ exception or by ending the thread, and not return in a forked child. They
+ * must not call back into the store. The thread is not cancelled within them.
+ *
+ * Forks. A forked child has none of its parent's stores: it does not keep their locks, and must open a store itself, once
+ * its parent has closed it or ended. Handles, transactions and iterators from before the fork are GKV_INVALID in the child;
+ * gkv_close of such a handle gives its memory and addresses back, and harms nothing. Pointers to values from before the
+ * fork must not be used there: their addresses are inaccessible. A child that comes without the handlers of pthread_atfork
+ * (_Fork, clone, vfork) must call nothing here, and keeps the locks until it calls exec or ends. */
 #ifndef GKV_H
 #define GKV_H
 
@@ -216,7 +230,7 @@ int gkv_iter_next(gkv_iter *it, gkv_bytes *key, gkv_bytes *val);
 void gkv_iter_close(gkv_iter *it);
 
 /* Care. A progress function may be NULL; it is told how many bytes of how many are done, from the calling thread,
- * must not call back into the store, and stops the work when it returns non-zero: the call then returns ECANCELED. */
+ * and stops the work when it returns non-zero: the call then returns ECANCELED. What it must not do is said above. */
 typedef int gkv_progress(void *arg, uint64_t done, uint64_t total);
 
 /* Makes the newest commit a state that a header names, on stable storage: opening is immediate afterwards, and space
@@ -244,7 +258,8 @@ int gkv_compact(gkv *db, gkv_progress *progress, void *arg);
  * store, less those of the umask, and none that would let somebody read it who cannot read the store. */
 int gkv_backup(gkv *db, const char *dest, gkv_progress *progress, void *arg);
 
-/* Gets one sentence per finding, from the calling thread; the text lasts for the call. */
+/* Gets one sentence per finding, from the calling thread; the text lasts for the call. What it must not do is said at the
+ * top. */
 typedef int gkv_report(void *arg, const char *finding);
 
 /* Reads everything of the store in the file `path`, which no one may have open for writing (GKV_BUSY): checksums,

@@ -362,6 +362,32 @@ START_TEST(threads_meet_and_take_turns)
 }
 END_TEST
 
+static void *thread_number(void *arg)
+{
+	uint64_t *number = arg;
+
+	*number = os_thread_id();
+	ck_assert_uint_eq(os_thread_id(), *number);
+	return NULL;
+}
+
+/* Threads that come after each other, in the same memory, have numbers of their own, too. */
+START_TEST(no_number_comes_again)
+{
+	uint64_t number[100], mine = os_thread_id();
+	pthread_t thread;
+
+	for (size_t i = 0; i < 100; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, thread_number, &number[i]), 0);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert(number[i] != 0 && number[i] != mine);
+		for (size_t k = 0; k < i; k++)
+			ck_assert_uint_ne(number[i], number[k]);
+	}
+	ck_assert_uint_eq(os_thread_id(), mine);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -379,6 +405,7 @@ int main(void)
 		small_services_work,
 		fork_changes_the_generation,
 		threads_meet_and_take_turns,
+		no_number_comes_again,
 	};
 
 	return suite_run("os", tests, sizeof(tests) / sizeof(tests[0]));
