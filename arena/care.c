@@ -88,12 +88,17 @@ static void stat_space(arena *a, struct arena_stats *out)
 /* A handle that only reads replays the log into memory behind the end of the file, which is none of the file's. */
 static int stat_private(const arena *a, struct arena_stats *out)
 {
+	const struct slots *s = &a->space.free;
 	const int r = a->os->size(a->os, a->map.file, &out->file_bytes);
-	const uint64_t beyond = r == 0 && map_bytes(&a->map) > out->file_bytes ? map_bytes(&a->map) - out->file_bytes : 0;
 
-	out->free_bytes = out->free_bytes > beyond ? out->free_bytes - beyond : 0;
-	if (out->largest_free > out->free_bytes)
-		out->largest_free = out->free_bytes;
+	out->free_bytes = out->free_slots = out->largest_free = 0;
+	for (slot_id id = s->first; r == 0 && id != SLOT_NONE && slots_start(s, id) < out->file_bytes; id = slots_next(s, id)) {
+		const uint64_t left = out->file_bytes - slots_start(s, id);
+		const uint64_t bytes = slots_size(s, id) < left ? slots_size(s, id) : left;
+		out->free_bytes += bytes;
+		out->free_slots++;
+		out->largest_free = out->largest_free > bytes ? out->largest_free : bytes;
+	}
 	return r;
 }
 

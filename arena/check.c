@@ -296,7 +296,7 @@ static int check_state(struct check *c)
 	}
 	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;
 	if (r == 0)
-		r = a->os->map(a->os, OS_NOFILE, OS_MAP_ANONYMOUS, c->owned_reserve, &c->owned_reserve, &owned);
+		r = a->os->map(a->os, OS_NOFILE, OS_MAP_MEMORY, c->owned_reserve, &c->owned_reserve, &owned);
 	if (r != 0)
 		return r;
 	c->owned = owned;

@@ -72,7 +72,7 @@ static int sweep_step(arena *a, uint64_t *at, uint64_t step)
 	*at = plan.end;
 	r = evacuate(a, plan.first_end, plan.end);
 	/* What found no room stays where it is: what was moved is gained all the same. */
-	return space_none(r) ? 0 : r;
+	return space_none(r) && r != ENOMEM ? 0 : r;
 }
 
 /* The last steps: what was moved becomes free, and the end of the file is cut. */

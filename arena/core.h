@@ -26,6 +26,7 @@
 #include "arena/map.h"
 #include "arena/ops.h"
 #include "arena/os.h"
+#include "arena/os_fork.h"
 #include "arena/os_thread.h"
 #include "arena/ranges.h"
 #include "arena/reader.h"

@@ -172,7 +172,7 @@ unsigned diagnose(const char *path, const struct diagnose_options *options)
 	if (os->size(os, file, &bytes) == 0 && bytes < DISK_DATA)
 		tell(&d, "the file was cut at %llu, within its headers", ULL(bytes));
 	d.map.verify = true;
-	if (bytes >= DISK_DATA && map_open(&d.map, os, file, OS_MAP_PRIVATE, bytes) == 0)
+	if (bytes >= DISK_DATA && map_open(&d.map, os, file, OS_MAP_PRIVATE, bytes, bytes) == 0)
 		file_look(&d);
 	map_close(&d.map);
 	(void)os->close(os, file);

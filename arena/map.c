@@ -3,12 +3,15 @@
 
 /* map.c owns the mapping and the length of the file. It refuses to touch what it did not allocate.
  *
- * 1. Bytes below `bytes` may be read, and (unless OS_MAP_PRIVATE stands for a read-only file) written, without a signal, if
- *    their disk space was allocated: when `bytes` came to cover them, or by space_allocate. What stands elsewhere (headers,
- *    marks, the log that was replayed, the place where it goes on) is written by calls, which return a code.
- * 2. `bytes` never exceeds the reservation.
- * 3. The file is cut when nobody looks beyond `bytes` any more. A record whose size has rotted is summed up to what was the
- *    end when its reader looked: past the end of the file that would be a signal. */
+ * 1. Bytes below `bytes` may be read, and (in an OS_MAP_PRIVATE, behind the end of the file alone) written, without a
+ *    signal, if their disk space was allocated, or their memory taken into use: when `bytes` came to cover them, or by
+ *    space_allocate. What stands elsewhere (headers, marks, the log that was replayed, the place where it goes on) is
+ *    written by calls, which return a code.
+ * 2. `bytes` never exceeds the reservation, and the trust bits in use cover it.
+ * 3. The file is cut, and memory in place of one is given back, when nobody looks beyond `bytes` any more. A record whose
+ *    size has rotted is summed up to what was the end when its reader looked: past the end that would be a signal.
+ * 4. Memory is in use in proportion to the length of the file. The reservations of all handles of a process leave it most
+ *    of its addresses: of 47 bits 1,000 handles take five eighths. */
 #include "arena/map.h"
 
 #include <assert.h>
@@ -18,7 +21,10 @@
 #include "arena/broken.h"
 #include "arena/gravity.h"
 
-#define MAP_RESERVE (UINT64_C(1) << 40)
+/* The reservation of the first handles of a process, and of the others. */
+#define MAP_WIDE (UINT64_C(1) << 40)
+#define MAP_WIDE_MOST 16u
+#define MAP_NARROW (UINT64_C(1) << 36)
 #define MAP_HUGE (UINT64_C(2) << 20) /* a large page, mostly     */
 #define MAP_HUGE_LEAST (UINT64_C(8) << 20)
 /* The first store to a page of a file is a page fault, which costs several times what writing the page does. The system
@@ -27,45 +33,108 @@
 #define MAP_WRITE (UINT64_C(16) << 10)
 #define MAP_TRUST_SHIFT 12 /* a bit for 512 bytes, a byte for 4,096 */
 
-int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes)
+static _Atomic uint32_t wide_count; /* maps of this process that are open */
+
+static bool wide_take(void)
 {
-	uint64_t reserve = MAP_RESERVE;
+	if (atomic_fetch_add(&wide_count, 1) < MAP_WIDE_MOST)
+		return true;
+	atomic_fetch_sub(&wide_count, 1);
+	return false;
+}
+
+static uint64_t page_round(uint64_t bytes)
+{
+	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
+}
+
+/* Room to grow: twice the file, at least what the count of open handles leaves, and no more than it may come to. */
+static uint64_t reserve_choose(struct map *m, uint64_t bytes, uint64_t most)
+{
+	const uint64_t least = page_round(bytes) + DISK_PAGE;
+	uint64_t reserve;
+
+	most = most < DISK_FILE_MAX ? page_round(most) : DISK_FILE_MAX;
+	most = most > least ? most : least;
+	m->wide = most > MAP_NARROW && wide_take();
+	reserve = m->wide ? MAP_WIDE : MAP_NARROW;
+	reserve = reserve > 2 * bytes ? reserve : page_round(2 * bytes);
+	return reserve < most ? reserve : most;
+}
+
+/* What the file needs of them when it is so long. */
+static int trust_use(struct map *m, uint64_t bytes)
+{
+	const uint64_t want = page_round((bytes >> MAP_TRUST_SHIFT) + 1);
+	int r;
+
+	if (want <= m->trust_used)
+		return 0;
+	r = m->os->use(m->os, m->trust, m->trust_used, want - m->trust_used);
+	if (r == 0)
+		m->trust_used = want;
+	return r;
+}
+
+/* Memory behind the end of a file, or in place of one. */
+static int memory_use(const struct map *m, uint64_t old, uint64_t bytes)
+{
+	return m->mode == OS_MAP_SHARED || old == bytes ? 0 : m->os->use(m->os, m->base, old, bytes - old);
+}
+
+static int map_reserve(struct map *m, const struct os *os, uint64_t bytes, uint64_t most)
+{
 	void *base = NULL;
 	void *trust = NULL;
 	int r;
 
-	assert(m->base == NULL);
-	if (bytes > DISK_FILE_MAX)
-		return GRAVITY_CORRUPT;
-	while (reserve < 2 * bytes)
-		reserve *= 2;
-	r = os->map(os, file, mode, bytes + DISK_PAGE, &reserve, &base);
+	m->reserve = reserve_choose(m, bytes, most);
+	r = os->map(os, m->file, m->mode, bytes + DISK_PAGE, &m->reserve, &base);
 	if (r != 0)
 		return r;
-	m->trust_reserve = (reserve >> MAP_TRUST_SHIFT) + DISK_PAGE;
+	m->base = base;
+	m->trust_used = 0;
+	m->trust_reserve = (m->reserve >> MAP_TRUST_SHIFT) + DISK_PAGE;
 	r = os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, m->trust_reserve, &m->trust_reserve, &trust);
-	if (r != 0) {
-		(void)os->unmap(os, base, reserve);
-		return r;
-	}
+	if (r == 0)
+		m->trust = trust;
+	return r;
+}
+
+int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes, uint64_t most)
+{
+	int r;
+
+	assert(m->base == NULL && m->trust == NULL);
+	if (bytes > DISK_FILE_MAX)
+		return GRAVITY_CORRUPT;
 	m->os = os;
 	m->file = file;
 	m->mode = mode;
-	m->base = base;
-	m->reserve = reserve;
-	m->trust = trust;
+	r = map_reserve(m, os, bytes, most);
+	if (r == 0)
+		r = trust_use(m, bytes);
+	if (r == 0 && mode == OS_MAP_ANONYMOUS)
+		r = memory_use(m, 0, bytes);
+	if (r != 0) {
+		map_close(m);
+		return r;
+	}
 	m->length = bytes;
 	atomic_store(&m->bytes, bytes);
-	(void)os->advise(os, m->base, 0, reserve, OS_ADVISE_RANDOM);
+	(void)os->advise(os, m->base, 0, m->reserve, OS_ADVISE_RANDOM);
 	return 0;
 }
 
 void map_close(struct map *m)
 {
-	if (m->base == NULL)
-		return;
-	(void)m->os->unmap(m->os, m->base, m->reserve);
-	(void)m->os->unmap(m->os, m->trust, m->trust_reserve);
+	if (m->wide)
+		atomic_fetch_sub(&wide_count, 1);
+	if (m->base != NULL)
+		(void)m->os->unmap(m->os, m->base, m->reserve);
+	if (m->trust != NULL)
+		(void)m->os->unmap(m->os, m->trust, m->trust_reserve);
+	m->wide = false;
 	m->base = NULL;
 	m->trust = NULL;
 }
@@ -83,15 +152,20 @@ static void memory_enlarge(const struct map *m, uint64_t old, uint64_t bytes)
 int map_grow(struct map *m, uint64_t bytes)
 {
 	const uint64_t old = map_bytes(m);
+	int r;
 
 	assert(bytes >= old);
-	if (bytes > m->reserve || bytes > DISK_FILE_MAX)
+	if (bytes > DISK_FILE_MAX)
 		return GRAVITY_FULL;
-	if (m->mode == OS_MAP_SHARED) {
-		const int r = m->os->grow(m->os, m->file, old, bytes - old);
-		if (r != 0)
-			return r;
-	}
+	if (bytes > m->reserve)
+		return ENOMEM;
+	r = trust_use(m, bytes);
+	if (r == 0)
+		r = memory_use(m, old, bytes);
+	if (r == 0 && m->mode == OS_MAP_SHARED)
+		r = m->os->grow(m->os, m->file, old, bytes - old);
+	if (r != 0)
+		return r;
 	memory_enlarge(m, old, bytes);
 	m->length = m->length < bytes ? bytes : m->length;
 	atomic_store(&m->bytes, bytes);
@@ -100,12 +174,8 @@ int map_grow(struct map *m, uint64_t bytes)
 
 void map_lower(struct map *m, uint64_t bytes)
 {
-	const uint64_t old = map_bytes(m);
-
-	assert(bytes <= old && bytes >= DISK_DATA);
+	assert(bytes <= map_bytes(m) && bytes >= DISK_DATA);
 	atomic_store(&m->bytes, bytes);
-	if (m->mode == OS_MAP_ANONYMOUS)
-		(void)m->os->advise(m->os, m->base, bytes, old - bytes, OS_ADVISE_DONTNEED);
 }
 
 void map_empty(const struct map *m)
@@ -119,8 +189,13 @@ void map_empty(const struct map *m)
 int map_cut(struct map *m)
 {
 	const uint64_t bytes = map_bytes(m);
-	const int r = bytes < m->length ? m->os->truncate(m->os, m->file, bytes) : 0;
+	int r = 0;
 
+	assert(m->mode != OS_MAP_PRIVATE);
+	if (bytes < m->length && m->mode == OS_MAP_SHARED)
+		r = m->os->truncate(m->os, m->file, bytes);
+	else if (bytes < m->length)
+		r = m->os->advise(m->os, m->base, bytes, m->length - bytes, OS_ADVISE_DONTNEED);
 	if (r == 0)
 		m->length = bytes;
 	return r;

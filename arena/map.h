@@ -3,8 +3,8 @@
 
 /* map.h: the mapped file: where it stands in memory, how long it is, which of its table pages were verified.
  *
- * The file is mapped once over a large reservation of address space; growing it needs no new mapping. `bytes` is what
- * may be touched. Threads: `bytes` and the trust bits are atomic; the rest does not change while it is open. */
+ * The file is mapped once over a reservation of address space, which never grows; growing the file needs no new mapping.
+ * `bytes` is what may be touched. Threads: `bytes` and the trust bits are atomic; the rest does not change while it is open. */
 #ifndef GKV_ARENA_MAP_H
 #define GKV_ARENA_MAP_H
 
@@ -32,21 +32,25 @@ struct map {
 	_Atomic uint64_t *trust; /* one bit per 512 bytes: the page or node that starts there was verified, or
 	                            made by this handle. They are longer than 512 bytes, so no two share a bit */
 	uint64_t trust_reserve;
+	uint64_t trust_used; /* bytes of it that may be touched: for the file up to `bytes`, by the page */
+	bool wide;           /* one of the few whose reservation is large                               */
 };
 
-/* Maps `bytes` of the file (or of nothing, OS_MAP_ANONYMOUS), which stays its caller's. 0, GRAVITY_CORRUPT (longer than a
- * store can be), ENOMEM or errno. */
-int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes);
+/* Maps `bytes` of the file (or of nothing, OS_MAP_ANONYMOUS), which stays its caller's; it will never be longer than `most`.
+ * 0, GRAVITY_CORRUPT (longer than a store can be), ENOMEM or errno. */
+int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode mode, uint64_t bytes, uint64_t most);
 void map_close(struct map *m);
 
-/* Lengthens the file to `bytes` with its space allocated. 0, GRAVITY_FULL past the reservation, ENOSPC, errno. */
+/* Lengthens the file to `bytes` with its space allocated. 0, ENOMEM past the reservation, GRAVITY_FULL past what a store
+ * can be, ENOSPC, errno. */
 int map_grow(struct map *m, uint64_t bytes);
 /* Nothing that begins to look from now on looks beyond `bytes`. What others may be looking at stays: zeroes, or what was
  * there. */
 void map_lower(struct map *m, uint64_t bytes);
 /* Hands back what lies beyond, which readers may see become zeroes. Best effort. */
 void map_empty(const struct map *m);
-/* Cuts the file to `bytes`; nobody looks beyond any more. 0 or errno, and then it is as long as before. */
+/* Cuts the file, or the memory in place of one, to `bytes`; nobody looks beyond any more. 0 or errno, and then it is as long
+ * as before. */
 int map_cut(struct map *m);
 
 /* Copies into the map. Many bytes go through the file, which the map is one with: see map.c. */

@@ -7,7 +7,8 @@
  *    file that has the name becomes a store in place (newstore.c). Its maker keeps the descriptor that it was made with,
  *    whatever its mode lets others do.
  * 2. A writing handle holds the file exclusively, a reading one shares it with other reading ones.
- * 3. A handle that came along through fork is only let go of: nothing is flushed, unlocked or cut. */
+ * 3. A handle that came along through fork is only let go of: nothing is flushed, unlocked or cut. Its descriptor was
+ *    closed by the fork, and its number may be another file's by now. */
 #include "arena/core.h"
 
 #include <assert.h>
@@ -166,13 +167,21 @@ static int young_file(arena *a, const struct arena_options *o, uint64_t *bytes)
 	return r;
 }
 
+/* A limit is of what is written; 0: none. */
+static uint64_t limit_of(const arena *a, const struct arena_options *o)
+{
+	return a->read_only ? 0 : o->max_bytes;
+}
+
 static int arena_map(arena *a, const struct arena_options *o)
 {
+	const enum os_map_mode mode = a->read_only ? OS_MAP_PRIVATE : OS_MAP_SHARED;
+	const uint64_t most = limit_of(a, o) != 0 ? limit_of(a, o) : UINT64_MAX;
 	uint64_t bytes;
 	int r;
 
 	if (a->map.file.fd < 0) {
-		r = map_open(&a->map, a->os, OS_NOFILE, OS_MAP_ANONYMOUS, NEWSTORE_BYTES);
+		r = map_open(&a->map, a->os, OS_NOFILE, OS_MAP_ANONYMOUS, NEWSTORE_BYTES, most);
 		return r != 0 ? r : newstore_fill(a->os, o, a->map.base);
 	}
 	/* Its length is that after the lock: whoever had it before may have made it a store. */
@@ -185,7 +194,7 @@ static int arena_map(arena *a, const struct arena_options *o)
 		return short_file(a->os, a->map.file);
 	/* A file may have any length. What is left of a last unit is nobody's, and is never looked at. */
 	bytes &= ~(DISK_UNIT - 1);
-	return map_open(&a->map, a->os, a->map.file, a->read_only ? OS_MAP_PRIVATE : OS_MAP_SHARED, bytes);
+	return map_open(&a->map, a->os, a->map.file, mode, bytes, most);
 }
 
 /* From a mapped file to a state. */
@@ -200,7 +209,7 @@ static int arena_start(arena *a, const struct arena_options *o)
 		return GRAVITY_NOTASTORE;
 	a->hash_seed = h->hash_seed;
 	header_adopt(&a->map, h);
-	space_init(&a->space, &a->map, &a->readers, o->max_bytes);
+	space_init(&a->space, &a->map, &a->readers, limit_of(a, o));
 	holes_add(&a->space.holes, a->os, 0, map_bytes(&a->map)); /* as far as is known */
 	log_init(&a->log, &a->map, &a->space);
 	ops_init(&a->writer.ops, a->os);
@@ -210,12 +219,11 @@ static int arena_start(arena *a, const struct arena_options *o)
 	return recover(a);
 }
 
-static void file_close(const struct os *os, os_file file, bool unlock)
+static void file_close(const struct os *os, os_file file)
 {
 	if (file.fd < 0)
 		return;
-	if (unlock)
-		(void)os->unlock(os, file);
+	(void)os->unlock(os, file);
 	(void)os->close(os, file);
 }
 
@@ -280,7 +288,7 @@ int arena_open(const char *path, const struct arena_options *options, arena **ou
 	if (r != 0) {
 		if (a != NULL)
 			arena_free(a);
-		file_close(os, file, true);
+		file_close(os, file);
 		return r;
 	}
 	*out = a;
@@ -304,7 +312,7 @@ static int close_flush(arena *a)
 	if (checkpointed) {
 		r = shrink_close(a);
 		/* What has no room for a checkpoint is replayed at the next open. */
-		if (space_none(r) || r == ENOMEM)
+		if (space_none(r))
 			r = 0;
 	}
 	/* Whatever became of the checkpoint, the commits are made stable. */
@@ -354,8 +362,8 @@ int arena_close(arena *a)
 	file = a->map.file;
 	ours = arena_ours(a);
 	r = arena_leave(a);
-	if (r != GRAVITY_BUSY)
-		file_close(os, file, ours);
+	if (ours && r != GRAVITY_BUSY)
+		file_close(os, file);
 	return r;
 }
 

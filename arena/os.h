@@ -7,8 +7,8 @@
  * clock and random bytes. os_posix() is the real one. A test hands in its own, fails the n-th call, or keeps a "disk"
  * beside the memory that it gives out as the map.
  *
- * Every operation returns 0, a positive errno value, or the one code named at it. Operations are thread-safe. EINTR
- * and short transfers are retried inside, a bounded number of times; a failed flush never is. Offsets and sizes are
+ * Every operation returns 0, a positive errno value, or the one code named at it. Operations are thread-safe, and none is
+ * a cancellation point (see os_thread.h). EINTR and short transfers are retried inside, a bounded number of times; a failed flush never is. Offsets and sizes are
  * bytes.
  *
  * Stores through the map do not pass through a call: what was stored is durable only after sync_range or sync. */
@@ -31,16 +31,16 @@ enum os_open_flags {
 };
 
 enum os_map_mode {
-	OS_MAP_SHARED = 1,    /* stores reach the file                                           */
-	OS_MAP_PRIVATE = 2,   /* stores stay in memory; beyond the file's end stands zeroed
-	                         private memory, so that the whole reservation may be written    */
-	OS_MAP_ANONYMOUS = 3  /* no file: zeroed private memory                                  */
+	OS_MAP_SHARED = 1,    /* stores reach the file                                                          */
+	OS_MAP_PRIVATE = 2,   /* the file, to be read; behind its end stands memory of the next kind             */
+	OS_MAP_ANONYMOUS = 3, /* no file: zeroed memory, which is inaccessible, and costs addresses alone, until `use` */
+	OS_MAP_MEMORY = 4     /* no file: zeroed memory, all of it in use from the start, and still there in a forked child */
 };
 
 enum os_advice {
 	OS_ADVISE_RANDOM = 1,   /* no read-ahead, small folios   */
 	OS_ADVISE_WILLNEED = 2, /* read ahead now                */
-	OS_ADVISE_DONTNEED = 3, /* anonymous memory: give back the whole pages in it, they read as zeroes from now on */
+	OS_ADVISE_DONTNEED = 3, /* anonymous memory: give back the whole pages in it; they are as before `use`, zeroed */
 	OS_ADVISE_HUGE = 4      /* anonymous memory: in large pages, where there are any */
 };
 
@@ -56,10 +56,15 @@ struct os {
 	int (*unlock)(const struct os *os, os_file file);
 
 	/* Maps the file from offset 0 over *reserve bytes of address space, halving *reserve (not below `least`) until
-	 * the system grants it; *reserve tells what was granted. The mapping may reach past the end of the file. */
+	 * the system grants it, and a third of that to whoever else wants some; *reserve tells what was granted. The mapping
+	 * may reach past the end of the file. A forked child does not get it (but OS_MAP_MEMORY): the addresses stay taken and
+	 * inaccessible there until it calls unmap, and the file is not kept by it. */
 	int (*map)(const struct os *os, os_file file, enum os_map_mode mode, uint64_t least, uint64_t *reserve,
 	           void **base);
 	int (*unmap)(const struct os *os, void *base, uint64_t reserve);
+	/* Of OS_MAP_ANONYMOUS, and of OS_MAP_PRIVATE from the last page of the file on: makes the pages that the range touches
+	 * readable and writable. What they hold stays. ENOMEM. */
+	int (*use)(const struct os *os, void *base, uint64_t offset, uint64_t bytes);
 	/* Best effort; its result may be ignored. */
 	int (*advise)(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice);
 

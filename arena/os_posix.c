@@ -12,7 +12,7 @@
  * 3. What the system makes a cancellation point stands behind OS_UNCANCELLED.
  *
  * Cost: one system call per operation; growth two more, truncation and writing one, for the limit and for what is shared.
- * The mapping is in os_posix_map.c, what takes a path in os_posix_name.c. */
+ * The mapping is in os_posix_map.c, what takes a path, and closing, in os_posix_name.c. */
 #define _GNU_SOURCE
 #include "arena/os.h"
 
@@ -38,17 +38,6 @@
 
 /* What a write of zeroes hands over at a time. */
 #define ZEROES_SIZE 16384u
-
-/* The descriptor is gone even after EINTR: closing it again could close another thread's. */
-static int posix_shut(const struct os *os, os_file file)
-{
-	OS_UNCANCELLED;
-	(void)os;
-	assert(file.fd >= 0);
-	if (close(file.fd) == 0)
-		return 0;
-	return errno == EINTR ? 0 : errno;
-}
 
 static int posix_size(const struct os *os, os_file file, uint64_t *bytes)
 {
@@ -146,7 +135,7 @@ static int zeroes_append(const struct os *os, os_file file, uint64_t offset, uin
 
 /* Blocks that a reflink copy shares are allocated and have no room for a change. Where there is nothing to share, or no
  * way to say so, all is well. */
-static int unshare(int fd, uint64_t offset, uint64_t bytes)
+static int range_unshare(int fd, uint64_t offset, uint64_t bytes)
 {
 	int rc = EINTR;
 
@@ -174,7 +163,7 @@ static int posix_grow(const struct os *os, os_file file, uint64_t offset, uint64
 		rc = fallocate(file.fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
 	if (rc == EOPNOTSUPP || rc == ENOSYS)
 		return zeroes_append(os, file, offset, bytes);
-	return rc != 0 ? rc : unshare(file.fd, offset, bytes);
+	return rc != 0 ? rc : range_unshare(file.fd, offset, bytes);
 }
 
 static int posix_truncate(const struct os *os, os_file file, uint64_t bytes)
@@ -333,12 +322,13 @@ const struct os *os_posix(void)
 {
 	static const struct os posix = {
 		.open = os_posix_open,
-		.close = posix_shut,
+		.close = os_posix_close,
 		.size = posix_size,
 		.lock = posix_lock,
 		.unlock = posix_unlock,
 		.map = os_posix_map,
 		.unmap = os_posix_unmap,
+		.use = os_posix_use,
 		.advise = os_posix_advise,
 		.grow = posix_grow,
 		.truncate = posix_truncate,

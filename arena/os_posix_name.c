@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* os_posix_name.c: the part of the seam that works with names of files, over Linux.
+/* os_posix_name.c: the part of the seam that works with names of files and with descriptors as such, over Linux.
  *
  * Owns nothing. Refuses to remember anything between two calls, and to replace a file.
  *
@@ -13,6 +13,7 @@
  *    store has, in the same folder.
  * 4. A symbolic link is followed, also where nothing is at its end: the file is made there.
  * 5. Every operation stands behind OS_UNCANCELLED.
+ * 6. Each descriptor is noted in os_fork.c from its opening to its closing: no forked child keeps it.
  *
  * Cost: two system calls to open; four to create; one more for each symbolic link. */
 #define _GNU_SOURCE
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #include "arena/gravity.h"
+#include "arena/os_fork.h"
 #include "arena/os_thread.h"
 
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
@@ -60,7 +62,7 @@ static int fd_raise(int *fd)
 	return rc;
 }
 
-static int fd_open(const char *path, int how, unsigned mode, int *fd)
+static int fd_try(const char *path, int how, unsigned mode, int *fd)
 {
 	int rc = EINTR;
 
@@ -68,7 +70,47 @@ static int fd_open(const char *path, int how, unsigned mode, int *fd)
 		*fd = open(path, how | O_CLOEXEC, (mode_t)mode);
 		rc = *fd < 0 ? errno : 0;
 	}
-	return rc != 0 ? rc : fd_raise(fd);
+	if (rc == 0)
+		rc = fd_raise(fd);
+	if (rc != 0)
+		return rc;
+	rc = os_fork_note_fd(*fd);
+	if (rc != 0)
+		(void)close(*fd);
+	return rc;
+}
+
+static int fd_open(const char *path, int how, unsigned mode, int *fd)
+{
+	int rc;
+
+	os_fork_hold();
+	rc = fd_try(path, how, mode, fd);
+	os_fork_release();
+	return rc;
+}
+
+/* The descriptor is gone even after EINTR: closing it again could close another thread's. What is not noted was closed by
+ * the fork that made this process. */
+static int fd_close(int fd)
+{
+	int rc;
+
+	os_fork_hold();
+	if (!os_fork_forget_fd(fd))
+		rc = EBADF;
+	else
+		rc = close(fd) == 0 || errno == EINTR ? 0 : errno;
+	os_fork_release();
+	return rc;
+}
+
+int os_posix_close(const struct os *os, os_file file)
+{
+	OS_UNCANCELLED;
+	(void)os;
+	assert(file.fd >= 0);
+	return fd_close(file.fd);
 }
 
 /* What an open descriptor refers to: 0 for a regular file. */
@@ -103,7 +145,7 @@ int os_posix_open(const struct os *os, const char *path, unsigned flags, unsigne
 		return rc == ENXIO ? GRAVITY_NOTASTORE : rc;
 	rc = fd_kind(fd);
 	if (rc != 0) {
-		(void)close(fd);
+		(void)fd_close(fd);
 		return rc;
 	}
 	out->fd = fd;
@@ -199,7 +241,7 @@ static int unnamed_make(const char *target, unsigned mode, int *fd)
 	fd_path(*fd, self);
 	if (access(self, F_OK) == 0)
 		return 0;
-	(void)close(*fd);
+	(void)fd_close(*fd);
 	return EOPNOTSUPP;
 }
 
@@ -218,10 +260,12 @@ static int named_make(const struct os *os, const char *target, unsigned mode, ch
 	memcpy(*beside, target, length);
 	(void)snprintf(*beside + length, BESIDE_SIZE, "gkv.new-%016llx", (unsigned long long)random);
 	rc = fd_open(*beside, O_RDWR | O_CREAT | O_EXCL, mode, fd);
-	if (rc != 0) {
-		os->free(os, *beside);
-		*beside = NULL;
-	}
+	if (rc == 0)
+		return 0;
+	if (rc != EEXIST)
+		(void)unlink(*beside); /* made, and then there was no room to note it */
+	os->free(os, *beside);
+	*beside = NULL;
 	return rc;
 }
 
@@ -256,7 +300,7 @@ static int target_make(const struct os *os, const char *target, unsigned mode, o
 		return rc;
 	rc = fd_narrow(*fd, like.fd, mode);
 	if (rc != 0)
-		(void)close(*fd);
+		(void)fd_close(*fd);
 	return rc;
 }
 
@@ -362,6 +406,6 @@ int os_posix_sync_dir(const struct os *os, os_file file, const char *path)
 	if (rc != 0)
 		return rc;
 	rc = fsync(fd) == 0 ? 0 : errno;
-	(void)close(fd);
+	(void)fd_close(fd);
 	return rc == EINVAL ? 0 : rc;
 }

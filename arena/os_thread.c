@@ -160,24 +160,3 @@ void os_cancel_restore(const int *state)
 	assert(rc == 0);
 	(void)rc;
 }
-
-_Atomic uint64_t os_forks;
-static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
-static int watch_result;
-
-static void fork_count(void)
-{
-	(void)atomic_fetch_add_explicit(&os_forks, 1, memory_order_relaxed);
-}
-
-static void watch_begin(void)
-{
-	watch_result = pthread_atfork(NULL, NULL, fork_count);
-}
-
-int os_fork_watch(void)
-{
-	const int rc = pthread_once(&watch_once, watch_begin);
-
-	return rc != 0 ? rc : watch_result;
-}

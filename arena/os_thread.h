@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* os_thread.h: the part of the seam that concerns threads: a mutex, a condition, who am I, may I be cancelled, have we been
- * forked.
+/* os_thread.h: the part of the seam that concerns threads: a mutex, a condition, who am I, may I be cancelled.
  *
  * Cancellation (pthread_cancel). No operation of the seam is a cancellation point, and a function that calls its user
  * back begins with OS_UNCANCELLED: so a thread is never cancelled within the library. That costs nothing where nothing
@@ -11,7 +10,6 @@
 #define GKV_ARENA_OS_THREAD_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,16 +38,6 @@ void os_pause(unsigned n);
 
 /* The number of this thread: no other thread of this process has it, nor gets it when this one has ended; never 0. */
 uint64_t os_thread_id(void);
-
-/* Counts the forks on the way from the process that called os_fork_watch first to this one: a handle of a parent is
- * known by it. 0 or ENOMEM. */
-int os_fork_watch(void);
-extern _Atomic uint64_t os_forks;
-
-static inline uint64_t os_fork_generation(void)
-{
-	return atomic_load_explicit(&os_forks, memory_order_relaxed);
-}
 
 /* The thread is not cancelled from here to the end of the block. */
 #define OS_UNCANCELLED \

@@ -28,7 +28,8 @@ int readers_init(struct readers *r, const struct os *os)
 
 	r->os = os;
 	r->slots_reserve = READER_SLOTS * sizeof(struct reader_slot);
-	result = os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, r->slots_reserve, &r->slots_reserve, &slots);
+	/* A forked child is told by the slots of its parent that their transactions are not its own. */
+	result = os->map(os, OS_NOFILE, OS_MAP_MEMORY, r->slots_reserve, &r->slots_reserve, &slots);
 	if (result == 0)
 		r->slots = slots;
 	return result;

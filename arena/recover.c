@@ -15,6 +15,9 @@
  *    made sure of before anything is written.
  * 3. A chain longer than the file goes round: damage. So every walk ends.
  *
+ * A handle that only reads may not write to the file, nor to the memory that shows it: its pages go behind the end of the
+ * file, into memory of its own.
+ *
  * Cost: a clean store is opened by reading the header alone; the free list is read at the first write. */
 #include "arena/core.h"
 
@@ -273,6 +276,8 @@ int recover(arena *a)
 		r = header_settle(a);
 		if (r == 0)
 			r = recover_space(a);
+		if (a->map.mode == OS_MAP_PRIVATE)
+			space_go_behind(&a->space);
 		space_cluster_size(&a->space, a->table.bytes);
 		if (r == 0)
 			r = chain_replay(a, blobs);

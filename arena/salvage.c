@@ -409,7 +409,7 @@ static int salvage_map(struct salvage *s, os_file file)
 	if (r != 0)
 		return r;
 	s->map.verify = true;
-	return map_open(&s->map, s->os, file, OS_MAP_PRIVATE, bytes);
+	return map_open(&s->map, s->os, file, OS_MAP_PRIVATE, bytes, bytes);
 }
 
 int arena_salvage(const char *path, const struct arena_salvage_options *options)

@@ -42,6 +42,12 @@ void space_init(struct space *s, struct map *map, const struct readers *readers,
 	pending_init(&s->pending, map->os);
 }
 
+void space_go_behind(struct space *s)
+{
+	s->evict_start = 0;
+	s->evict_end = map_bytes(s->map);
+}
+
 void space_release(struct space *s)
 {
 	if (s->map == NULL)
@@ -77,7 +83,7 @@ static uint64_t page_round(uint64_t bytes)
 
 bool space_none(int r)
 {
-	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == EFBIG;
+	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == EFBIG || r == ENOMEM;
 }
 
 static int grow_to(struct space *s, uint64_t end)
@@ -476,9 +482,7 @@ void space_trim(struct space *s, uint64_t least)
 		return;
 	map_lower(s->map, end);
 	s->lowered_seq = atomic_load(&s->readers->seq);
-	if (s->map->mode != OS_MAP_SHARED)
-		return;
-	if (!readers_gone(s->readers, s->lowered_seq)) {
+	if (s->map->mode == OS_MAP_SHARED && !readers_gone(s->readers, s->lowered_seq)) {
 		map_empty(s->map);
 		/* What grows there again is asked for first. */
 		holes_add(&s->holes, s->map->os, end, old);
@@ -490,7 +494,7 @@ void space_cut(struct space *s)
 {
 	struct map *m = s->map;
 
-	if (m->mode != OS_MAP_SHARED || m->length == map_bytes(m))
+	if (m->mode == OS_MAP_PRIVATE || m->length == map_bytes(m))
 		return;
 	if (readers_gone(s->readers, s->lowered_seq) || broken(BROKEN_CUT))
 		(void)map_cut(m);

@@ -53,13 +53,17 @@ struct space {
 	bool no_punch; /* the file system cannot punch                                                       */
 	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */
 	uint64_t copied_bytes; /* pages and nodes that were replaced since then                              */
-	uint64_t evict_start, evict_end; /* nothing new goes here while compaction empties it; 0, 0: none   */
+	uint64_t evict_start, evict_end; /* nothing new goes here: compaction empties it, or see space_go_behind; 0, 0: none */
 };
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes);
 void space_release(struct space *s);
 
-/* Whether a code says that there is no room: a limit of ours, of the disk, of a quota, or of a process on its files. */
+/* Nothing new goes before the end that the file has now. */
+void space_go_behind(struct space *s);
+
+/* Whether a code says that there is no room: a limit of ours, of the disk, of a quota, of a process on its files, or of the
+ * memory or the addresses behind them. */
 bool space_none(int r);
 
 /* Who asks: a put leaves the reserve alone, everything else may use it. */

@@ -4,9 +4,14 @@
 /* test_fork.c: what a forked process may do with a handle that it inherited, and with stores of its own. (What a killed
  * one leaves: test_kill.c.) */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -173,10 +178,196 @@ START_TEST(a_child_does_not_keep_the_file)
 }
 END_TEST
 
+/* What runs on after the process that opened the store, which has it from its parent. */
+typedef char survivor(gkv *db);
+
+struct ended {
+	survivor *body;
+	bool killed;
+	int word[2], answer[2]; /* pipes: the opener has ended; what the survivor says */
+};
+
+static void survive(struct ended *e, gkv *db)
+{
+	char byte, says;
+
+	(void)close(e->word[1]);
+	(void)!read(e->word[0], &byte, 1);
+	says = e->body(db);
+	(void)!write(e->answer[1], &says, 1);
+	_exit(0);
+}
+
+static void open_and_end(struct ended *e)
+{
+	gkv *db = store_lazy();
+	gkv_txn *txn = NULL;
+	pid_t child;
+
+	store_put(db, "key", "value");
+	must_give(gkv_sync(db), GKV_OK);
+	must_give(gkv_begin(db, GKV_READ, &txn), GKV_OK);
+	child = fork();
+	must(child >= 0);
+	if (child == 0)
+		survive(e, db);
+	if (e->killed)
+		(void)raise(SIGKILL);
+	_exit(0);
+}
+
+/* What `body` says in a child of a process that opened the test's store, and was killed, or ended without closing it. */
+static char after_the_opener(survivor *body, bool killed)
+{
+	struct ended e = {.body = body, .killed = killed};
+	pid_t opener;
+	char says = '?';
+
+	must(pipe(e.word) == 0 && pipe(e.answer) == 0);
+	(void)fflush(stdout);
+	opener = fork();
+	must(opener >= 0);
+	if (opener == 0)
+		open_and_end(&e);
+	must(waitpid(opener, NULL, 0) == opener);
+	(void)close(e.word[0]);
+	(void)close(e.answer[1]);
+	must(close(e.word[1]) == 0);
+	(void)!read(e.answer[0], &says, 1);
+	(void)close(e.answer[0]);
+	return says;
+}
+
+static char live_on(gkv *db)
+{
+	(void)db;
+	must(testing_in_child(open_own, testing_path) == 0);
+	return 'y';
+}
+
+static char open_for_reading(gkv *db)
+{
+	gkv *own;
+
+	(void)db;
+	own = store_open(testing_path, GKV_RDONLY, GKV_DURABLE);
+	store_expect(own, "key", "value");
+	store_close(own);
+	return 'y';
+}
+
+/* The store is free when the process that opened it has ended, whatever children of it live on, and however it ended. */
+START_TEST(a_child_does_not_keep_the_lock_of_a_dead_parent)
+{
+	must(after_the_opener(open_for_reading, true) == 'y');
+	must(after_the_opener(live_on, true) == 'y');
+	must(after_the_opener(live_on, false) == 'y');
+	store_check(testing_path);
+}
+END_TEST
+
+static char use_both(gkv *db)
+{
+	const size_t gib = MIB * KIB;
+	unsigned char *own;
+	size_t i;
+	gkv *again;
+
+	own = mmap(NULL, gib, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	must(own != MAP_FAILED);
+	again = store_lazy();
+	store_put(again, "own", "child");
+	for (i = 0; i < gib; i += 64 * MIB)
+		own[i] = 7;
+	(void)gkv_close(db);
+	for (i = 0; i < gib; i += 64 * MIB)
+		must(own[i] == 7 && own[i + 64 * MIB - 1] == 0);
+	store_expect(again, "key", "value");
+	store_expect(again, "own", "child");
+	for (i = 0; i < 1000; i++)
+		must_give(gkv_put(again, &i, sizeof(i), own + i, 10000), GKV_OK);
+	must_give(gkv_checkpoint(again), GKV_OK);
+	store_close(again);
+	store_check(testing_path);
+	return 'y';
+}
+
+/* What a child maps, and a store that it opens, stay as they are when it closes the handle that it inherited. */
+START_TEST(closing_an_inherited_handle_takes_nothing_else)
+{
+	must(after_the_opener(use_both, true) == 'y');
+	must(after_the_opener(use_both, false) == 'y');
+}
+END_TEST
+
+static char serve(gkv *db)
+{
+	gkv *own;
+	char buf[8];
+	size_t size;
+
+	must_give(gkv_get(db, "key", 3, buf, sizeof(buf), &size), GKV_INVALID);
+	must_give(gkv_put(db, "key", 3, "x", 1), GKV_INVALID);
+	own = store_lazy();
+	must_give(gkv_put(db, "key", 3, "x", 1), GKV_INVALID);
+	store_put(own, "key", "daemon");
+	must_give(-testing_in_child(open_own, testing_path), GKV_BUSY);
+	store_expect(own, "key", "daemon");
+	store_close(own);
+	return 'y';
+}
+
+/* A daemon that opened the store before it went into the background is told so, and may open it again there. */
+START_TEST(a_daemon_opens_again_after_its_fork)
+{
+	must(after_the_opener(serve, false) == 'y');
+	store_check(testing_path);
+}
+END_TEST
+
+static int look_at_files(void *arg)
+{
+	const int *fds = arg;
+	int open = 0;
+
+	for (int i = 0; fds[i] >= 0; i++)
+		open += fcntl(fds[i], F_GETFD) != -1;
+	return open;
+}
+
+/* A child has no descriptor of a store, of whatever kind of handle, and the parent has all of its own. */
+START_TEST(a_child_has_no_descriptor)
+{
+	int fds[64], count = 0;
+	gkv *db = store_lazy(), *other;
+	char name[320];
+	struct stat store, seen;
+
+	testing_path_of("other", name);
+	other = store_open(name, 0, GKV_DURABLE);
+	store_close(other);
+	other = store_open(name, GKV_RDONLY, GKV_DURABLE);
+	for (int i = 0; i < 2; i++) {
+		must(stat(i == 0 ? testing_path : name, &store) == 0);
+		for (int fd = 3; fd < 1000; fd++)
+			if (fstat(fd, &seen) == 0 && seen.st_ino == store.st_ino && seen.st_dev == store.st_dev)
+				fds[count++] = fd;
+	}
+	fds[count] = -1;
+	must(count == 2 && testing_in_child(look_at_files, fds) == 0 && look_at_files(fds) == 2);
+	store_close(db);
+	store_close(other);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const forks[] = {a_child_cannot_use_what_it_inherited, a_child_may_open_its_own,
-				      a_child_does_not_keep_the_file};
+				      a_child_does_not_keep_the_file,
+				      a_child_does_not_keep_the_lock_of_a_dead_parent,
+				      closing_an_inherited_handle_takes_nothing_else,
+				      a_daemon_opens_again_after_its_fork,
+				      a_child_has_no_descriptor};
 	Suite *suite = suite_create("forks");
 
 	testing_add(suite, "forks", forks, sizeof(forks) / sizeof(forks[0]));

@@ -4,7 +4,9 @@
 /* test_os_map.c: the seam over the real system: mappings, growth and holes. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "arena/os.h"
@@ -55,8 +57,162 @@ START_TEST(shared_map_needs_a_writable_file)
 }
 END_TEST
 
-/* A private map of a read-only file shows the file and zeroes behind it, may be written all over, and leaves the file
- * as it was. */
+/* What may be done with a byte, as the system sees it: it copies it into a pipe, and back. */
+enum access { NOTHING, READING, WRITING };
+
+static enum access access_of(char *at)
+{
+	enum access how = NOTHING;
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	if (write(ends[1], at, 1) == 1)
+		how = read(ends[0], at, 1) == 1 ? WRITING : READING;
+	ck_assert(how == WRITING || errno == EFAULT);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return how;
+}
+
+/* Whether the range is inaccessible memory of this process, which nothing else can have. */
+static bool is_covered(char *at, uint64_t bytes)
+{
+	void *other = mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return other == MAP_FAILED && errno == EEXIST && access_of(at) == NOTHING && access_of(at + bytes - 1) == NOTHING;
+}
+
+/* Memory behind a file, or without one, is inaccessible until it is taken into use; so it is after it was given back. */
+START_TEST(memory_is_inaccessible_until_used)
+{
+	os_file file = file_make(10000);
+	uint64_t reserve = MIB, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	char *base;
+	void *at;
+
+	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, MIB, &reserve, &at), 0);
+	base = at;
+	ck_assert_int_eq(access_of(base), NOTHING);
+	ck_assert_int_eq(os->use(os, base, page + 1, page), 0);
+	ck_assert(access_of(base + page - 1) == NOTHING && access_of(base + page) == WRITING);
+	ck_assert(access_of(base + 3 * page - 1) == WRITING && access_of(base + 3 * page) == NOTHING);
+	base[2 * page] = 'x';
+	ck_assert_int_eq(os->use(os, base, 0, 4 * page), 0);
+	ck_assert_int_eq(base[2 * page], 'x');
+	ck_assert_int_eq(os->advise(os, base, 2 * page, page, OS_ADVISE_DONTNEED), 0);
+	ck_assert(access_of(base + 2 * page) == NOTHING && access_of(base + page) == WRITING);
+	ck_assert_int_eq(os->use(os, base, 2 * page, page), 0);
+	ck_assert_int_eq(base[2 * page], 0);
+	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
+	ck_assert_int_eq(os->map(os, file, OS_MAP_PRIVATE, MIB, &reserve, &at), 0);
+	base = at;
+	ck_assert(access_of(base) == READING && access_of(base + 9999) == READING);
+	ck_assert(access_of(base + MIB - 1) == NOTHING);
+	ck_assert_int_eq(os->use(os, base, 10000, MIB - 10000), 0);
+	ck_assert(access_of(base) == READING && access_of(base + 9999) == WRITING && access_of(base + MIB - 1) == WRITING);
+	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
+	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_MEMORY, MIB, &reserve, &at), 0);
+	ck_assert(zeroes(at, MIB) && access_of(at) == WRITING);
+	ck_assert_int_eq(os->unmap(os, at, reserve), 0);
+	ck_assert_int_eq(os->close(os, file), 0);
+}
+END_TEST
+
+static struct {
+	char *base[3];
+	uint64_t reserve[3];
+	char *memory;
+	os_file file;
+} passed_on; /* to a child */
+
+static int look_and_unmap(void)
+{
+	char buf;
+
+	for (int i = 0; i < 3; i++) {
+		if (!is_covered(passed_on.base[i], passed_on.reserve[i]))
+			return 1 + i;
+		if (os->unmap(os, passed_on.base[i], passed_on.reserve[i]) != 0 || is_covered(passed_on.base[i], MIB))
+			return 11 + i;
+	}
+	if (passed_on.memory[5] != 'x' || os->unmap(os, passed_on.memory, MIB) != 0)
+		return 21;
+	return pread(passed_on.file.fd, &buf, 1, 0) == -1 && errno == EBADF ? 0 : 22;
+}
+
+static int look_in_a_child(void)
+{
+	const int mine = in_child(look_and_unmap);
+
+	return mine != 0 ? mine : look_and_unmap();
+}
+
+/* In a forked child, and in its children, no descriptor is left; what was mapped is inaccessible, whatever was laid there
+ * last, and taken until it is unmapped. Plain memory is there. */
+START_TEST(a_child_keeps_addresses_alone)
+{
+	static const enum os_map_mode modes[3] = {OS_MAP_SHARED, OS_MAP_PRIVATE, OS_MAP_ANONYMOUS};
+	uint64_t bytes = MIB;
+	void *at;
+
+	passed_on.file = file_make(MIB);
+	for (int i = 0; i < 3; i++) {
+		os_file file = i < 2 ? passed_on.file : OS_NOFILE;
+
+		passed_on.reserve[i] = 4 * MIB;
+		ck_assert_int_eq(os->map(os, file, modes[i], MIB, &passed_on.reserve[i], &at), 0);
+		passed_on.base[i] = at;
+	}
+	ck_assert_int_eq(os->use(os, at, 0, 3 * MIB), 0);
+	ck_assert_int_eq(os->advise(os, at, MIB, MIB, OS_ADVISE_DONTNEED), 0);
+	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_MEMORY, MIB, &bytes, &at), 0);
+	passed_on.memory = at;
+	passed_on.memory[5] = 'x';
+	ck_assert_int_eq(in_child(look_and_unmap), 0);
+	ck_assert_int_eq(in_child(look_in_a_child), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_ne(access_of(passed_on.base[i]), NOTHING);
+		ck_assert_int_eq(os->unmap(os, passed_on.base[i], passed_on.reserve[i]), 0);
+	}
+	ck_assert_int_eq(os->unmap(os, passed_on.memory, MIB), 0);
+	ck_assert_int_eq(os->close(os, passed_on.file), 0);
+}
+END_TEST
+
+static char *wanted;
+
+/* Of a library whose handler runs before ours. */
+static void take_addresses(void)
+{
+	if (wanted != NULL)
+		(void)mmap(wanted, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static int unmap_the_taken(void)
+{
+	wanted[MIB - 1] = 'x'; /* it is there */
+	if (os->unmap(os, wanted, MIB) != 0)
+		return 1;
+	return wanted[MIB - 1] == 'x' ? 0 : 2;
+}
+
+/* What another handler of the fork has mapped at the addresses of a map is not unmapped in its place. */
+START_TEST(a_child_unmaps_nothing_else)
+{
+	uint64_t reserve = MIB;
+	void *at;
+
+	ck_assert_int_eq(pthread_atfork(NULL, NULL, take_addresses), 0);
+	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, MIB, &reserve, &at), 0);
+	wanted = at;
+	ck_assert_int_eq(in_child(unmap_the_taken), 0);
+	wanted = NULL;
+	ck_assert_int_eq(os->unmap(os, at, reserve), 0);
+}
+END_TEST
+
+/* A private map of a read-only file shows the file and zeroes behind it, may be written where it was taken into use, and
+ * leaves the file as it was. */
 START_TEST(private_map_leaves_the_file_alone)
 {
 	os_file file = file_make(10000), reader;
@@ -71,8 +227,10 @@ START_TEST(private_map_leaves_the_file_alone)
 	ck_assert_uint_eq(reserve, 16 * MIB);
 	base = at;
 	ck_assert_mem_eq(base + 9990, "hello", 5);
+	ck_assert_int_eq(os->use(os, base, 10000, 16 * MIB - 10000), 0);
+	ck_assert_mem_eq(base + 9990, "hello", 5);
 	ck_assert(zeroes(base + 9995, 16 * MIB - 9995));
-	memset(base, 'x', 64 * KIB);
+	memset(base + 9990, 'x', 64 * KIB);
 	memset(base + 16 * MIB - 10, 'y', 10);
 	ck_assert_int_eq(os->read(os, file, 9990, read, 5, &got), 0);
 	ck_assert_mem_eq(read, "hello", 5);
@@ -92,6 +250,7 @@ START_TEST(private_map_takes_files_of_any_size)
 
 	ck_assert_int_eq(os->open(os, path, OS_CREATE, 0644, &file), 0);
 	ck_assert_int_eq(os->map(os, file, OS_MAP_PRIVATE, MIB, &reserve, &base), 0);
+	ck_assert_int_eq(os->use(os, base, 0, MIB), 0);
 	ck_assert(zeroes(base, MIB));
 	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
 	ck_assert_int_eq(os->truncate(os, file, 8 * MIB), 0);
@@ -114,10 +273,12 @@ START_TEST(anonymous_map_gives_memory_back)
 
 	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, 4 * MIB, &reserve, &at), 0);
 	base = at;
+	ck_assert_int_eq(os->use(os, base, 0, 4 * MIB), 0);
 	ck_assert(zeroes(base, 4 * MIB));
 	memset(base, 'x', 4 * page);
 	ck_assert_int_eq(os->advise(os, base, page + 8, 2 * page, OS_ADVISE_DONTNEED), 0);
 	ck_assert_int_eq(base[2 * page - 1], 'x');
+	ck_assert_int_eq(os->use(os, base, 2 * page, page), 0);
 	ck_assert(zeroes(base + 2 * page, page));
 	ck_assert_int_eq(base[3 * page], 'x');
 	ck_assert_int_eq(os->advise(os, base, 8, page / 2, OS_ADVISE_DONTNEED), 0);
@@ -139,6 +300,7 @@ START_TEST(map_halves_the_reservation)
 	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, MIB, &reserve, &base), 0);
 	ck_assert_uint_lt(reserve, asked);
 	ck_assert_uint_ge(reserve, MIB);
+	ck_assert_int_eq(os->use(os, base, 0, 100), 0);
 	memset(base, 1, 100);
 	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
 	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_ANONYMOUS, asked, &asked, &base), ENOMEM);
@@ -185,6 +347,9 @@ int main(void)
 	const TTest *const tests[] = {
 		shared_map_sees_growth,
 		shared_map_needs_a_writable_file,
+		memory_is_inaccessible_until_used,
+		a_child_keeps_addresses_alone,
+		a_child_unmaps_nothing_else,
 		private_map_leaves_the_file_alone,
 		private_map_takes_files_of_any_size,
 		anonymous_map_gives_memory_back,

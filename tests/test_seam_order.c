@@ -172,7 +172,7 @@ static int trace_map(const struct os *os, os_file file, enum os_map_mode mode, u
 		      : mode == OS_MAP_PRIVATE ? "the file, privately"
 					       : "memory");
 	rc = os_posix()->map(os_posix(), file, mode, least, reserve, base);
-	if (rc == 0 && trace.hidden && mode != OS_MAP_ANONYMOUS)
+	if (rc == 0 && trace.hidden && mode <= OS_MAP_PRIVATE)
 		blobs_hide(file, *base);
 	return rc;
 }
@@ -182,6 +182,13 @@ static int trace_unmap(const struct os *os, void *base, uint64_t reserve)
 	(void)os;
 	say("unmap");
 	return os_posix()->unmap(os_posix(), base, reserve);
+}
+
+static int trace_use(const struct os *os, void *base, uint64_t offset, uint64_t bytes)
+{
+	(void)os;
+	say("use memory");
+	return os_posix()->use(os_posix(), base, offset, bytes);
 }
 
 static int trace_advise(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice)
@@ -326,6 +333,7 @@ static void trace_begin(void)
 	trace.os.unlock = trace_unlock;
 	trace.os.map = trace_map;
 	trace.os.unmap = trace_unmap;
+	trace.os.use = trace_use;
 	trace.os.advise = trace_advise;
 	trace.os.grow = trace_grow;
 	trace.os.truncate = trace_truncate;

@@ -21,7 +21,7 @@
 #include "arena/gravity.h"
 
 const char *const sim_call_names[SIM_CALLS] = {
-	"step",   "open",     "close",    "size",  "lock",       "unlock", "map",     "unmap", "advise",
+	"step",   "open",     "close",    "size",  "lock",       "unlock", "map",     "unmap", "use",   "advise",
 	"grow",   "truncate", "punch",    "ready", "sync_range", "sync",   "push",    "read",  "write",
 	"touch",  "create",   "publish",  "unlink", "sync_dir",  "clock",  "random",  "alloc", "free",
 };
@@ -235,6 +235,10 @@ static int sim_map(const struct os *os, os_file file, enum os_map_mode mode, uin
 		return ENOMEM;
 	if (mode == OS_MAP_PRIVATE)
 		memcpy(*base, file_of(s, file)->cache, file_of(s, file)->bytes);
+	if (mode != OS_MAP_MEMORY && mprotect(*base, bytes, PROT_NONE) != 0)
+		abort();
+	if (mode == OS_MAP_PRIVATE && mprotect(*base, file_of(s, file)->bytes, PROT_READ) != 0)
+		abort();
 	return map_note(s, *base, bytes);
 }
 
@@ -249,6 +253,16 @@ static int sim_unmap(const struct os *os, void *base, uint64_t reserve)
 		(void)munmap(base, s->map[i].bytes);
 		s->map[i].base = NULL;
 	}
+	return r;
+}
+
+static int sim_use(const struct os *os, void *base, uint64_t offset, uint64_t bytes)
+{
+	const int r = call_enter(sim_of(os), SIM_USE, offset, bytes);
+	const uint64_t start = offset - offset % SIM_PAGE;
+
+	if (r == 0 && mprotect((char *)base + start, offset + bytes - start, PROT_READ | PROT_WRITE) != 0)
+		abort();
 	return r;
 }
 
@@ -581,6 +595,7 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 		.unlock = sim_unlock,
 		.map = sim_map,
 		.unmap = sim_unmap,
+		.use = sim_use,
 		.advise = sim_advise,
 		.grow = sim_grow,
 		.truncate = sim_truncate,

@@ -30,6 +30,7 @@ enum sim_call {
 	SIM_UNLOCK,
 	SIM_MAP,
 	SIM_UNMAP,
+	SIM_USE,
 	SIM_ADVISE,
 	SIM_GROW,
 	SIM_TRUNCATE,

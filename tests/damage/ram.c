@@ -260,7 +260,7 @@ static int ram_map(const struct os *os, os_file file, enum os_map_mode mode, uin
 	struct ram *r = ram_of(os);
 
 	*base = NULL;
-	if (mode == OS_MAP_ANONYMOUS) {
+	if (mode == OS_MAP_ANONYMOUS || mode == OS_MAP_MEMORY) {
 		must(file.fd < 0);
 		*base = memory_give(r, *reserve);
 		return 0;
@@ -296,6 +296,16 @@ static int ram_unmap(const struct os *os, void *base, uint64_t reserve)
 	} else {
 		memory_take_back(r, base, reserve);
 	}
+	return 0;
+}
+
+/* Memory may be touched from the start; of a file what is not there yet may not. */
+static int ram_use(const struct os *os, void *base, uint64_t offset, uint64_t bytes)
+{
+	(void)os;
+	(void)base;
+	(void)offset;
+	(void)bytes;
 	return 0;
 }
 
@@ -413,7 +423,7 @@ void ram_init(struct ram *r, uint64_t seed)
 {
 	*r = (struct ram){
 		.os = {.open = ram_open, .close = ram_close, .size = ram_size, .lock = ram_lock,
-		       .unlock = ram_unlock, .map = ram_map, .unmap = ram_unmap, .advise = ram_advise,
+		       .unlock = ram_unlock, .map = ram_map, .unmap = ram_unmap, .use = ram_use, .advise = ram_advise,
 		       .grow = ram_grow, .truncate = ram_truncate, .punch = ram_punch, .ready = ram_ready,
 		       .sync_range = ram_sync_range, .sync = ram_sync, .push = ram_push, .read = ram_read,
 		       .write = ram_write, .touch = ram_touch, .create = ram_create, .publish = ram_publish, .unlink = ram_unlink, .sync_dir = ram_sync_dir,

@@ -83,8 +83,7 @@ static int mem_open(const struct os *os, const char *path, unsigned flags, unsig
 	if (f == NULL)
 		return ENOENT;
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	out->fd = open(link, ((flags & OS_RDONLY) != 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	fuzz_must(out->fd >= 0);
+	fuzz_must(os_posix()->open(os, link, flags & OS_RDONLY, 0, out) == 0);
 	handles++;
 	return 0;
 }
@@ -105,7 +104,7 @@ static int mem_map(const struct os *os, os_file file, enum os_map_mode mode, uin
 	rc = os_posix()->map(os, file, mode, least, reserve, base);
 	if (rc == 0)
 		maps++;
-	if (rc == 0 && mode != OS_MAP_ANONYMOUS)
+	if (rc == 0 && mode <= OS_MAP_PRIVATE)
 		last_map = *base;
 	return rc;
 }
