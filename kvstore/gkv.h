@@ -14,7 +14,8 @@
  *   GKV_INVALID   the call itself is wrong: a NULL, an unknown flag, a transaction that has ended, a handle from before
  *                 a fork
  *   GKV_CORRUPT   the file is damaged: a checksum, bound or link does not hold
- *   ENOMEM        no memory
+ *   ENOMEM        no memory; or a file, or a store in memory, has outgrown the addresses that were reserved for it when it
+ *                 was opened (twice its length, and much more where the process has few stores open)
  *
  * Every function that writes may also return:
  *
