@@ -25,6 +25,7 @@ enum broken {
 	BROKEN_NEW,            /* a new store gets its name before it is flushed                       */
 	BROKEN_MAGIC,          /* an empty file has the magic before what makes it a store             */
 	BROKEN_NAME,           /* a new store's directory entry is not flushed                         */
+	BROKEN_REMOVED,        /* a file that was removed before it was locked is opened all the same  */
 	/* Checkpoints. */
 	BROKEN_HEADER_FIRST,   /* the header is written and flushed before the pages that it names     */
 	BROKEN_HEADER_OVER,    /* it is written over the header that is in force                       */

@@ -6,7 +6,8 @@
  * 1. A new store is locked, built and flushed before it has its name, which it never takes from another file. An empty
  *    file that has the name becomes a store in place (newstore.c). Its maker keeps the descriptor that it was made with,
  *    whatever its mode lets others do.
- * 2. A writing handle holds the file exclusively, a reading one shares it with other reading ones.
+ * 2. A writing handle holds the file exclusively, a reading one shares it with other reading ones. Whoever holds it
+ *    exclusively may remove it: so a file is looked for again under its name once it is locked.
  * 3. A handle that came along through fork is only let go of: nothing is flushed, unlocked or cut. Its descriptor was
  *    closed by the fork, and its number may be another file's by now. */
 #include "arena/core.h"
@@ -18,7 +19,7 @@
 #include "arena/draft.h"
 #include "arena/newstore.h"
 
-#define CREATE_TRIES 8
+#define OPEN_TRIES  8
 #define CREATE_MODE 0644u
 /* A log up to this long is left to the next open to replay; a longer one is worth a checkpoint at close. */
 #define CLOSE_REPLAY (UINT64_C(16) << 10)
@@ -112,32 +113,47 @@ static int store_create(const struct os *os, const char *path, const struct aren
 	return r;
 }
 
-/* The file of that name, or (*made) a new one, locked. */
+static void file_close(const struct os *os, os_file file)
+{
+	if (file.fd < 0)
+		return;
+	(void)os->unlock(os, file);
+	(void)os->close(os, file);
+}
+
+/* Locks what was opened at `path`. EEXIST: it is not there any more. */
+static int file_lock(const struct os *os, const char *path, bool exclusive, os_file *file)
+{
+	int r = os->lock(os, *file, exclusive);
+	const bool locked = r == 0;
+
+	if (locked && !broken(BROKEN_REMOVED))
+		r = os->named(os, *file, path);
+	if (r == 0)
+		return 0;
+	file_close(os, *file);
+	*file = OS_NOFILE;
+	return locked && r == ENOENT ? EEXIST : r;
+}
+
+/* The file of that name, or (*made) a new one, locked. GRAVITY_BUSY where others keep making and removing it. */
 static int file_open(const struct os *os, const char *path, const struct arena_options *o, os_file *file, bool *made)
 {
 	const bool read_only = (o->flags & GRAVITY_RDONLY) != 0;
-	int r = EEXIST;
 
 	/* What was not there may be there before a new one is, and the other way round. */
-	for (int i = 0; i < CREATE_TRIES && r == EEXIST; i++) {
-		r = os->open(os, path, read_only ? OS_RDONLY : 0, 0, file);
-		if (r == 0)
-			break;
-		if (r != ENOENT || !may_create(o))
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		int r = os->open(os, path, read_only ? OS_RDONLY : 0, 0, file);
+		if (r == 0) {
+			r = file_lock(os, path, !read_only, file);
+		} else if (r == ENOENT && may_create(o)) {
+			r = store_create(os, path, o, file);
+			*made = r == 0;
+		}
+		if (r != EEXIST)
 			return r;
-		r = store_create(os, path, o, file);
-		*made = r == 0;
-		if (r == 0)
-			return 0;
 	}
-	if (r != 0)
-		return r;
-	r = os->lock(os, *file, !read_only);
-	if (r != 0) {
-		(void)os->close(os, *file);
-		*file = OS_NOFILE;
-	}
-	return r;
+	return GRAVITY_BUSY;
 }
 
 /* Too short for its headers: a store that was cut, or no store at all. */
@@ -217,14 +233,6 @@ static int arena_start(arena *a, const struct arena_options *o)
 	a->table.space = &a->space;
 	a->writer.txn.slot.arena = a;
 	return recover(a);
-}
-
-static void file_close(const struct os *os, os_file file)
-{
-	if (file.fd < 0)
-		return;
-	(void)os->unlock(os, file);
-	(void)os->close(os, file);
 }
 
 static bool options_valid(const char *path, const struct arena_options *o)

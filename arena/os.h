@@ -108,6 +108,8 @@ struct os {
 	/* Gives it the name `path`, atomically, never replacing what is there: EEXIST. */
 	int (*publish)(const struct os *os, os_file file, const char *beside, const char *path);
 	int (*unlink)(const struct os *os, const char *path);
+	/* 0 where `path` leads to the file. ENOENT where it leads nowhere, or to another one. */
+	int (*named)(const struct os *os, os_file file, const char *path);
 	/* Makes the directory entry of `path`, which `file` has, durable. */
 	int (*sync_dir)(const struct os *os, os_file file, const char *path);
 

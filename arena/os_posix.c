@@ -343,6 +343,7 @@ const struct os *os_posix(void)
 		.create = os_posix_create,
 		.publish = os_posix_publish,
 		.unlink = os_posix_unlink,
+		.named = os_posix_named,
 		.sync_dir = os_posix_sync_dir,
 		.clock = posix_clock,
 		.random = posix_random,

@@ -383,6 +383,17 @@ int os_posix_unlink(const struct os *os, const char *path)
 	return rc;
 }
 
+int os_posix_named(const struct os *os, os_file file, const char *path)
+{
+	struct stat own, there;
+
+	(void)os;
+	assert(path != NULL);
+	if (fstat(file.fd, &own) != 0 || stat(path, &there) != 0)
+		return errno;
+	return own.st_dev == there.st_dev && own.st_ino == there.st_ino ? 0 : ENOENT;
+}
+
 /* Some file systems keep their directories in order by themselves and say EINVAL. A folder that may be written to, and
  * not read, cannot be opened: there the whole file system is flushed. */
 int os_posix_sync_dir(const struct os *os, os_file file, const char *path)

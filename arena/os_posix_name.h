@@ -12,6 +12,7 @@ int os_posix_close(const struct os *os, os_file file);
 int os_posix_create(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out);
 int os_posix_publish(const struct os *os, os_file file, const char *beside, const char *path);
 int os_posix_unlink(const struct os *os, const char *path);
+int os_posix_named(const struct os *os, os_file file, const char *path);
 int os_posix_sync_dir(const struct os *os, os_file file, const char *path);
 
 #endif

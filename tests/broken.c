@@ -26,6 +26,7 @@ static const char *const names[] = {
 	[BROKEN_NEW] = "new",
 	[BROKEN_MAGIC] = "magic",
 	[BROKEN_NAME] = "name",
+	[BROKEN_REMOVED] = "removed",
 	[BROKEN_HEADER_FIRST] = "header-first",
 	[BROKEN_HEADER_OVER] = "header-over",
 	[BROKEN_HEADER_BYTES] = "header-bytes",

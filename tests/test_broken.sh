@@ -21,6 +21,7 @@ wanted='
 	new             crash    durable
 	magic           creation empty files
 	name            crash    durable
+	removed         files    files
 	header-first    crash    durable
 	header-over     crash    durable
 	header-bytes    crash    durable

@@ -23,7 +23,7 @@
 const char *const sim_call_names[SIM_CALLS] = {
 	"step",   "open",     "close",    "size",  "lock",       "unlock", "map",     "unmap", "use",   "advise",
 	"grow",   "truncate", "punch",    "ready", "sync_range", "sync",   "push",    "read",  "write",
-	"touch",  "create",   "publish",  "unlink", "sync_dir",  "clock",  "random",  "alloc", "free",
+	"touch",  "create",   "publish",  "unlink", "named",     "sync_dir", "clock", "random", "alloc", "free",
 };
 
 struct sim_block {
@@ -496,6 +496,16 @@ static int sim_unlink(const struct os *os, const char *path)
 	return 0;
 }
 
+static int sim_named(const struct os *os, os_file file, const char *path)
+{
+	struct sim *s = sim_of(os);
+	const int r = call_enter(s, SIM_NAMED, 0, 0);
+
+	if (r != 0)
+		return r;
+	return strcmp(sim_entry_name(&s->entry[s->fd[file.fd - 100].entry]), path) == 0 ? 0 : ENOENT;
+}
+
 static int sim_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	struct sim *s = sim_of(os);
@@ -610,6 +620,7 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 		.create = sim_create,
 		.publish = sim_publish,
 		.unlink = sim_unlink,
+		.named = sim_named,
 		.sync_dir = sim_sync_dir,
 		.clock = sim_clock,
 		.random = sim_fill,

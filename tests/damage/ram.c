@@ -344,6 +344,14 @@ static int ram_push(const struct os *os, os_file file, uint64_t offset, uint64_t
 	return 0;
 }
 
+static int ram_named(const struct os *os, os_file file, const char *path)
+{
+	(void)os;
+	(void)file;
+	(void)path;
+	return 0;
+}
+
 static int ram_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	(void)os;
@@ -426,7 +434,8 @@ void ram_init(struct ram *r, uint64_t seed)
 		       .unlock = ram_unlock, .map = ram_map, .unmap = ram_unmap, .use = ram_use, .advise = ram_advise,
 		       .grow = ram_grow, .truncate = ram_truncate, .punch = ram_punch, .ready = ram_ready,
 		       .sync_range = ram_sync_range, .sync = ram_sync, .push = ram_push, .read = ram_read,
-		       .write = ram_write, .touch = ram_touch, .create = ram_create, .publish = ram_publish, .unlink = ram_unlink, .sync_dir = ram_sync_dir,
+		       .write = ram_write, .touch = ram_touch, .create = ram_create, .publish = ram_publish,
+		       .unlink = ram_unlink, .named = ram_named, .sync_dir = ram_sync_dir,
 		       .clock = ram_clock, .random = ram_random, .alloc = ram_alloc, .free = ram_free},
 		.random = seed,
 	};

@@ -184,6 +184,14 @@ static int mem_unlink(const struct os *os, const char *path)
 	return 0;
 }
 
+static int mem_named(const struct os *os, os_file file, const char *path)
+{
+	(void)os;
+	(void)file;
+	(void)path;
+	return 0;
+}
+
 static int mem_sync_dir(const struct os *os, os_file file, const char *path)
 {
 	(void)os;
@@ -251,6 +259,7 @@ void mem_os_reset(uint64_t seed)
 	mem_os.create = mem_create;
 	mem_os.publish = mem_publish;
 	mem_os.unlink = mem_unlink;
+	mem_os.named = mem_named;
 	mem_os.sync_dir = mem_sync_dir;
 	mem_os.clock = mem_clock;
 	mem_os.random = mem_random;
