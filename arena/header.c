@@ -149,7 +149,7 @@ void header_mark_write(const struct map *m, unsigned index, uint64_t seq, uint64
 	assert(index < 2);
 	word |= mark_check(m, word);
 	memcpy(both, &word, sizeof word);
-	memcpy(both + HEADER_MARK_COPY - HEADER_MARK_OFFSET, &word, sizeof word);
+	memcpy(both + (HEADER_MARK_COPY - HEADER_MARK_OFFSET), &word, sizeof word);
 	(void)map_write(m, index * DISK_PAGE + HEADER_MARK_OFFSET, both, sizeof both);
 }
 
