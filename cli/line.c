@@ -125,6 +125,10 @@ enum line_result lines_next(struct lines *lines, char **text, size_t *size)
 	lines->number++;
 	if (lines->number == 1)
 		mark_skip(text, size);
+	if (!newline && *size == 0) {
+		lines->number = 0; /* a mark alone: nothing */
+		return LINE_END;
+	}
 	if (lines->crlf && *size > 0 && (*text)[*size - 1] == '\r')
 		(*size)--;
 	return LINE_ONE;

@@ -174,6 +174,15 @@ prints 'gives its value' v
 input "${mark}{\"key\":\"k\",\"value\":\"v\"}\r\n"
 gives 'load --jsonl of text with a mark' 0 "$GKV" load w4 --jsonl
 gives 'get of its key' 0 "$GKV" get w4 k
+for form in --tsv --jsonl; do
+	input "$mark"
+	gives "load $form of a mark alone" 0 "$GKV" load w5 $form
+	says 'says that there was nothing' '^gkv: standard input: holds no record; w5 was not made$'
+	absent 'and leaves no new store' w5
+done
+input "$mark"
+gives 'load of a mark alone is that of an empty file' 4 "$GKV" load w5
+says 'which is no dump, either' '^gkv: standard input: line 1: the input is empty'
 input "$dumped$mark"
 gives 'a mark elsewhere is text' 4 "$GKV" load w5
 for form in '' --tsv --jsonl; do
