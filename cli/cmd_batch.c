@@ -5,7 +5,8 @@
  *
  * 1. Without --atomic each operation is a transaction of its own, and the first that fails is the last; those before it
  *    stay. With --atomic all are one transaction, which a failure undoes.
- * 2. Values are written out before the next wait for input, so a program can talk with gkv batch through two pipes. */
+ * 2. A batch that has changed nothing leaves no new store.
+ * 3. Values are written out before the next wait for input, so a program can talk with gkv batch through two pipes. */
 
 #include "cli/cli.h"
 
@@ -26,16 +27,25 @@ struct batch {
 	bool atomic;
 	struct lines lines;
 	struct sink out;
-	bool absent; /* a key was not found */
+	bool absent;  /* a key was not found */
+	bool changed; /* by the transaction of --atomic */
 };
 
 static int batch_put(struct batch *batch, const struct batch_line *line)
 {
 	const gkv_bytes *key = &line->key, *val = &line->val;
 
-	if (batch->txn)
-		return gkv_txn_put(batch->txn, key->data, key->size, val->data, val->size);
-	return gkv_put(batch->db, key->data, key->size, val->data, val->size);
+	int code;
+
+	if (batch->txn) {
+		code = gkv_txn_put(batch->txn, key->data, key->size, val->data, val->size);
+		batch->changed = batch->changed || code == GKV_OK;
+		return code;
+	}
+	code = gkv_put(batch->db, key->data, key->size, val->data, val->size);
+	if (code == GKV_OK)
+		store_keep();
+	return code;
 }
 
 static int batch_del(struct batch *batch, const struct batch_line *line)
@@ -158,6 +168,8 @@ static enum status store_batch(struct batch *batch)
 		return status;
 	}
 	code = gkv_commit(batch->txn);
+	if (code == GKV_OK && batch->changed)
+		store_keep();
 	return code == GKV_OK ? status : say_code(batch->path, code);
 }
 

@@ -6,9 +6,8 @@
  * The store is opened when the first record has been read, so input that is malformed from its first line on neither
  * makes a store nor keeps anybody out of one.
  *
- * A load that stores nothing leaves no new store: one that it made, and that no transaction went into, is taken away
- * again while it is still locked. The text of db_dump is more than its records: where it ends with DATA=END it says that
- * there are no others, so a whole dump without a record makes an empty store.
+ * A load that stores nothing leaves no new store. But the text of db_dump is more than its records: where it ends with
+ * DATA=END it says that there are no others, so a whole dump without a record makes an empty store.
  *
  * 1. Records go in by batches; each batch is one transaction, and what fails leaves whole batches only.
  * 2. A batch ends early after BATCH_BYTES, so that its size does not follow the size of the values. --atomic has one
@@ -16,10 +15,8 @@
 
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/format.h"
 #include "cli/message.h"
@@ -44,7 +41,6 @@ struct load {
 	struct reader reader;
 	struct progress progress;
 	gkv *db;
-	bool made; /* the store was not there before */
 	gkv_txn *txn;
 	uint64_t pending_records, pending_bytes; /* in the open transaction */
 	uint64_t stored, kept, committed;        /* committed: stored by whole transactions */
@@ -63,25 +59,13 @@ static enum status batch_commit(struct load *load)
 	if (code != GKV_OK)
 		return say_code(load->path, code);
 	load->committed = load->stored;
+	store_keep();
 	return STATUS_DONE;
 }
 
 static enum status load_open(struct load *load)
 {
-	struct stat info;
-
-	load->made = lstat(load->path, &info) != 0 && errno == ENOENT;
 	return store_open(load->path, STORE_CREATE, load->durability, &load->db);
-}
-
-/* Takes a new store away again if nothing went into it. Another process may have made it just before, and filled it. */
-static void load_undo(struct load *load)
-{
-	gkv_stats stats;
-
-	if (load->db && load->made && load->committed == 0 && gkv_stat(load->db, &stats) == GKV_OK &&
-	    stats.records == 0)
-		(void)unlink(load->path);
 }
 
 static enum status batch_begin(struct load *load)
@@ -132,9 +116,13 @@ static enum status record_load(struct load *load, gkv_bytes key, gkv_bytes val)
 static enum status nothing_load(struct load *load)
 {
 	struct stat info;
+	enum status status;
 
-	if (load->reader.ended || lstat(load->path, &info) == 0)
-		return load_open(load);
+	if (load->reader.ended || lstat(load->path, &info) == 0) {
+		status = load_open(load);
+		store_keep();
+		return status;
+	}
 	if (!load->quiet)
 		say(load->reader.lines.name, "holds no record; %s was not made", load->path);
 	return STATUS_DONE;
@@ -171,8 +159,6 @@ static enum status input_load(struct load *load)
 	status = records_load(load);
 	opened = load->db != NULL;
 	gkv_abort(load->txn);
-	if (status != STATUS_DONE)
-		load_undo(load);
 	status = store_close(load->db, load->path, status);
 	if (status == STATUS_DONE) {
 		progress_finish(&load->progress, "gkv: %s: %" PRIu64 " records loaded, %" PRIu64 " were there already",

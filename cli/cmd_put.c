@@ -74,10 +74,12 @@ static enum status record_put(const char *path, bool add, gkv_bytes key, gkv_byt
 	if (status != STATUS_DONE)
 		return status;
 	code = (add ? gkv_add : gkv_put)(db, key.data, key.size, val.data, val.size);
-	if (code == GKV_EXISTS) {
+	if (code == GKV_OK) {
+		store_keep();
+	} else if (code == GKV_EXISTS) {
 		say_key(path, "the key is there already, and keeps its value", key);
 		status = STATUS_FAILED;
-	} else if (code != GKV_OK) {
+	} else {
 		status = say_code(path, code);
 	}
 	return store_close(db, path, status);

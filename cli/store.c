@@ -3,7 +3,7 @@
 
 /* The store that a verb works on: opening, closing and walking it, with the messages for what goes wrong.
  *
- * 1. Only STORE_CREATE can make a file.
+ * 1. Only STORE_CREATE can make a file. What was made is gone again when it is closed, unless store_keep was called.
  * 2. A walk holds one snapshot and one record at a time: memory does not grow with the store. */
 
 #include "cli/cli.h"
@@ -13,6 +13,7 @@
 #include "cli/message.h"
 #include "cli/path.h"
 #include "cli/store.h"
+#include "cli/unused.h"
 #include "cli/wait.h"
 
 enum status store_open(const char *path, enum store_use use, enum gkv_durability durability, gkv **db)
@@ -24,9 +25,12 @@ enum status store_open(const char *path, enum store_use use, enum gkv_durability
 		options.flags |= GKV_NOCREATE;
 	if (use == STORE_READ)
 		options.flags |= GKV_RDONLY;
-	do
+	do {
+		if (use == STORE_CREATE)
+			unused_before(path);
 		code = gkv_open(path, &options, db);
-	while (wait_again(code));
+		unused_after(path, code == GKV_OK ? *db : NULL);
+	} while (wait_again(code));
 	if (code != GKV_OK) {
 		*db = NULL;
 		return say_path(path, use == STORE_CREATE ? PATH_NEW_STORE : PATH_STORE, code);
@@ -35,10 +39,17 @@ enum status store_open(const char *path, enum store_use use, enum gkv_durability
 	return STATUS_DONE;
 }
 
+void store_keep(void)
+{
+	unused_keep();
+}
+
 enum status store_close(gkv *db, const char *path, enum status status)
 {
-	int code = gkv_close(db);
+	int code;
 
+	unused_remove();
+	code = gkv_close(db);
 	if (code == GKV_OK)
 		return status;
 	/* An absent key is the smaller news of the two. */

@@ -16,6 +16,10 @@ enum store_use {
 /* Opens the store at path, and waits for it as --wait says. Anything but STATUS_DONE was said already, and *db is NULL. */
 enum status store_open(const char *path, enum store_use use, enum gkv_durability durability, gkv **db);
 
+/* Something was stored, or the store is wanted as it is. A store that store_open has made is removed again by store_close,
+ * and when a signal ends the command before that, unless this was called. */
+void store_keep(void);
+
 /* Closes the store (NULL is allowed). Returns status where that is a failure already, else what closing gave. */
 enum status store_close(gkv *db, const char *path, enum status status);
 

@@ -225,7 +225,7 @@ if [ -c /dev/full ]; then
 	echo 'put full 1
 get full' >in
 	gives 'batch --atomic to a full disk gives 4' 4 sh -c '"$0" batch x --atomic >/dev/full' "$GKV"
-	gives 'and what it put is not there' 1 "$GKV" get x full
+	absent 'and what it put is not there, nor a store' x
 fi
 {
 	"$GKV" list s 2>err
