@@ -4,8 +4,9 @@
 /* test_fork.c: what a forked process may do with a handle that it inherited, and with stores of its own. (What a killed
  * one leaves: test_kill.c.) */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,38 +326,130 @@ START_TEST(a_daemon_opens_again_after_its_fork)
 }
 END_TEST
 
-static int look_at_files(void *arg)
+/* How many files of the test's folder this process has open, whatever their names, or none. */
+static int files_count(void *arg)
 {
-	const int *fds = arg;
-	int open = 0;
+	char link[64], target[600];
+	int count = 0;
 
-	for (int i = 0; fds[i] >= 0; i++)
-		open += fcntl(fds[i], F_GETFD) != -1;
-	return open;
+	(void)arg;
+	for (int fd = 0; fd < 1000; fd++) {
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		memset(target, 0, sizeof(target));
+		if (readlink(link, target, sizeof(target) - 1) > 0)
+			count += strncmp(target, testing_folder, strlen(testing_folder)) == 0;
+	}
+	return count;
 }
 
-/* A child has no descriptor of a store, of whatever kind of handle, and the parent has all of its own. */
+static int look_at_files(int *most)
+{
+	const int mine = files_count(NULL);
+
+	must(mine > 0 && testing_in_child(files_count, NULL) == 0 && files_count(NULL) == mine);
+	*most = *most < mine ? mine : *most;
+	return 0;
+}
+
+static int on_progress(void *arg, uint64_t done, uint64_t total)
+{
+	(void)done;
+	(void)total;
+	return look_at_files(arg);
+}
+
+static int on_finding(void *arg, const char *finding)
+{
+	(void)finding;
+	return look_at_files(arg);
+}
+
+/* A child has no descriptor of a store, of whatever kind of handle, nor of one that is being made; and the parent has all
+ * of its own. */
 START_TEST(a_child_has_no_descriptor)
 {
-	int fds[64], count = 0;
+	static const char value[100000];
+	int most = 0;
 	gkv *db = store_lazy(), *other;
-	char name[320];
-	struct stat store, seen;
+	char name[320], dest[320];
+	unsigned char *bytes;
+	size_t size;
 
+	must_give(gkv_put(db, "key", 3, value, sizeof(value)), GKV_OK);
 	testing_path_of("other", name);
+	testing_path_of("dest", dest);
 	other = store_open(name, 0, GKV_DURABLE);
+	store_put(other, "key", "value");
 	store_close(other);
 	other = store_open(name, GKV_RDONLY, GKV_DURABLE);
-	for (int i = 0; i < 2; i++) {
-		must(stat(i == 0 ? testing_path : name, &store) == 0);
-		for (int fd = 3; fd < 1000; fd++)
-			if (fstat(fd, &seen) == 0 && seen.st_ino == store.st_ino && seen.st_dev == store.st_dev)
-				fds[count++] = fd;
-	}
-	fds[count] = -1;
-	must(count == 2 && testing_in_child(look_at_files, fds) == 0 && look_at_files(fds) == 2);
-	store_close(db);
+	(void)look_at_files(&most);
+	must(most == 2);
+	must_give(gkv_backup(db, dest, on_progress, &most), GKV_OK);
+	must(most == 3);
 	store_close(other);
+	store_close(db);
+	bytes = file_read(dest, &size);
+	bytes[size / 2] ^= 1;
+	file_write(dest, bytes, size);
+	free(bytes);
+	testing_path_of("salvaged", name);
+	most = 0;
+	must_give(gkv_salvage(dest, name, on_finding, &most), GKV_OK);
+	must(most > 0);
+}
+END_TEST
+
+static atomic_bool stop;
+
+static void *open_and_close(void *arg)
+{
+	const char *path = arg;
+	char copy[340];
+
+	(void)snprintf(copy, sizeof(copy), "%s.copy", path);
+	while (!atomic_load(&stop)) {
+		gkv *db = store_open(path, 0, GKV_LAZY);
+		store_put(db, "key", "value");
+		must_give(gkv_backup(db, copy, NULL, NULL), GKV_OK);
+		must(unlink(copy) == 0);
+		store_close(db);
+	}
+	return NULL;
+}
+
+static int look_and_open(void *arg)
+{
+	gkv *db;
+
+	if (files_count(NULL) != 0)
+		return 1;
+	db = store_open(arg, 0, GKV_LAZY);
+	store_put(db, "key", "child");
+	store_close(db);
+	return 0;
+}
+
+/* At whatever moment of other threads' calls a child is forked, it has none of their files, and may open its own. */
+START_TEST(a_child_of_busy_threads_has_no_descriptor)
+{
+	pthread_t thread[2];
+	char path[2][320], own[320];
+	uint64_t forks = testing_count(100, 20);
+
+	atomic_store(&stop, false);
+	testing_path_of("own", own);
+	for (int i = 0; i < 2; i++) {
+		testing_path_of(i == 0 ? "first" : "second", path[i]);
+		must(pthread_create(&thread[i], NULL, open_and_close, path[i]) == 0);
+	}
+	while (forks-- > 0)
+		must(testing_in_child(look_and_open, own) == 0);
+	atomic_store(&stop, true);
+	for (int i = 0; i < 2; i++) {
+		must(pthread_join(thread[i], NULL) == 0);
+		store_check(path[i]);
+	}
+	store_check(own);
 }
 END_TEST
 
@@ -367,7 +460,8 @@ int main(void)
 				      a_child_does_not_keep_the_lock_of_a_dead_parent,
 				      closing_an_inherited_handle_takes_nothing_else,
 				      a_daemon_opens_again_after_its_fork,
-				      a_child_has_no_descriptor};
+				      a_child_has_no_descriptor,
+				      a_child_of_busy_threads_has_no_descriptor};
 	Suite *suite = suite_create("forks");
 
 	testing_add(suite, "forks", forks, sizeof(forks) / sizeof(forks[0]));
