@@ -73,6 +73,10 @@ enum broken {
 	BROKEN_WATERMARK,      /* a log that ends before the mark is taken for a torn tail             */
 	BROKEN_STRAYED,        /* so is one that ends at a header page with a later mark               */
 	BROKEN_HEADER_OLDER,   /* the older of two headers is taken                                    */
+	/* Processes and threads. */
+	BROKEN_CHILD_FILE,     /* a forked child keeps the descriptors                                 */
+	BROKEN_CHILD_MAP,      /* ... and the maps                                                     */
+	BROKEN_CANCEL,         /* a thread is cancelled in the middle of a call                        */
 	/* Trust. */
 	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */
 	BROKEN_CHECK_PLACE,    /* the check of a blob does not cover its place                         */

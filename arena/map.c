@@ -22,15 +22,15 @@
 #include "arena/gravity.h"
 
 /* The reservation of the first handles of a process, and of the others. */
-#define MAP_WIDE (UINT64_C(1) << 40)
-#define MAP_WIDE_MOST 16u
-#define MAP_NARROW (UINT64_C(1) << 36)
-#define MAP_HUGE (UINT64_C(2) << 20) /* a large page, mostly     */
+#define MAP_WIDE       (UINT64_C(1) << 40)
+#define MAP_WIDE_MOST  16u
+#define MAP_NARROW     (UINT64_C(1) << 36)
+#define MAP_HUGE       (UINT64_C(2) << 20) /* a large page, mostly     */
 #define MAP_HUGE_LEAST (UINT64_C(8) << 20)
 /* The first store to a page of a file is a page fault, which costs several times what writing the page does. The system
  * keeps what is written at once as one folio, all of which a later store into it makes dirty: so not too much at once. What
  * could not be written is stored. */
-#define MAP_WRITE (UINT64_C(16) << 10)
+#define MAP_WRITE       (UINT64_C(16) << 10)
 #define MAP_TRUST_SHIFT 12 /* a bit for 512 bytes, a byte for 4,096 */
 
 static _Atomic uint32_t wide_count; /* maps of this process that are open */

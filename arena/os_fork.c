@@ -22,6 +22,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arena/broken.h"
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -83,7 +85,8 @@ static void child_begin(void)
 		struct held h = held[i];
 
 		if (h.base == NULL) {
-			(void)close(h.fd);
+			if (!broken(BROKEN_CHILD_FILE))
+				(void)close(h.fd);
 			continue;
 		}
 		if (h.bytes > 0 && !range_cover(&h))

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/broken.h"
 #include "arena/os_fork.h"
 #include "arena/os_thread.h"
 
@@ -134,7 +135,7 @@ static int mode_settle(int fd, enum os_map_mode mode, uint64_t reserve, void *ba
 		return rc;
 	if (mode != OS_MAP_ANONYMOUS && madvise(base, reserve, MADV_DONTDUMP) != 0)
 		return errno;
-	if (madvise(base, reserve, MADV_DONTFORK) != 0)
+	if (!broken(BROKEN_CHILD_MAP) && madvise(base, reserve, MADV_DONTFORK) != 0)
 		return errno;
 	return os_fork_note_range(base, reserve);
 }

@@ -68,6 +68,9 @@ wanted='
 	watermark       recover  damage
 	strayed         pages    pages
 	header-older    crash    durable
+	child-file      fork     forks
+	child-map       fork     forks
+	cancel          cancel   cancellation
 	header-check    blob     headers
 	check-place     blob     blobs
 	check-identity  blob     blobs

@@ -21,9 +21,9 @@
 #include "arena/map.h"
 #include "tests/testing.h"
 
-#define STORES   ((size_t)1000)
-#define LARGE    ((size_t)300 * 1000 * 1000)
-#define RECORDS  200u
+#define STORES    ((size_t)1000)
+#define LARGE     ((size_t)300 * 1000 * 1000)
+#define RECORDS   200u
 #define CORE_MOST (16 * MIB)
 
 /* A sanitizer has terabytes of memory of its own, and dumps none of the process. */

@@ -21,9 +21,9 @@
 #include "arena/gravity.h"
 
 const char *const sim_call_names[SIM_CALLS] = {
-	"step",   "open",     "close",    "size",  "lock",       "unlock", "map",     "unmap", "use",   "advise",
-	"grow",   "truncate", "punch",    "ready", "sync_range", "sync",   "push",    "read",  "write",
-	"touch",  "create",   "publish",  "unlink", "named",     "sync_dir", "clock", "random", "alloc", "free",
+	"step",   "open",     "close",  "size",  "lock",       "unlock", "map",    "unmap", "use",   "advise",
+	"grow",   "truncate", "punch",  "ready", "sync_range", "sync",   "push",   "read",  "write", "touch",
+	"create", "publish",  "unlink", "named", "sync_dir",   "clock",  "random", "alloc", "free",
 };
 
 struct sim_block {
