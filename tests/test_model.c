@@ -274,8 +274,8 @@ static bool any_held(const struct world *w)
 }
 
 /* Of a put, which leaves a reserve: copies of pages, a free list, and room to move things through. A large value wants a slot
- * of its size besides, which is not made while snapshots, or the transaction itself, are in the way. In some forty thousand
- * refusals of small values the store had 12 KiB less unused than this at the most, in two hundred of large ones 60 KiB. */
+ * of its size besides, which is not made while snapshots, or the transaction itself, are in the way. With seeds 1
+ * to 3, in 18,079 refusals of small values the store had at least 3 KiB less unused than this, in 218 of large ones 70 KiB. */
 static bool put_is_full(struct world *w, int rc, size_t size)
 {
 	const uint64_t limit = w->options.max_bytes;
