@@ -169,7 +169,8 @@ int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t
 int gkv_del(gkv *db, const void *key, size_t klen);
 
 /* Every commit so far is on stable storage when it returns GKV_OK. Waits while another thread's write transaction is
- * open. This, a checkpoint and gkv_close move the file's time of change where something was committed since. */
+ * open. This, a checkpoint and gkv_close move the file's time of change where something was committed since. So does an
+ * opening for writing that has a log to replay; one with GKV_RDONLY never does. */
 int gkv_sync(gkv *db);
 
 /* Transaction flags: GKV_READ, or GKV_WRITE with any of the others (one of the last two, against the handle's
