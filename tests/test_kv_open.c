@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* test_kv_open.c: who may open what, what is refused and how, the size limit, and the care of a whole store. */
+/* test_kv_open.c: who may open what, what is refused and how, damage, and the size limit. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 
 #include "arena/gravity.h"
 #include "kvstore/hash.h"
+#include "tests/numbered.h"
 #include "tests/testing.h"
 
 static int open_gives(const char *path, unsigned flags)
@@ -26,33 +27,6 @@ static int open_gives(const char *path, unsigned flags)
 	must((rc == GKV_OK) == (db != NULL));
 	must_give(gkv_close(db), GKV_OK);
 	return rc;
-}
-
-/* Makes the test's store with that many records of about 1 KiB. */
-static void store_make(uint64_t count)
-{
-	gkv *db = store_lazy();
-	unsigned char value[1000];
-	uint64_t i;
-
-	for (i = 0; i < count; i++) {
-		bytes_make(value, sizeof(value), i);
-		must_give(gkv_put(db, &i, sizeof(i), value, sizeof(value)), GKV_OK);
-	}
-	store_close(db);
-}
-
-static void store_holds(gkv *db, uint64_t first, uint64_t end)
-{
-	unsigned char value[1000];
-	size_t size;
-	uint64_t i;
-
-	for (i = first; i < end; i++) {
-		must_give(gkv_get(db, &i, sizeof(i), value, sizeof(value), &size), GKV_OK);
-		must(size == sizeof(value) && bytes_fit(value, size, i));
-	}
-	must(store_records(db) == end - first);
 }
 
 /* A store is made where there is none, with the mode that was asked for, and opened where there is one. */
@@ -156,10 +130,10 @@ START_TEST(a_reading_handle_writes_nothing)
 	gkv_txn *txn;
 	gkv *db;
 
-	store_make(50);
+	numbered_make(50);
 	before = file_read(testing_path, &before_bytes);
 	db = store_open(testing_path, GKV_RDONLY, GKV_DURABLE);
-	store_holds(db, 0, 50);
+	numbered_hold(db, 0, 50);
 	must_give(gkv_put(db, "k", 1, "v", 1), GKV_READONLY);
 	must_give(gkv_add(db, "k", 1, "v", 1), GKV_READONLY);
 	must_give(gkv_del(db, "k", 1), GKV_READONLY);
@@ -192,7 +166,7 @@ static int open_unprivileged(void *arg)
 	rc = gkv_open(testing_path, &options, &db);
 	if (rc != GKV_OK)
 		return rc;
-	store_holds(db, 0, 20);
+	numbered_hold(db, 0, 20);
 	return gkv_close(db);
 }
 
@@ -202,7 +176,7 @@ START_TEST(permissions_are_obeyed)
 {
 	unsigned reading = GKV_RDONLY, writing = 0;
 
-	store_make(20);
+	numbered_make(20);
 	must(chmod(testing_path, 0444) == 0);
 	must_give(testing_in_child(open_unprivileged, &reading), GKV_OK);
 	must_give(testing_in_child(open_unprivileged, &writing), EACCES);
@@ -251,7 +225,7 @@ START_TEST(a_cut_store_is_corrupt_and_a_newer_one_foreign)
 	size_t size, kept, got;
 	char *data, *now;
 
-	store_make(300);
+	numbered_make(300);
 	data = file_read(testing_path, &size);
 	for (kept = 16; kept < size; kept = kept * 3 / 2) {
 		file_write(testing_path, data, kept);
@@ -307,7 +281,7 @@ START_TEST(a_check_stops_when_it_is_told_to)
 	size_t size;
 	char *data;
 
-	store_make(60);
+	numbered_make(60);
 	data = file_read(testing_path, &size);
 	for (uint64_t key = 0; key < 60; key += 2) {
 		unsigned char value[1000];
@@ -341,7 +315,7 @@ START_TEST(damage_is_found)
 	char *data;
 	gkv *db;
 
-	store_make(20);
+	numbered_make(20);
 	data = file_read(testing_path, &size);
 	bytes_make(value, sizeof(value), key);
 	for (at = 0; memcmp(data + at, value, sizeof(value)) != 0; at++)
@@ -396,13 +370,13 @@ START_TEST(a_full_store_can_be_emptied_and_filled)
 		must(MIB - file_bytes(testing_path) + stats.free_bytes + stats.pending_bytes > 64 * KIB);
 		must_give(gkv_add(db, "large", 5, large, sizeof(large)), GKV_FULL);
 		store_expect(db, "large", NULL);
-		store_holds(db, first, end);
+		numbered_hold(db, first, end);
 		if (round == 0)
 			filled = end - first;
 		must(filled > 600 && end - first >= filled * 8 / 10);
 		for (; first < end - filled / 3; first++)
 			must_give(gkv_del(db, &first, sizeof(first)), GKV_OK);
-		store_holds(db, first, end);
+		numbered_hold(db, first, end);
 		if (round % 2 == 1) {
 			store_close(db);
 			store_check(testing_path);
@@ -465,133 +439,16 @@ START_TEST(a_file_over_the_limit_opens)
 	uint64_t bytes;
 	gkv *db;
 
-	store_make(200);
+	numbered_make(200);
 	bytes = file_bytes(testing_path);
 	must(bytes > 200000);
 	must_give(gkv_open(testing_path, &options, &db), GKV_OK);
-	store_holds(db, 0, 200);
+	numbered_hold(db, 0, 200);
 	must_give(gkv_put(db, "large", 5, value, sizeof(value)), GKV_FULL);
 	must(file_bytes(testing_path) <= bytes);
-	store_holds(db, 0, 200);
+	numbered_hold(db, 0, 200);
 	store_close(db);
 	store_check(testing_path);
-}
-END_TEST
-
-struct steps {
-	uint64_t calls, done, total, stop_at;
-};
-
-static int step_count(void *arg, uint64_t done, uint64_t total)
-{
-	struct steps *steps = arg;
-
-	must(done <= total);
-	steps->calls++;
-	steps->done = done;
-	steps->total = total;
-	return steps->stop_at != 0 && steps->calls >= steps->stop_at;
-}
-
-/* Compaction gives the space of deleted records back to the file system, tells how far it is, stops when it is told to,
- * and changes no record. */
-START_TEST(compaction_gives_space_back)
-{
-	const uint64_t count = testing_few() ? 200 : testing_count(4000, 1000);
-	struct steps steps = {.stop_at = 1};
-	uint64_t i, bytes;
-	gkv *db;
-	int rc;
-
-	store_make(count);
-	db = store_lazy();
-	bytes = file_bytes(testing_path);
-	for (i = 0; i < count * 3 / 4; i++)
-		must_give(gkv_del(db, &i, sizeof(i)), GKV_OK);
-	rc = gkv_compact(db, step_count, &steps);
-	must(rc == ECANCELED || (rc == GKV_OK && steps.calls <= 1));
-	store_holds(db, count * 3 / 4, count);
-	steps = (struct steps){.stop_at = 0};
-	must_give(gkv_compact(db, step_count, &steps), GKV_OK);
-	store_holds(db, count * 3 / 4, count);
-	must(testing_few() || file_bytes(testing_path) < bytes / 2);
-	store_close(db);
-	store_check(testing_path);
-}
-END_TEST
-
-/* However many checkpoints or compactions follow a commit, the store opens again with it. */
-START_TEST(idle_checkpoints_do_no_harm)
-{
-	unsigned count, i;
-	gkv *db;
-
-	for (count = 0; count < 40; count++) {
-		db = store_lazy();
-		store_put(db, "key", count % 2 == 0 ? "even" : "odd");
-		for (i = 0; i < count; i++)
-			must_give(count % 4 < 2 ? gkv_checkpoint(db) : gkv_compact(db, NULL, NULL), GKV_OK);
-		store_close(db);
-		db = store_lazy();
-		store_expect(db, "key", count % 2 == 0 ? "even" : "odd");
-		store_close(db);
-	}
-	store_check(testing_path);
-}
-END_TEST
-
-/* A backup holds one commit, whole, in a store of its own that is no larger than it must be. */
-START_TEST(a_backup_is_a_store)
-{
-	const uint64_t count = testing_few() ? 200 : testing_count(4000, 1000);
-	struct steps steps = {.stop_at = 0};
-	char backup[320];
-	uint64_t i;
-	gkv *db;
-
-	store_make(count);
-	testing_path_of("backup", backup);
-	db = store_lazy();
-	for (i = 0; i < count / 2; i++)
-		must_give(gkv_del(db, &i, sizeof(i)), GKV_OK);
-	must_give(gkv_backup(db, backup, step_count, &steps), GKV_OK);
-	must(steps.calls > 0 && steps.done == steps.total);
-	store_close(db);
-	store_check(backup);
-	must(testing_few() || file_bytes(backup) < count * 3 / 4 * 1000);
-	db = store_open(backup, 0, GKV_LAZY);
-	store_holds(db, count / 2, count);
-	store_put(db, "key", "value");
-	store_close(db);
-	store_check(backup);
-}
-END_TEST
-
-/* A backup never replaces a file, and one that is stopped or impossible leaves none. */
-START_TEST(a_backup_appears_whole_or_not_at_all)
-{
-	struct steps steps = {.stop_at = 1};
-	char backup[320], nowhere[320];
-	gkv *db;
-
-	store_make(testing_few() ? 100 : 500);
-	testing_path_of("backup", backup);
-	testing_path_of("none/backup", nowhere);
-	db = store_lazy();
-	must_give(gkv_backup(db, backup, step_count, &steps), ECANCELED);
-	must(!file_exists(backup));
-	must_give(gkv_backup(db, nowhere, NULL, NULL), ENOENT);
-	must_give(gkv_backup(db, NULL, NULL, NULL), GKV_INVALID);
-	must_give(gkv_backup(db, testing_path, NULL, NULL), EEXIST);
-	file_write(backup, "mine", 4);
-	must_give(gkv_backup(db, backup, NULL, NULL), EEXIST);
-	must(file_bytes(backup) == 4);
-	must(unlink(backup) == 0);
-	store_holds(db, 0, testing_few() ? 100 : 500);
-	store_close(db);
-	must(unlink(testing_path) == 0);
-	must(rmdir(testing_folder) == 0); /* nothing else is left in it */
-	must(mkdir(testing_folder, 0777) == 0);
 }
 END_TEST
 
@@ -607,12 +464,9 @@ int main(void)
 					a_cut_store_is_corrupt_and_a_newer_one_foreign};
 	const TTest *const limits[] = {damage_is_found, a_check_stops_when_it_is_told_to, a_snapshot_fills_a_store_with_a_limit, a_full_store_can_be_emptied_and_filled,
 				       a_file_over_the_limit_opens};
-	const TTest *const care[] = {compaction_gives_space_back, idle_checkpoints_do_no_harm, a_backup_is_a_store,
-				     a_backup_appears_whole_or_not_at_all};
-	Suite *suite = suite_create("opening and care");
+	Suite *suite = suite_create("opening");
 
 	testing_add(suite, "opening", opening, sizeof(opening) / sizeof(opening[0]));
 	testing_add(suite, "damage and limits", limits, sizeof(limits) / sizeof(limits[0]));
-	testing_add_both(suite, "care", care, sizeof(care) / sizeof(care[0]));
 	return testing_main(suite);
 }
