@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* sim_disk.c owns the contents of one simulated file, and what of them a power cut may leave.
+/* sim_disk.c owns the contents of one simulated file, and what of them the disk may have: which of it a power cut leaves is
+ * chosen in sim_cut.c.
  *
  * Stores through a map pass through no call, so they are found by comparison: at each step every sector that differs
  * from what it was at the last step gets a new version. The versions of a sector since its last flush, and what was
@@ -11,7 +12,7 @@
  * 2. Each sector with a version stands in `dirty` once.
  * 3. A version from before a truncation is not seen once that truncation is durable, and one from after it not before.
  *
- * Cost: a step compares the file once; a cut copies it once. */
+ * Cost: a step compares the file once. */
 #define _GNU_SOURCE
 #include "tests/crash/sim_disk.h"
 
@@ -311,7 +312,7 @@ uint64_t sim_file_holes(const struct sim_file *f, uint64_t start, uint64_t end)
 }
 
 /* Lets the pages up to the new length be touched, and those beyond it no more. */
-static void cache_resize(struct sim_file *f, uint64_t bytes)
+void sim_cache_resize(struct sim_file *f, uint64_t bytes)
 {
 	const uint64_t old = page_ceil(f->bytes);
 	const uint64_t now = page_ceil(bytes);
@@ -371,12 +372,11 @@ void sim_file_clear(struct sim_file *f)
 {
 	if (f->tracked)
 		memset(f->seen, 0, f->bytes);
-	cache_resize(f, 0);
+	sim_cache_resize(f, 0);
 	sim_file_settle(f);
 }
 
-/* Whether what was seen after `then` changes of length is still there after `now` of them. */
-static bool version_lasts(const struct sim_file *f, uint32_t sector, uint32_t then, uint32_t now)
+bool sim_version_lasts(const struct sim_file *f, uint32_t sector, uint32_t then, uint32_t now)
 {
 	const uint32_t from = then < now ? then : now;
 	const uint32_t to = then < now ? now : then;
@@ -395,7 +395,7 @@ static void resizes_settle(struct sim_file *f)
 	for (uint32_t i = 0; i < f->dirty_count; i++) {
 		const uint32_t sector = f->dirty[i];
 		uint32_t *link = &f->newest[sector];
-		while (*link != 0 && version_lasts(f, sector, f->version[*link - 1].resizes, f->resize_count)) {
+		while (*link != 0 && sim_version_lasts(f, sector, f->version[*link - 1].resizes, f->resize_count)) {
 			f->version[*link - 1].resizes = 0;
 			link = &f->version[*link - 1].older;
 		}
@@ -419,7 +419,7 @@ void sim_file_resize(struct sim_file *f, uint64_t bytes)
 
 	if (f->tracked && bytes < old)
 		lost_touch(f, bytes, old);
-	cache_resize(f, bytes);
+	sim_cache_resize(f, bytes);
 	if (!f->tracked)
 		return;
 	if (bytes < old)
@@ -556,113 +556,6 @@ void sim_file_copy(const struct sim_file *f, struct sim_file *to)
 	/* What is cut off is not what was seen when the file grows again: the same bytes would not count as stored. */
 	if (to->tracked && f->bytes < to->bytes)
 		memset(to->seen + f->bytes, 0, to->bytes - f->bytes);
-	cache_resize(to, f->bytes);
+	sim_cache_resize(to, f->bytes);
 	memcpy(to->cache, f->cache, f->bytes);
-}
-
-/* Words of 8 bytes of `to` that differ become, by chance, those of `other`. */
-static void words_mix(uint8_t *to, const uint8_t *other, uint64_t *random)
-{
-	const uint64_t mask = sim_random(random);
-
-	for (unsigned i = 0; i < SIM_SECTOR / 8; i++)
-		if ((mask >> i & 1) != 0)
-			memcpy(to + i * 8, other + i * 8, 8);
-}
-
-struct chooser {
-	const struct sim_file *f;
-	const struct sim_cut *cut;
-	uint32_t resizes; /* changes of length that are durable           */
-	uint32_t moment;  /* SIM_MOMENT                                    */
-	uint64_t salt;    /* SIM_PAGES: which pages                        */
-	uint64_t random;
-	bool few_new; /* SIM_FEW: few are new; otherwise few are old   */
-	uint32_t few[3];
-};
-
-/* Index + 1 of the version that the disk has of a sector; 0: what was flushed. */
-static uint32_t version_choose(struct chooser *c, uint32_t sector)
-{
-	const struct sim_file *f = c->f;
-	uint32_t v = f->newest[sector];
-	uint64_t page = c->salt ^ (sector / (SIM_PAGE / SIM_SECTOR));
-
-	switch (c->cut->style) {
-	case SIM_ALL:
-		return v;
-	case SIM_MOMENT:
-		while (v != 0 && f->version[v - 1].moment > c->moment)
-			v = f->version[v - 1].older;
-		return v;
-	case SIM_PAGES:
-		return (sim_random(&page) & 15) < c->cut->of_16 ? v : 0;
-	case SIM_SECTORS_TORN:
-		while (v != 0 && (sim_random(&c->random) & 15) >= c->cut->of_16)
-			v = f->version[v - 1].older;
-		return v;
-	case SIM_FEW:
-		for (unsigned i = 0; i < 3; i++)
-			if (c->few[i] == sector)
-				return c->few_new ? v : 0;
-		return c->few_new ? 0 : v;
-	default:
-		return 0;
-	}
-}
-
-static void sector_cut(struct chooser *c, uint32_t sector, uint8_t *to)
-{
-	const struct sim_file *f = c->f;
-	uint32_t v = version_choose(c, sector);
-
-	while (v != 0 && !version_lasts(f, sector, f->version[v - 1].resizes, c->resizes))
-		v = f->version[v - 1].older;
-	if (v == 0)
-		return;
-	if (!c->cut->mixed || (sim_random(&c->random) & 3) != 0) {
-		memcpy(to, f->version[v - 1].data, SIM_SECTOR);
-		return;
-	}
-	/* The page was being written back while this version took the place of the one before. */
-	if (f->version[v - 1].older != 0)
-		memcpy(to, f->version[f->version[v - 1].older - 1].data, SIM_SECTOR);
-	words_mix(to, f->version[v - 1].data, &c->random);
-}
-
-static void chooser_begin(struct chooser *c, const struct sim_file *f, const struct sim_cut *cut)
-{
-	*c = (struct chooser){.f = f, .cut = cut, .random = cut->random, .resizes = f->resize_count};
-	if (cut->style == SIM_NONE)
-		c->resizes = 0;
-	else if (cut->style != SIM_ALL)
-		c->resizes = (uint32_t)(sim_random(&c->random) % (f->resize_count + 1));
-	c->salt = sim_random(&c->random);
-	c->few_new = (sim_random(&c->random) & 1) != 0;
-	if (f->dirty_count == 0)
-		return;
-	for (unsigned i = 0; i < 3; i++)
-		c->few[i] = f->dirty[sim_random(&c->random) % f->dirty_count];
-	if (f->version_count > 0)
-		c->moment = f->version[sim_random(&c->random) % f->version_count].moment;
-}
-
-void sim_file_cut(const struct sim_file *f, const struct sim_cut *cut, struct sim_file *to)
-{
-	struct chooser c;
-	uint64_t bytes = f->disk_bytes;
-	uint64_t most = f->disk_bytes; /* of what is copied, what no truncation has cut */
-
-	assert(f->tracked);
-	chooser_begin(&c, f, cut);
-	for (uint32_t i = 0; i < c.resizes; i++) {
-		bytes = f->resize[i];
-		most = bytes < most ? bytes : most;
-	}
-	cache_resize(to, bytes);
-	memcpy(to->cache, f->disk, most);
-	memset(to->cache + most, 0, bytes - most);
-	for (uint32_t i = 0; i < f->dirty_count; i++)
-		if (f->dirty[i] * SIM_SECTOR < bytes)
-			sector_cut(&c, f->dirty[i], to->cache + f->dirty[i] * SIM_SECTOR);
 }

@@ -131,6 +131,11 @@ void sim_file_cut(const struct sim_file *f, const struct sim_cut *cut, struct si
 /* The cache of f. */
 void sim_file_copy(const struct sim_file *f, struct sim_file *to);
 
+/* For sim_cut.c. Whether what was seen after `then` changes of length is still there after `now` of them. */
+bool sim_version_lasts(const struct sim_file *f, uint32_t sector, uint32_t then, uint32_t now);
+/* Sets the length of the cache alone. */
+void sim_cache_resize(struct sim_file *f, uint64_t bytes);
+
 /* A number that follows *state: splitmix64. */
 uint64_t sim_random(uint64_t *state);
 
