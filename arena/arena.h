@@ -90,9 +90,11 @@ bool arena_txn_writes(const arena_txn *t);
 /* GRAVITY_OK, or GRAVITY_INVALID when it has ended or (a write transaction) belongs to another thread. */
 int arena_txn_usable(const arena_txn *t);
 
-/* A write transaction shows its user what arena_find gave: from now until it ends none of that is reused. Without this,
- * what was found lasts until the next arena_put or arena_del. Read transactions hold everything always. */
-void arena_shown(arena_txn *t);
+/* A write transaction shows its user the record that `data` points into: from now until it ends that is not moved, and its
+ * place not reused. NULL: all that it has found or will find, as an open walk needs it; so it is for everything, too, once some
+ * hundred records were shown. Then a put or delete for which data would have to be moved is GRAVITY_FULL. Without this, what
+ * was found lasts until the next arena_put or arena_del. Read transactions hold everything always. */
+void arena_shown(arena_txn *t, const void *data);
 /* Of the transaction's view: what it began with and, in a write transaction, its own changes. GRAVITY_NOTFOUND. */
 int arena_find(arena_txn *t, vpos name, struct arena_blob *out);
 /* n look-ups with their memory latency overlapped; codes[i] as arena_find would return. Returns 0, or what kept the

@@ -6,7 +6,8 @@
  * What was moved is free after the next checkpoint, so each step ends with one.
  *
  * 1. Between two steps of arena_compact the writer's lock is free.
- * 2. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
+ * 2. Beside snapshots a step moves no more than arena/guard.c allows. Where that is too little the sweep ends with GRAVITY_BUSY.
+ * 3. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
 #include "arena/core.h"
 
 #include <assert.h>
@@ -18,14 +19,6 @@
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
 #define DENSE_SHARE 32 /* less than this share free: not worth moving */
-
-static int settle(arena *a)
-{
-	const int r = checkpoint_run(a, true);
-
-	(void)space_drain(&a->space, UINT64_MAX);
-	return r;
-}
 
 /* Whether there is nothing to gain that is worth the moving. */
 static bool dense(const arena *a)
@@ -55,12 +48,17 @@ static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 static int sweep_step(arena *a, uint64_t *at, uint64_t step)
 {
 	struct plan plan;
-	int r = settle(a);
+	uint64_t allowed;
+	int r = guard_settle(a);
 
 	if (r != 0)
 		return r;
 	log_shed_window(&a->log);
+	allowed = guard_allowance(a);
 	step = step_fitting(a, *at, step);
+	/* Ever smaller steps would be a checkpoint each, for nothing. */
+	if (allowed < step)
+		step = allowed < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : allowed;
 	r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, &plan);
 	if (r != 0) {
 		*at = UINT64_MAX;
@@ -69,6 +67,8 @@ static int sweep_step(arena *a, uint64_t *at, uint64_t step)
 	*at = plan.next;
 	if (plan.free < plan.moved / DENSE_SHARE)
 		return 0;
+	if (plan.moved > allowed)
+		return GRAVITY_BUSY;
 	*at = plan.end;
 	r = evacuate(a, plan.first_end, plan.end);
 	/* What found no room stays where it is: what was moved is gained all the same. */
@@ -78,10 +78,10 @@ static int sweep_step(arena *a, uint64_t *at, uint64_t step)
 /* The last steps: what was moved becomes free, and the end of the file is cut. */
 static int sweep_end(arena *a)
 {
-	int r = settle(a);
+	int r = guard_settle(a);
 
 	if (r == 0)
-		r = settle(a);
+		r = guard_settle(a);
 	if (r == 0)
 		space_trim(&a->space, a->header.file_bytes);
 	return r;
@@ -125,7 +125,7 @@ static int sweep(arena *a, arena_progress *progress, void *arg)
 			return r;
 		if (total == 0)
 			total = map_bytes(&a->map);
-		if (at == DISK_DATA && (r = settle(a)) == 0 && dense(a))
+		if (at == DISK_DATA && (r = guard_settle(a)) == 0 && dense(a))
 			at = UINT64_MAX;
 		if (r == 0)
 			r = at != UINT64_MAX ? sweep_on(a, &at, step_bytes(map_bytes(&a->map))) : sweep_end(a);

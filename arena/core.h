@@ -43,6 +43,14 @@ struct arena_txn {
 	struct reader_slot slot;
 };
 
+/* What the write transaction has shown to its user, before it has changed anything: it is not moved until the end. */
+#define SHOWN_MOST 256u
+struct shown {
+	const void *data[SHOWN_MOST]; /* in the records             */
+	uint32_t count;
+	bool all;                     /* more, or what a walk holds */
+};
+
 /* The write transaction. */
 struct writer {
 	arena_txn txn; /* first: an arena_txn that writes is one of these */
@@ -51,10 +59,9 @@ struct writer {
 	bool internal;       /* compaction's own                */
 	bool use_reserve;    /* puts may                        */
 	uint64_t written;    /* bytes of records appended       */
+	struct shown shown;
 	/* The record that was looked up last, so that a put of the same name need not look again. */
 	bool memo;
-	bool shown;           /* a pin holds what the user was shown  */
-	uint32_t shown_pin;
 	uint64_t memo_name;
 	uint64_t memo_before; /* its offset in the table; 0: none */
 };
@@ -138,6 +145,7 @@ struct shrink {
 	uint64_t step;    /* bytes that it moves at a time                                        */
 	uint64_t rest;    /* bytes to be put, or to die, before the next one: the last was in vain */
 	bool all;         /* it began at the beginning of the file                                */
+	bool waits;       /* snapshots were in its way                                            */
 };
 
 struct arena {
@@ -342,13 +350,21 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
  * of a cluster is no extent: that has to be ended before. */
 uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most);
 
+/* guard.c -------------------------------------------------------------------------------------------------------- */
+
+/* How many bytes of records may be moved now for all that snapshots hold; UINT64_MAX: nobody holds anything. For the writer. */
+uint64_t guard_allowance(arena *a);
+/* A checkpoint; and what no reader holds any more is free. For the writer, who has no blobs in the chain and keeps the lock. */
+int guard_settle(arena *a);
+
 /* compact.c ------------------------------------------------------------------------------------------------------ */
 
 /* The whole sweep at once, for the writer, who has no blobs in the chain and keeps the lock. */
 int compact_all(arena *a);
 
 /* A step of the sweep from *at on that moves about `most` bytes, with a checkpoint before it; *at: where the next one begins,
- * UINT64_MAX: it is over, and the end of the file was cut. For the writer, as above. */
+ * UINT64_MAX: it is over, and the end of the file was cut. GRAVITY_BUSY: snapshots hold too much for it (guard.c). For the
+ * writer, as above. */
 int sweep_on(arena *a, uint64_t *at, uint64_t most);
 
 /* shrink.c ------------------------------------------------------------------------------------------------------- */
@@ -357,7 +373,7 @@ int sweep_on(arena *a, uint64_t *at, uint64_t most);
  * writer, who has no blobs in the chain and keeps the lock, as below. */
 bool shrink_poll(arena *a, uint64_t put, uint64_t died);
 /* Whether a close has something to give back. */
-bool shrink_wanted(const arena *a);
+bool shrink_wanted(arena *a);
 /* A checkpoint, and whatever else it takes for the file to be as long as it may be. */
 int shrink_close(arena *a);
 /* Without the writer's lock: a checkpoint that a user asks for. Moves what stands in segments that are nearly half empty.
@@ -367,7 +383,7 @@ int shrink_asked(arena *a);
 /* room.c --------------------------------------------------------------------------------------------------------- */
 
 /* For the writer, who has no blobs in the chain and keeps the lock. Makes a free slot of `want` bytes by moving data.
- * GRAVITY_FULL when there is not that much free space in all. */
+ * GRAVITY_FULL when there is not that much free space in all, GRAVITY_BUSY when snapshots hold too much to move anything. */
 int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
 /* Before a transaction of a store with a limit: what its commit will need is there. */
 void room_begin(arena *a);
@@ -393,8 +409,6 @@ void tidy_end(arena *a);
 /* What to empty next, at most `most` bytes of data: of the segment that the call before this one began, or of the emptiest
  * of the survey. *room: what is free in it, its large slots aside. */
 bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room);
-/* Whether snapshots keep what is moved away from: moving it would only add to the file. */
-bool tidy_held_up(const arena *a);
 /* Whether the file is longer than what lives in it asks for. */
 bool tidy_above_target(const arena *a);
 

@@ -12,7 +12,8 @@
  * 2. A record is live if the table's entry for its name points to it, a page or node if the way to its name leads
  *    through it. Everything else in the stretch is pending, or goes with the next checkpoint.
  * 3. What is moved is verified first: damage is reported, not copied under a fresh check.
- * 4. Nothing new is put into the stretch meanwhile (space.evict_*), so a place in it that becomes free keeps its bytes.
+ * 4. What the write transaction has shown to its user stays where it is.
+ * 5. Nothing new is put into the stretch meanwhile (space.evict_*), so a place in it that becomes free keeps its bytes.
  *
  * Cost: the stretch is read from end to end; a batch of records waits once for its entries. */
 #include "arena/core.h"
@@ -36,6 +37,16 @@ static bool table_leads_to(arena *a, const struct blob_disk *b)
 	for (unsigned i = 0; i < path.levels; i++)
 		if (&path.node[i]->head == b)
 			return true;
+	return false;
+}
+
+static bool was_shown(const struct shown *s, const struct blob_disk *b)
+{
+	const uintptr_t start = (uintptr_t)b;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		if ((uintptr_t)s->data[i] - start < blob_span(b->size))
+			return !broken(BROKEN_SHOWN);
 	return false;
 }
 
@@ -132,7 +143,7 @@ static int record_move(arena *a, const struct blob_disk *b)
 	void *data;
 	int r = record_live(a, b, &live);
 
-	if (r != 0 || !live)
+	if (r != 0 || !live || was_shown(&w->shown, b))
 		return r;
 	w->memo = true;
 	w->memo_name = b->name;

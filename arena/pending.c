@@ -4,7 +4,7 @@
 /* pending.c owns the extents that were freed and are not free yet.
  *
  * 1. `logged` and `loose` are in order of died.
- * 2. `bytes` is the sum of all sizes, `logged_bytes` of those in `logged`.
+ * 2. `bytes` is the sum of all sizes, `logged_bytes` of those in `logged`, `held_bytes` of those in the held lists.
  * 3. What is in the batch waits for nothing: nobody who could see it is there, or can come any more.
  * 4. An extent in a held list is out of every other condition but its snapshot's.
  *
@@ -22,6 +22,7 @@
 /* Fewer are inserted as they come; more are sorted in turns, each some milliseconds. */
 #define BATCH_LEAST 256u
 #define BATCH_MOST 65536u
+#define HELD_LOOKS 4096u /* some ten microseconds, before a step that takes a hundred */
 
 void pending_init(struct pending *p, const struct os *os)
 {
@@ -159,9 +160,11 @@ static int extent_settle(struct pending *p, struct slots *free_slots, const stru
 	if (held == NULL)
 		return ENOMEM;
 	r = queue_reserve(p->os, &held->extents, 1);
-	if (r == 0)
-		queue_push(&held->extents, *e);
-	return r;
+	if (r != 0)
+		return r;
+	queue_push(&held->extents, *e);
+	p->held_bytes += e->size;
+	return 0;
 }
 
 static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct extent_queue *q, uint64_t died_max,
@@ -177,6 +180,8 @@ static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct 
 		q->head++;
 		if (q == &p->logged)
 			p->logged_bytes -= e.size;
+		else if (q != &p->loose)
+			p->held_bytes -= e.size;
 	}
 	queue_shrink(p->os, q);
 	return done;
@@ -313,6 +318,32 @@ uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct
 	done += queue_drain(p, free_slots, &p->loose, died_max, budget - done);
 	done += logged_drain(p, free_slots, died_max < checkpoint ? died_max : checkpoint, budget - done);
 	return done;
+}
+
+/* Adds to *bytes what of the queue is seen; false: more have died since the oldest snapshot began than are looked at. */
+static bool queue_held(const struct pending *p, const struct extent_queue *q, uint64_t *bytes)
+{
+	unsigned looks = 0;
+
+	for (uint64_t i = q->tail; i > q->head; i--) {
+		const struct extent *e = queue_at(q, i - 1);
+		if (e->died <= p->view.seq[0])
+			return true;
+		if (++looks > HELD_LOOKS)
+			return false;
+		*bytes += readers_holder(&p->view, e->born, e->died) != 0 ? e->size : 0;
+	}
+	return true;
+}
+
+uint64_t pending_held(struct pending *p, const struct readers *readers)
+{
+	uint64_t bytes = p->held_bytes;
+
+	readers_look(readers, &p->view);
+	if (p->view.count == 0)
+		return 0;
+	return queue_held(p, &p->logged, &bytes) && queue_held(p, &p->loose, &bytes) ? bytes : p->bytes;
 }
 
 uint64_t pending_count(const struct pending *p)

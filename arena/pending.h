@@ -49,7 +49,8 @@ struct pending {
 	uint32_t held_count, held_capacity;
 	uint64_t bytes;        /* in all of them                */
 	uint64_t logged_bytes; /* in `logged`                   */
-	struct readers_view view; /* scratch of pending_drain */
+	uint64_t held_bytes;   /* in the held lists             */
+	struct readers_view view; /* scratch */
 };
 
 void pending_init(struct pending *p, const struct os *os);
@@ -64,6 +65,10 @@ void pending_add(struct pending *p, struct extent e, bool logged);
  * Stops early without memory. Returns how many it handed over. */
 uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct readers *readers, uint64_t checkpoint,
                        uint64_t budget);
+
+/* Bytes that snapshots see, and that are not free for that reason, or will not be when a checkpoint has freed the rest. At most:
+ * where many died since the oldest snapshot began, all bytes that wait count. */
+uint64_t pending_held(struct pending *p, const struct readers *readers);
 
 /* Extents in all of them. */
 uint64_t pending_count(const struct pending *p);

@@ -18,6 +18,8 @@
 #include "arena/gravity.h"
 #include "arena/os_thread.h"
 
+#define PIN_TURNS 200u /* of os_pause, some milliseconds each at the end: a point read is over long before */
+
 /* Where this thread found a free slot last: threads settle on slots, and cache lines, of their own. */
 static _Thread_local uint32_t reader_hint;
 
@@ -156,6 +158,19 @@ uint64_t readers_newest(const struct readers *r)
 			newest = seq;
 	}
 	return newest;
+}
+
+void readers_let_pins(const struct readers *r)
+{
+	const uint32_t high = atomic_load(&r->high);
+
+	for (uint32_t i = 0; i < high; i++) {
+		const uint64_t state = atomic_load(&r->slots[i].state);
+		if ((state & READER_WHAT) != READER_PIN)
+			continue;
+		for (unsigned turn = 0; turn < PIN_TURNS && atomic_load(&r->slots[i].state) == state; turn++)
+			os_pause(turn);
+	}
 }
 
 uint64_t readers_apply_begin(struct readers *r)

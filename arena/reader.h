@@ -76,6 +76,9 @@ uint64_t readers_newest(const struct readers *r);
 void readers_apply_cancel(struct readers *r);
 void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root);
 
+/* Waits until the point reads that run now are over; not for ever, since a thread may be stopped in the middle of one. */
+void readers_let_pins(const struct readers *r);
+
 /* What the readers hold now. The snapshots are in rising order without repeats. */
 struct readers_view {
 	uint64_t pin;  /* what died after this is held by a pin, or by one that begins meanwhile */

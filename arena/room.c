@@ -41,7 +41,9 @@
  *    is moved, nor from the next free list (space_holds_pages): so the checkpoint that gives all of it back finds a place.
  * 3. Pages of the table are not moved for the sake of their segment: they die by themselves, and what they leave takes
  *    others.
- * 4. Of the copies, no more than a share of the limit is reserved: where the table is larger, checkpoints come more often.
+ * 4. Beside snapshots no more is moved than arena/guard.c allows; and nothing for a transaction that has shown more to its user
+ *    than writer.shown names, since all that it was shown stays where it is.
+ * 5. Of the copies, no more than a share of the limit is reserved: where the table is larger, checkpoints come more often.
  *
  * What it does not promise: a blob larger than any clean slot cannot be moved out of the way, and where each small record
  * that is moved copies a page of its own, room for these copies may run out first. Then a put is refused although bytes
@@ -161,9 +163,8 @@ static uint64_t taken(const arena *a)
 
 static int settle(arena *a)
 {
-	const int r = checkpoint_run(a, true);
+	const int r = guard_settle(a);
 
-	(void)space_drain(&a->space, UINT64_MAX);
 	room_measure(a);
 	return r;
 }
@@ -205,6 +206,7 @@ static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 	uint64_t start, end, room;
 	int r;
 
+	budget = least_of(budget, guard_allowance(a));
 	if (budget < STEP_LEAST || !tidy_segment(a, budget, &start, &end, &room))
 		return false;
 	a->space.floor = floor;
@@ -226,9 +228,10 @@ static bool segments_empty(arena *a)
 }
 
 /* What the next part of a run may hold: as much as the slot before it, or clean slots, take. */
-static uint64_t part_bytes(const arena *a, uint64_t at)
+static uint64_t part_bytes(arena *a, uint64_t at)
 {
 	const struct slots *s = &a->space.free;
+	const uint64_t allowed = least_of(guard_allowance(a), RUN_STEP);
 	const slot_id before = slots_at_or_before(s, at);
 	uint64_t bytes = budget_forced(a);
 
@@ -236,7 +239,7 @@ static uint64_t part_bytes(const arena *a, uint64_t at)
 		bytes = slots_size(s, before);
 	if (bytes < a->space.unit)
 		bytes = a->space.unit;
-	return bytes > RUN_STEP || !limited(a) ? RUN_STEP : bytes;
+	return bytes > allowed || !limited(a) ? allowed : bytes;
 }
 
 /* Moves the next part of a run away, as far as there is room; *at: where the one after it begins. */
@@ -254,6 +257,8 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	if (r != 0)
 		return r;
 	end = part.end < run->end ? part.end : run->end;
+	if (end > part.first_end && end - part.first_end > guard_allowance(a))
+		return GRAVITY_BUSY;
 	/* What is at stake is a put: moves may use all of the spare. */
 	a->space.floor = 0;
 	if (end > part.first_end)
@@ -395,6 +400,9 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 		r = settle(a);
 	if (r == 0 && !space_fits(s, want, claim))
 		log_shed_window(&a->log);
+	/* What the transaction was shown stays where it is, and that may be anything. */
+	if (r == 0 && a->writer.shown.all && !space_fits(s, want, claim))
+		return GRAVITY_FULL;
 	for (int i = 0; r == 0 && i < MAKE_TRIES && idle < IDLE_MOST && !space_fits(s, want, claim); i++) {
 		if (claim == SPACE_PUT && !space_allows(s, want))
 			return refuse(a, want);
@@ -482,6 +490,11 @@ bool room_poll(arena *a)
 	}
 	if (atomic_load(&a->checkpoint.pushing))
 		return true;
+	/* Nothing is worth a checkpoint that snapshots keep from becoming free. */
+	if (!over && guard_allowance(a) < STEP_LEAST) {
+		t->look_at = taken(a) + s->window / 2;
+		return true;
+	}
 	if (over || !segment_empty(a, budget_ahead(a), s->floor)) {
 		t->due = s->pending.logged_bytes >= s->unit;
 		t->look_at = taken(a) + s->window / 8;

@@ -16,7 +16,7 @@
  * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
  *    or at the close, it is.
  * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
- * 4. Nothing is moved while snapshots keep what it is moved away from.
+ * 4. Beside snapshots a sweep ends where arena/guard.c says so. It begins again AGAIN_LEAST later, or when all of them are gone.
  *
  * Cost: a look at a few numbers after a commit. A sweep moves a byte for each that it gives back where holes are large
  * enough to take what is moved, and all that lives otherwise. */
@@ -141,9 +141,24 @@ static void sweep_over(arena *a, uint64_t most)
 		s->rest = AGAIN_LEAST;
 }
 
-static bool held_up(const arena *a)
+/* Snapshots are in the way. */
+static bool sweep_wait(struct shrink *s)
 {
-	return arena_failed(a) || tidy_held_up(a);
+	s->at = 0;
+	s->rest = AGAIN_LEAST;
+	s->waits = true;
+	return false;
+}
+
+/* Until they are gone. */
+static void wait_end(arena *a)
+{
+	struct shrink *s = &a->shrink;
+
+	if (!s->waits || atomic_load(&a->readers.snapshots) != 0)
+		return;
+	s->waits = false;
+	s->rest = 0;
 }
 
 bool shrink_poll(arena *a, uint64_t put, uint64_t died)
@@ -151,26 +166,31 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 	struct shrink *s = &a->shrink;
 	const uint64_t most = file_most(a);
 	uint64_t step;
+	int r;
 
 	commit_note(s, put, died);
-	if (held_up(a))
-		s->at = 0;
-	else if (s->at == 0 && s->rest == 0 && !only_deleted(s) && map_bytes(&a->map) > most)
-		sweep_begin(a, most, false);
-	if (s->at == 0)
+	wait_end(a);
+	if (arena_failed(a) || (s->at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
 		return false;
+	if (guard_allowance(a) < STEP_LEAST)
+		return sweep_wait(s);
+	if (s->at == 0)
+		sweep_begin(a, most, false);
 	step = most_of(most_of(s->step, STEP_LEAST), WORK_RATIO * (put + died));
 	a->space.floor = 0;
-	if (sweep_on(a, &s->at, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died))) != 0)
+	r = sweep_on(a, &s->at, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died)));
+	if (r == GRAVITY_BUSY)
+		return sweep_wait(s);
+	if (r != 0)
 		s->at = UINT64_MAX;
 	if (s->at == UINT64_MAX)
 		sweep_over(a, most);
 	return true;
 }
 
-bool shrink_wanted(const arena *a)
+bool shrink_wanted(arena *a)
 {
-	return map_bytes(&a->map) > rest_most(a) && !held_up(a);
+	return map_bytes(&a->map) > rest_most(a) && !arena_failed(a) && guard_allowance(a) >= STEP_LEAST;
 }
 
 /* For a close: until the file is as long as it may be. */

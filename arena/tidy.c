@@ -22,7 +22,8 @@
  *    That holds where slots are near each other: a stretch of a segment without one is moved whole.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
  *    not in the survey that follows.
- * 3. A failure of a step is not the commit's: what was moved is moved, the rest stays.
+ * 3. Beside snapshots no step is taken that arena/guard.c does not allow.
+ * 4. A failure of a step is not the commit's: what was moved is moved, the rest stays.
  *
  * Cost: a look at two numbers where nothing is to be done. */
 #include "arena/core.h"
@@ -83,11 +84,6 @@ static bool limit_near(const arena *a)
 	const uint64_t limit = a->space.max_bytes;
 
 	return limit != UINT64_MAX && tidy_target(a) >= limit - limit / LIMIT_SHARE;
-}
-
-bool tidy_held_up(const arena *a)
-{
-	return atomic_load(&a->readers.snapshots) > 0 && a->space.pending.bytes > tidy_live(a) / 4;
 }
 
 /* What a step empties. */
@@ -299,10 +295,15 @@ static bool step_plan(arena *a, struct stretch *t)
 static bool tidy_step(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
+	const uint64_t allowed = guard_allowance(a);
 	struct stretch t = {0};
 	uint64_t moved;
 
-	if (!step_plan(a, &t))
+	if (allowed < step_most(a)) {
+		a->tidy.credit = 0;
+		return false;
+	}
+	if (!step_plan(a, &t) || t.end - t.start > allowed)
 		return false;
 	if (evacuate(a, t.start, t.end) == 0)
 		a->tidy.prepared += t.gain;
@@ -318,11 +319,11 @@ bool tidy_halves(arena *a)
 	struct stretch t;
 
 	/* Under a limit space is wanted inside the file. */
-	if (tidy_held_up(a) || arena_failed(a) || a->space.max_bytes != UINT64_MAX ||
-	    map_bytes(&a->map) <= asked_target(a))
+	if (arena_failed(a) || a->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
 		return false;
 	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
-		if (!segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) || evacuate(a, t.start, t.end) != 0)
+		if (guard_allowance(a) < TIDY_STEP || !segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) ||
+		    evacuate(a, t.start, t.end) != 0)
 			break;
 	return a->bytes_moved > before;
 }
@@ -351,7 +352,7 @@ void tidy_poll(arena *a, uint64_t bytes)
 	uint64_t stop;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
-	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || tidy_held_up(a) || !arena_space_wanted(a)) {
+	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || !arena_space_wanted(a)) {
 		a->tidy.credit = 0;
 		return;
 	}
@@ -377,6 +378,6 @@ void tidy_end(arena *a)
 	occupied = map_bytes(&a->map) - start;
 	for (slot_id id = slots_next(s, large); id != SLOT_NONE; id = slots_next(s, id))
 		occupied -= slots_size(s, id);
-	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST)
+	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST && occupied <= guard_allowance(a))
 		(void)evacuate(a, start, map_bytes(&a->map));
 }

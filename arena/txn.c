@@ -131,15 +131,17 @@ static void end_read(arena_txn *t)
 	atomic_fetch_sub(&a->open_txns, 1);
 }
 
+/* What was shown may be moved again. */
+static void shown_end(arena *a)
+{
+	a->writer.shown.count = 0;
+	a->writer.shown.all = false;
+}
+
 /* The transaction is over; lets the next writer in. */
 static void end_write(arena *a)
 {
-	struct writer *w = &a->writer;
-
-	if (w->shown)
-		readers_unpin(&a->readers, w->shown_pin);
-	w->shown = false;
-	w->txn.slot.live = TXN_ENDED;
+	a->writer.txn.slot.live = TXN_ENDED;
 	writer_unlock(a);
 }
 
@@ -156,6 +158,7 @@ static int commit_write(arena *a)
 	uint64_t seq = 0;
 	int r, worked;
 
+	shown_end(a);
 	if (arena_failed(a)) {
 		writer_abort(a);
 		r = GRAVITY_FAILED;
@@ -205,18 +208,21 @@ void arena_abort(arena_txn *t)
 	}
 	a = txn_arena(t);
 	writer_abort(a);
+	shown_end(a);
 	end_write(a);
 	atomic_fetch_sub(&a->open_txns, 1);
 }
 
-void arena_shown(arena_txn *t)
+/* Once the transaction has changed something nothing is moved any more before its end: see worth_compacting in writer.c. */
+void arena_shown(arena_txn *t, const void *data)
 {
-	arena *a = txn_arena(t);
+	struct shown *s = &txn_arena(t)->writer.shown;
 
-	if (!txn_is_writer(t) || a->writer.shown)
+	if (!txn_is_writer(t) || s->all || txn_arena(t)->writer.ops.count != 0)
 		return;
-	a->writer.shown = true;
-	a->writer.shown_pin = readers_pin(&a->readers);
+	s->all = data == NULL || s->count == SHOWN_MOST;
+	if (!s->all)
+		s->data[s->count++] = data;
 }
 
 int arena_find(arena_txn *t, vpos name, struct arena_blob *out)

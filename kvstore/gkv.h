@@ -251,7 +251,9 @@ int gkv_checkpoint(gkv *db);
  * checkpoint. */
 
 /* Moves records together and gives the end of the file back, while readers and writers go on. Not within this
- * thread's own write transaction. ECANCELED: what was done so far stays done. */
+ * thread's own write transaction. What is moved stands in the file twice until the snapshots that see it have ended: where they
+ * hold more than a quarter of the live bytes, or a step would make it more, it stops with GKV_BUSY. ECANCELED, GKV_BUSY: what
+ * was done so far stays done. */
 int gkv_compact(gkv *db, gkv_progress *progress, void *arg);
 
 /* Writes one snapshot, compactly, into a new store `dest`, while readers and writers go on. dest must not exist

@@ -60,7 +60,7 @@ int gkv_iter_open(gkv_txn *txn, gkv_iter **it)
 		os->free(os, made);
 		return rc;
 	}
-	arena_shown(t);
+	arena_shown(t, NULL);
 	*it = made;
 	return GKV_OK;
 }

@@ -95,7 +95,7 @@ int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
 		rc = away_take(&view, &k, home, val);
 	}
 	if (rc == GKV_OK && arena_txn_writes(t))
-		arena_shown(t);
+		arena_shown(t, val->data);
 	return rc;
 }
 
@@ -138,14 +138,15 @@ int gkv_txn_get_many(gkv_txn *txn, size_t n, const gkv_bytes *keys, gkv_bytes *v
 	for (i = 0; i < n; i++)
 		vals[i] = (gkv_bytes){NULL, 0};
 	rc = txn_check(txn);
-	if (rc == GKV_OK) {
+	if (rc == GKV_OK)
 		view = view_of(kv_arena_txn(txn));
-		arena_shown(view.txn);
-	}
 	for (i = 0; i < n && rc == GKV_OK; i += part) {
 		part = n - i < BATCH ? n - i : BATCH;
 		rc = batch_get(&view, part, keys + i, vals + i, codes + i);
 	}
+	for (i = 0; i < n && rc == GKV_OK && arena_txn_writes(view.txn); i++)
+		if (codes[i] == GKV_OK)
+			arena_shown(view.txn, vals[i].data);
 	for (i = 0; i < n && rc != GKV_OK; i++) {
 		vals[i] = (gkv_bytes){NULL, 0};
 		codes[i] = rc;

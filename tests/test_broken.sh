@@ -36,6 +36,8 @@ wanted='
 	reuse-snapshot  reader   slots
 	reuse-pin       reader   slots
 	reserve         kv_open  damage and limits
+	guard           guard    snapshots
+	shown           guard    shown
 	kept            faults   systems
 	cut             no_signal end
 	ready           crash_cases cases

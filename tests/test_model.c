@@ -455,12 +455,12 @@ static void world_reopen(struct world *w)
 	w->reopened++;
 }
 
-/* Snapshots may keep all the space that there is; nothing else may. */
+/* Snapshots may keep all the space that there is, or stop a compaction; nothing else may. */
 static void care(struct world *w, bool checkpoint)
 {
 	int rc = checkpoint ? gkv_checkpoint(w->db) : gkv_compact(w->db, NULL, NULL);
 
-	if (is_full(w, rc) && held_end_all(w))
+	if ((rc == GKV_BUSY ? !checkpoint : is_full(w, rc)) && held_end_all(w))
 		rc = checkpoint ? gkv_checkpoint(w->db) : gkv_compact(w->db, NULL, NULL);
 	must_give(rc, GKV_OK);
 }
