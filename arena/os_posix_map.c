@@ -204,6 +204,7 @@ static int advise_forget(void *base, uint64_t offset, uint64_t bytes)
 	os_fork_release();
 	return rc;
 }
+
 int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice)
 {
 	uint64_t start = page_floor(offset);

@@ -4,7 +4,7 @@
 /* test_memory.c: what stores take of the addresses and the memory of their process: in proportion, and nothing where the
  * system counts or locks it.
  *
- * Limits are set in children. They are counted from what the process has already, since a sanitizer takes much of it. */
+ * Limits are set in children. Under a sanitizer they are counted from what the process has already, which is much. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -58,7 +58,7 @@ static void limit_set(int resource, const char *counts, uint64_t more)
 	struct rlimit limit;
 
 	must(getrlimit((__rlimit_resource_t)resource, &limit) == 0);
-	limit.rlim_cur = (counts == NULL ? 0 : status_bytes(counts)) + more;
+	limit.rlim_cur = (sanitized ? status_bytes(counts) : 0) + more;
 	must(setrlimit((__rlimit_resource_t)resource, &limit) == 0);
 }
 
