@@ -41,8 +41,9 @@
  *    is moved, nor from the next free list (space_holds_pages): so the checkpoint that gives all of it back finds a place.
  * 3. Pages of the table are not moved for the sake of their segment: they die by themselves, and what they leave takes
  *    others.
- * 4. Beside snapshots no more is moved than arena/guard.c allows; and nothing for a transaction that has shown more to its user
- *    than writer.shown names, since all that it was shown stays where it is.
+ * 4. Beside snapshots no more is moved ahead of puts than arena/guard.c allows. What is moved for a put that has no place is
+ *    bounded by what is clean, as ever: without it the put is refused. Nothing is moved for a transaction that has shown more
+ *    to its user than writer.shown names, since all that it was shown stays where it is.
  * 5. Of the copies, no more than a share of the limit is reserved: where the table is larger, checkpoints come more often.
  *
  * What it does not promise: a blob larger than any clean slot cannot be moved out of the way, and where each small record
@@ -206,7 +207,6 @@ static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 	uint64_t start, end, room;
 	int r;
 
-	budget = least_of(budget, guard_allowance(a));
 	if (budget < STEP_LEAST || !tidy_segment(a, budget, &start, &end, &room))
 		return false;
 	a->space.floor = floor;
@@ -227,11 +227,17 @@ static bool segments_empty(arena *a)
 	return a->bytes_moved > before;
 }
 
+/* Under a limit a put is refused where nothing may be moved for it. What that may take is bounded by what is clean. */
+static uint64_t forced_allowance(arena *a)
+{
+	return limited(a) ? UINT64_MAX : guard_allowance(a);
+}
+
 /* What the next part of a run may hold: as much as the slot before it, or clean slots, take. */
 static uint64_t part_bytes(arena *a, uint64_t at)
 {
 	const struct slots *s = &a->space.free;
-	const uint64_t allowed = least_of(guard_allowance(a), RUN_STEP);
+	const uint64_t allowed = least_of(forced_allowance(a), RUN_STEP);
 	const slot_id before = slots_at_or_before(s, at);
 	uint64_t bytes = budget_forced(a);
 
@@ -257,7 +263,7 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	if (r != 0)
 		return r;
 	end = part.end < run->end ? part.end : run->end;
-	if (end > part.first_end && end - part.first_end > guard_allowance(a))
+	if (end > part.first_end && end - part.first_end > forced_allowance(a))
 		return GRAVITY_BUSY;
 	/* What is at stake is a put: moves may use all of the spare. */
 	a->space.floor = 0;
@@ -495,7 +501,7 @@ bool room_poll(arena *a)
 		t->look_at = taken(a) + s->window / 2;
 		return true;
 	}
-	if (over || !segment_empty(a, budget_ahead(a), s->floor)) {
+	if (over || !segment_empty(a, least_of(budget_ahead(a), guard_allowance(a)), s->floor)) {
 		t->due = s->pending.logged_bytes >= s->unit;
 		t->look_at = taken(a) + s->window / 8;
 	}

@@ -359,8 +359,11 @@ START_TEST(readers_beside_a_busy_writer)
 			pair_write(p.a, n);
 			if (n % 500 == 0)
 				must_give(arena_checkpoint(p.a), 0);
-			if (n % 1100 == 0)
-				must_give(arena_compact(p.a, GRAVITY_DEFAULT, 0, NULL, NULL), 0);
+			if (n % 1100 == 0) {
+				/* It ends where the snapshots of that time would hold too much. */
+				const int r = arena_compact(p.a, GRAVITY_DEFAULT, 0, NULL, NULL);
+				must(r == 0 || r == GRAVITY_BUSY);
+			}
 		}
 		atomic_store(&p.stop, true);
 		for (unsigned t = 0; t < THREADS; t++)
