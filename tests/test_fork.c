@@ -421,8 +421,8 @@ static int look_and_open(void *arg)
 {
 	gkv *db;
 
-	if (files_count(NULL) != 0)
-		return 1;
+	if (files_count(NULL) != 0 || TESTING_SANITIZED)
+		return files_count(NULL);
 	db = store_open(arg, 0, GKV_LAZY);
 	store_put(db, "key", "child");
 	store_close(db);
@@ -438,6 +438,7 @@ START_TEST(a_child_of_busy_threads_has_no_descriptor)
 
 	atomic_store(&stop, false);
 	testing_path_of("own", own);
+	store_close(store_open(own, 0, GKV_LAZY));
 	for (int i = 0; i < 2; i++) {
 		testing_path_of(i == 0 ? "first" : "second", path[i]);
 		must(pthread_create(&thread[i], NULL, open_and_close, path[i]) == 0);

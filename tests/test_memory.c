@@ -26,13 +26,6 @@
 #define RECORDS   200u
 #define CORE_MOST (16 * MIB)
 
-/* A sanitizer has terabytes of memory of its own, and dumps none of the process. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
-
 static unsigned char value[MIB];
 
 /* --- what the system says ----------------------------------------------------------------------------------------- */
@@ -58,7 +51,7 @@ static void limit_set(int resource, const char *counts, uint64_t more)
 	struct rlimit limit;
 
 	must(getrlimit((__rlimit_resource_t)resource, &limit) == 0);
-	limit.rlim_cur = (sanitized ? status_bytes(counts) : 0) + more;
+	limit.rlim_cur = (TESTING_SANITIZED ? status_bytes(counts) : 0) + more;
 	must(setrlimit((__rlimit_resource_t)resource, &limit) == 0);
 }
 
@@ -491,8 +484,8 @@ START_TEST(a_core_dump_is_in_proportion)
 {
 	must(testing_in_child(add_to_the_dump, testing_path) == 0);
 	must(testing_in_child(add_to_the_dump, NULL) == 0);
-	must(sanitized || core_bytes(testing_path) <= CORE_MOST);
-	must(sanitized || core_bytes(NULL) <= CORE_MOST);
+	must(TESTING_SANITIZED || core_bytes(testing_path) <= CORE_MOST);
+	must(TESTING_SANITIZED || core_bytes(NULL) <= CORE_MOST);
 }
 END_TEST
 

@@ -45,6 +45,14 @@ void testing_add(Suite *suite, const char *name, const TTest *const *tests, size
 /* Whether keys meet in this test. */
 bool testing_few(void);
 
+/* A sanitizer has terabytes of memory of its own, and dumps none of the process. A forked child of several threads may wait
+ * for ever in its allocator. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TESTING_SANITIZED true
+#else
+#define TESTING_SANITIZED false
+#endif
+
 extern char testing_folder[256]; /* of this run, emptied before each test      */
 extern char testing_path[320];   /* in it: of the store that most tests are about */
 
