@@ -100,9 +100,9 @@ run() {
 	ms=$((($(date +%s%N) - start) / 1000000))
 }
 
-# What an assertion of the suite that ran last has said, on one line; nothing where none has.
+# What an assertion of the suite that ran last has said, or a sanitizer, on one line; nothing where none has.
 assertion() {
-	sed -nE '/^(crash test|damage trial), |: never met: |\.c:[0-9]+: (does not hold:|gives) |\.c:[0-9]+:F:/{s/^.*tests\///;p;q;}' "$work/out"
+	sed -nE '/^(crash test|damage trial), |: never met: |\.c:[0-9]+: (does not hold:|gives) |\.c:[0-9]+:F:|ERROR: [A-Za-z]+Sanitizer: /{s/^.*tests\///;p;q;}' "$work/out"
 }
 
 # Which test that was; the crash suite ends at once, without a word from Check.
