@@ -52,7 +52,7 @@ enum {
 	GRAVITY_OK = 0,
 	GRAVITY_NOTFOUND = -1,   /* no blob has that position                                             */
 	GRAVITY_EXISTS = -2,     /* not given by this interface                                           */
-	GRAVITY_BUSY = -3,       /* open: another opener holds the file                                   */
+	GRAVITY_BUSY = -3,       /* open: another opener holds the file; compaction: snapshots hold much  */
 	GRAVITY_FULL = -4,       /* max_bytes is reached, or no slot can be made; nothing was changed     */
 	GRAVITY_TOOBIG = -5,     /* a blob holds at most 4,294,901,760 bytes                              */
 	GRAVITY_CORRUPT = -6,    /* damaged: a checksum, bound or link does not hold                      */

@@ -71,7 +71,7 @@ enum {
 	GKV_NOTFOUND = -1,   /* no such key; end of an iteration                                           */
 	GKV_EXISTS = -2,     /* gkv_add: the key is there already                                          */
 	GKV_BUSY = -3,       /* open: the file is held by another opener; GKV_NOWAIT: a writer is at work;
-	                        close: transactions are still open                                         */
+	                        close: transactions are still open; gkv_compact: snapshots hold too much   */
 	GKV_FULL = -4,       /* the store's own size limit (max_bytes) is reached; nothing was changed     */
 	GKV_TOOBIG = -5,     /* key or value over its limit                                                */
 	GKV_CORRUPT = -6,    /* damaged: a checksum, bound or link does not hold                           */
