@@ -180,7 +180,7 @@ int arena_check_live(arena *a, arena_report *report, void *arg);
 /* Reads what can still be read of a damaged file, which no one writes and which is never changed. `each` is called for
  * every blob that the store is believed to have held, from old to new, and for those of which it should be told; it
  * returns 0, or what the salvage ends with. 0 when it came to its end, whatever was damaged; GRAVITY_CORRUPT: nothing
- * can be verified; GRAVITY_NOTASTORE, GRAVITY_BADVERSION, GRAVITY_BUSY, ECANCELED (report said so), ENOMEM, errno. */
+ * can be verified; GRAVITY_NOTASTORE, GRAVITY_BADVERSION, GRAVITY_BUSY, ECANCELED (report or progress said so), ENOMEM, errno. */
 enum arena_fate {
 	ARENA_CONFIRMED, /* the table, or the log behind it, names it                                                */
 	ARENA_DOUBTFUL,  /* nothing but the blob itself says that it was committed, and not deleted                  */
@@ -194,7 +194,8 @@ struct arena_salvage_options {
 	uint32_t aux_mask;     /* bits of aux that the owner uses        */
 	arena_salvage_blob *each;
 	arena_report *report;
-	void *arg;             /* of both                                */
+	arena_progress *progress; /* may be NULL                         */
+	void *arg;             /* of all three                           */
 };
 int arena_salvage(const char *path, const struct arena_salvage_options *options);
 

@@ -47,7 +47,8 @@ struct salvage {
 	uint64_t log_seq;       /* last whole commit of the log                                      */
 	uint64_t strayed;       /* a header page that stands where it should go on; 0: none          */
 	struct finds finds;
-	int stopped;            /* what the owner, or the reader of the report, ended it with        */
+	unsigned passes;        /* how many of the passes that `pace` counts are over                */
+	struct pace pace;       /* stopped: what the owner, or the reader of the report, ended it with */
 };
 
 static void tell(struct salvage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -58,13 +59,13 @@ static void tell(struct salvage *s, const char *format, ...)
 	char text[256];
 	va_list args;
 
-	if (s->stopped != 0)
+	if (s->pace.stopped != 0)
 		return;
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	if (o->report(o->arg, text) != 0)
-		s->stopped = ECANCELED;
+		s->pace.stopped = ECANCELED;
 }
 
 static void give(struct salvage *s, enum arena_fate fate, uint64_t offset)
@@ -72,11 +73,19 @@ static void give(struct salvage *s, enum arena_fate fate, uint64_t offset)
 	const struct blob_disk *b = blob_at(&s->map, offset);
 	struct arena_blob shown = {.data = NULL};
 
-	if (s->stopped != 0)
+	if (s->pace.stopped != 0)
 		return;
 	if (blob_fits(&s->map, offset))
 		shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
-	s->stopped = s->options->each(s->options->arg, fate, offset, &shown);
+	s->pace.stopped = s->options->each(s->options->arg, fate, offset, &shown);
+}
+
+/* The owner sees the work as passes over the file: it is read, the table is followed, all blobs are looked at if that is
+ * necessary, and the records are copied. */
+static void pass_end(struct salvage *s)
+{
+	s->passes++;
+	s->pace.done = s->passes * map_bytes(&s->map);
 }
 
 /* Header ---------------------------------------------------------------------------------------------------------- */
@@ -86,7 +95,7 @@ static bool identity_fits(struct salvage *s)
 {
 	struct scan scan;
 
-	scan_begin(&scan, &s->map, s->options->aux_mask);
+	scan_begin(&scan, &s->map, &s->pace, s->options->aux_mask);
 	return scan_next(&scan) != NULL;
 }
 
@@ -124,7 +133,7 @@ static int identity_find(struct salvage *s, int r)
 		return r;
 	for (size_t i = 0; i < SUMS; i++) {
 		s->map.sum = sums[i];
-		if (!scan_derive_identity(&s->map, s->options->aux_mask, &s->map.identity, &seen))
+		if (!scan_derive_identity(&s->map, &s->pace, s->options->aux_mask, &s->map.identity, &seen))
 			continue;
 		tell(s, "both header pages are lost: the table is lost with them, and the identity of the file was found "
 		        "from its blobs");
@@ -181,11 +190,13 @@ static int page_collect(struct salvage *s, const struct page_disk *page)
 			give(s, ARENA_LOST, offset);
 			continue;
 		}
+		if (pace_step(&s->pace, blob_span(blob_at(&s->map, offset)->size)) != 0)
+			break;
 		r = finds_add(&s->finds, blob_at(&s->map, offset), offset, FIND_TABLE);
 		if (r != 0)
 			return r;
 	}
-	return s->stopped;
+	return s->pace.stopped;
 }
 
 static int table_collect(struct salvage *s)
@@ -201,13 +212,15 @@ static int table_collect(struct salvage *s)
 			tell(s, "the table is damaged at %llu: names from %016llx on, %u bits deep",
 			     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
+		} else if (pace_step(&s->pace, blob_span(b->size)) != 0) {
+			break;
 		} else if (blob_kind(b) == BLOB_PAGE) {
 			r = page_collect(s, (const struct page_disk *)(const void *)b);
 			if (r != 0)
 				return r;
 		}
 	}
-	return s->stopped;
+	return s->pace.stopped;
 }
 
 /* A commit counts when it is whole: its blobs are taken back where it is not. */
@@ -222,6 +235,8 @@ static int log_collect(struct salvage *s)
 		const int r = finds_add(&s->finds, b, blob_offset(&s->map, b), FIND_LOG);
 		if (r != 0)
 			return r;
+		if (pace_step(&s->pace, blob_span(b->size)) != 0)
+			return s->pace.stopped;
 		if (chain.open_seq == 0)
 			whole = s->finds.count;
 	}
@@ -273,17 +288,19 @@ static int header_follow(struct salvage *s)
 	tail_judge(s);
 	if (freelist_each(&s->map, &s->h, chunk_pass, NULL) != 0)
 		tell(s, "the free list of checkpoint %llu is damaged, by which no record is lost", ULL(s->h.checkpoint));
-	return s->stopped;
+	return s->pace.stopped;
 }
 
 static int scan_all(struct salvage *s)
 {
+	const uint64_t before = s->pace.done;
 	const struct blob_disk *b;
 	struct scan scan;
 
-	scan_begin(&scan, &s->map, s->options->aux_mask);
+	scan_begin(&scan, &s->map, &s->pace, s->options->aux_mask);
 	while ((b = scan_next(&scan)) != NULL) {
 		int r = 0;
+		s->pace.done = before + scan.at;
 		if (blob_is_record(b) || blob_kind(b) == BLOB_TOMB || blob_kind(b) == BLOB_JUMP)
 			r = finds_add(&s->finds, b, blob_offset(&s->map, b), 0);
 		if (r != 0)
@@ -291,7 +308,7 @@ static int scan_all(struct salvage *s)
 	}
 	if (scan.refused > 0)
 		tell(s, "%llu places that look like long blobs overlap others and were passed over", ULL(scan.refused));
-	return s->stopped;
+	return s->pace.stopped;
 }
 
 /* Choice ---------------------------------------------------------------------------------------------------------- */
@@ -347,21 +364,25 @@ static void name_choose(struct salvage *s, struct find *list, size_t count)
 static int finds_choose(struct salvage *s)
 {
 	struct finds *f = &s->finds;
+	uint64_t share;
 	size_t end;
 
 	finds_settle(f);
 	finds_sort_by_name(f);
-	for (size_t start = 0; start < f->count && s->stopped == 0; start = end) {
+	for (size_t start = 0; start < f->count && s->pace.stopped == 0; start = end) {
 		for (end = start + 1; end < f->count && f->list[end].name == f->list[start].name;)
 			end++;
 		name_choose(s, f->list + start, end - start);
 	}
 	finds_keep_taken(f);
-	for (size_t i = 0; i < f->count && s->stopped == 0; i++) {
+	share = f->count > 0 ? map_bytes(&s->map) / f->count : 0;
+	for (size_t i = 0; i < f->count && s->pace.stopped == 0; i++) {
 		const bool sure = (f->list[i].marks & (FIND_TABLE | FIND_LOG)) != 0;
 		give(s, sure ? ARENA_CONFIRMED : ARENA_DOUBTFUL, f->list[i].offset);
+		(void)pace_step(&s->pace, share);
 	}
-	return s->stopped;
+	pass_end(s);
+	return pace_ask(&s->pace);
 }
 
 /* The whole ------------------------------------------------------------------------------------------------------- */
@@ -377,6 +398,8 @@ static int read_through(struct salvage *s, os_file file, uint64_t bytes)
 		if (r != 0)
 			tell(s, "the file cannot be read at %llu: %s; copy what can be read to another disk first", ULL(at),
 			     gravity_strerror(r));
+		else
+			r = pace_step(&s->pace, got);
 	}
 	s->os->free(s->os, buf);
 	return r;
@@ -405,17 +428,43 @@ static int salvage_map(struct salvage *s, os_file file)
 		return r;
 	if (bytes < DISK_DATA)
 		return short_file(s, file);
+	s->pace.total = 3 * bytes;
 	r = read_through(s, file, bytes);
 	if (r != 0)
 		return r;
 	s->map.verify = true;
-	return map_open(&s->map, s->os, file, OS_MAP_PRIVATE, bytes, bytes);
+	r = map_open(&s->map, s->os, file, OS_MAP_PRIVATE, bytes, bytes);
+	if (r == 0)
+		pass_end(s);
+	return r;
+}
+
+/* What the file holds, as far as it is to be believed: `each` is told. */
+static int salvage_blobs(struct salvage *s)
+{
+	int r = header_find(s);
+
+	if (r == 0 && s->header_known) {
+		r = header_follow(s);
+		pass_end(s);
+	}
+	if (r == 0 && (s->damaged || !s->header_known)) {
+		if (s->header_known)
+			s->pace.total += map_bytes(&s->map);
+		r = scan_all(s);
+		pass_end(s);
+	}
+	return r == 0 ? finds_choose(s) : r;
 }
 
 int arena_salvage(const char *path, const struct arena_salvage_options *options)
 {
 	OS_UNCANCELLED;
-	struct salvage s = {.os = options->os != NULL ? options->os : os_default(), .options = options};
+	struct salvage s = {
+		.os = options->os != NULL ? options->os : os_default(),
+		.options = options,
+		.pace = {.progress = options->progress, .arg = options->arg},
+	};
 	os_file file = OS_NOFILE;
 	int r = s.os->open(s.os, path, OS_RDONLY, 0, &file);
 	bool locked = false;
@@ -429,15 +478,12 @@ int arena_salvage(const char *path, const struct arena_salvage_options *options)
 		r = salvage_map(&s, file);
 	if (r != 0)
 		goto out;
-	scan_begin(&s.verifier, &s.map, options->aux_mask);
-	r = header_find(&s);
-	if (r == 0 && s.header_known)
-		r = header_follow(&s);
-	if (r == 0 && (s.damaged || !s.header_known))
-		r = scan_all(&s);
-	if (r == 0)
-		r = s.stopped != 0 ? s.stopped : finds_choose(&s);
+	scan_begin(&s.verifier, &s.map, &s.pace, options->aux_mask);
+	r = salvage_blobs(&s);
 out:
+	/* What a work that is stopped did not see is no finding. */
+	if (s.pace.stopped != 0)
+		r = s.pace.stopped;
 	finds_release(&s.finds);
 	map_close(&s.map);
 	if (locked)

@@ -31,9 +31,10 @@
 #define HASH_PASSES 64u
 #define HASH_FREE 4096u /* blobs up to this size are always verified */
 
-void scan_begin(struct scan *s, const struct map *m, uint32_t aux_mask)
+void scan_begin(struct scan *s, const struct map *m, struct pace *pace, uint32_t aux_mask)
 {
-	*s = (struct scan){.map = m, .aux_mask = aux_mask, .at = DISK_DATA, .budget = HASH_PASSES * map_bytes(m)};
+	*s = (struct scan){
+		.map = m, .pace = pace, .aux_mask = aux_mask, .at = DISK_DATA, .budget = HASH_PASSES * map_bytes(m)};
 }
 
 /* Whether a head can be one of a blob of the log. */
@@ -86,14 +87,16 @@ bool scan_verify(struct scan *s, uint64_t offset)
 
 const struct blob_disk *scan_next(struct scan *s)
 {
-	while (map_holds(s->map, s->at, sizeof(struct blob_disk))) {
+	while (s->pace->stopped == 0 && map_holds(s->map, s->at, sizeof(struct blob_disk))) {
 		const uint64_t offset = s->at;
 		const struct blob_disk *b = blob_at(s->map, offset);
 		if ((log_head(b, s->aux_mask) || other_head(b, offset)) && scan_verify(s, offset)) {
 			s->at += blob_span(b->size);
+			(void)pace_look(s->pace, blob_span(b->size));
 			return b;
 		}
 		s->at += DISK_UNIT;
+		(void)pace_look(s->pace, DISK_UNIT);
 	}
 	return NULL;
 }
@@ -153,13 +156,16 @@ static uint64_t run_next(const struct map *m, uint32_t aux_mask, uint64_t offset
 }
 
 /* Collects clues of one part of the file: runs of the log, of which the first is to be tried, and pages. */
-static void clues_collect(struct clues *c, const struct map *m, uint32_t aux_mask, uint64_t start, uint64_t end)
+static void clues_collect(struct clues *c, const struct map *m, struct pace *pace, uint32_t aux_mask, uint64_t start,
+                          uint64_t end)
 {
 	const uint32_t most = c->count + DERIVE_CLUES - 2;
 	bool begun = false;
 
 	for (uint64_t at = start; at < end && map_holds(m, at, sizeof(struct blob_disk)) && c->count < most;) {
 		uint64_t next = run_next(m, aux_mask, at);
+		if (pace_look(pace, DISK_UNIT) != 0)
+			return;
 		if (next == 0) {
 			if (page_clue(m, at))
 				clue_add(c, m, at);
@@ -201,14 +207,19 @@ static bool clues_agree(const struct clues *c, const struct clue *a, const struc
 	return fitting > 0 && fitting >= others / DERIVE_PARTS;
 }
 
+/* The owner is asked once in so many mixings, which take some milliseconds. */
+#define MIXINGS_UNASKED (UINT64_C(1) << 20)
+
 /* Tries every upper half of the first blob of a run. */
-static bool run_solve(const struct clues *c, uint32_t first, uint64_t *identity)
+static bool run_solve(const struct clues *c, struct pace *pace, uint32_t first, uint64_t *identity)
 {
 	const struct clue a = c->clue[first];
 	const struct clue b = c->clue[first + 1];
 
 	for (uint64_t high = 0; high <= UINT32_MAX; high++) {
 		const uint64_t id = unmix64(high << 32 | a.half) ^ a.offset;
+		if (high % MIXINGS_UNASKED == 0 && pace_ask(pace) != 0)
+			return false;
 		if (!clue_fits(&b, id) || !clues_agree(c, &a, &b, id))
 			continue;
 		*identity = id;
@@ -217,16 +228,16 @@ static bool run_solve(const struct clues *c, uint32_t first, uint64_t *identity)
 	return false;
 }
 
-bool scan_derive_identity(const struct map *m, uint32_t aux_mask, uint64_t *identity, bool *seen)
+bool scan_derive_identity(const struct map *m, struct pace *pace, uint32_t aux_mask, uint64_t *identity, bool *seen)
 {
 	const uint64_t part = ((map_bytes(m) - DISK_DATA) / DERIVE_PARTS & ~(DISK_LINE - 1)) + DISK_LINE;
 	struct clues c = {.count = 0};
 
 	for (uint32_t i = 0; i < DERIVE_PARTS; i++)
-		clues_collect(&c, m, aux_mask, DISK_DATA + i * part, DISK_DATA + (i + 1) * part);
+		clues_collect(&c, m, pace, aux_mask, DISK_DATA + i * part, DISK_DATA + (i + 1) * part);
 	*seen = c.run_count > 0;
 	for (uint32_t i = 0; i < c.run_count && c.count >= 3; i++)
-		if (run_solve(&c, c.run[i], identity))
+		if (run_solve(&c, pace, c.run[i], identity))
 			return true;
 	return false;
 }

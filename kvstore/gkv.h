@@ -281,6 +281,11 @@ int gkv_check(const char *path, gkv_report *report, void *arg);
  * lost it may take a minute longer. The permissions of dest are those of the file, as with gkv_backup. */
 int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg);
 
+/* The same with a progress function, which may end the work at any time, whether or not there are findings: it is told how
+ * far the file is read, verified and copied, so that the total is several times the length of the file, and becomes larger
+ * where damage is found. arg is that of both functions, and either may be NULL. After ECANCELED there is no dest. */
+int gkv_salvage_progress(const char *path, const char *dest, gkv_report *report, gkv_progress *progress, void *arg);
+
 typedef struct gkv_stats {
 	uint64_t records;           /* keys                                                                */
 	uint64_t live_bytes;        /* live blobs with their headers, table and directory                  */

@@ -25,7 +25,8 @@
 struct salvage {
 	const char *path;
 	gkv_report *report;
-	void *arg;
+	gkv_progress *progress;
+	void *arg; /* of both */
 	gkv *to;
 	gkv_txn *txn;
 	size_t uncommitted;
@@ -36,6 +37,13 @@ static int finding_pass(void *arg, const char *finding)
 	const struct salvage *s = arg;
 
 	return s->report != NULL ? s->report(s->arg, finding) : 0;
+}
+
+static int progress_pass(void *arg, uint64_t done, uint64_t total)
+{
+	const struct salvage *s = arg;
+
+	return s->progress != NULL ? s->progress(s->arg, done, total) : 0;
 }
 
 /* One sentence about the record at that place. */
@@ -106,6 +114,7 @@ static int store_fill(void *arg, arena *to)
 		.aux_mask = RECORD_AUX_MASK,
 		.each = blob_take,
 		.report = finding_pass,
+		.progress = progress_pass,
 		.arg = s,
 	};
 	int rc;
@@ -122,11 +131,11 @@ static int store_fill(void *arg, arena *to)
 	return rc;
 }
 
-int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg)
+int gkv_salvage_progress(const char *path, const char *dest, gkv_report *report, gkv_progress *progress, void *arg)
 {
 	const struct os *os = os_default();
 	const struct arena_options options = {.os = os, .kind = ARENA_KEYED};
-	struct salvage s = {.path = path, .report = report, .arg = arg};
+	struct salvage s = {.path = path, .report = report, .progress = progress, .arg = arg};
 	os_file damaged;
 	int rc;
 
@@ -138,4 +147,9 @@ int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *ar
 	rc = arena_make(dest, &options, damaged, store_fill, &s);
 	(void)os->close(os, damaged);
 	return rc;
+}
+
+int gkv_salvage(const char *path, const char *dest, gkv_report *report, void *arg)
+{
+	return gkv_salvage_progress(path, dest, report, NULL, arg);
 }

@@ -26,9 +26,12 @@ same() {
 	cat "$work/diff"
 }
 
-sed -n 's/^[[:space:]]*\(g[a-z_]*\);$/\1/p' "$srcdir/libgkv.map" | sort >"$work/map"
-nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@@?GKV_0\.1$/, "", $3); print $3 }' | sort >"$work/shown"
-same 'symbol map (<) and names that the library shows (>)' "$work/map" "$work/shown"
+# Each name with the version that it has: a program that was linked against it finds it under that one alone.
+awk '/^GKV_/ { version = $1 } /^\tg[a-z_]*;$/ { sub(/;/, "", $1); print $1 "@@" version }' "$srcdir/libgkv.map" |
+	sort >"$work/versions"
+nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | sort >"$work/shown"
+same 'symbol map (<) and names that the library shows (>)' "$work/versions" "$work/shown"
+sed 's/@@.*//' "$work/versions" | sort >"$work/map"
 
 # Declared in the headers: a name before a parenthesis that is not a typedef.
 grep -hv typedef "$srcdir/arena/gravity.h" "$srcdir/kvstore/gkv.h" | grep -oE '\b(gkv|gravity)_[a-z_]+ *\(' |

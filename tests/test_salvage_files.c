@@ -3,6 +3,7 @@
 
 /* test_salvage_files.c: what gkv_salvage makes of files of which hardly anything is left, of files that are no stores, of
  * hostile ones, and of calls that cannot be done. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,108 @@ static int finding_stop(void *arg, const char *finding)
 	return 1;
 }
 
+/* --- progress ----------------------------------------------------------------------------------------------------- */
+
+struct steps {
+	uint64_t asked, stop_at; /* 0: never */
+	uint64_t done, total;    /* as told last */
+};
+
+static int step_take(void *arg, uint64_t done, uint64_t total)
+{
+	struct steps *steps = arg;
+
+	must(done >= steps->done && done <= total);
+	must(steps->stop_at == 0 || steps->asked < steps->stop_at); /* nobody asks after a stop */
+	steps->done = done;
+	steps->total = total;
+	return ++steps->asked == steps->stop_at;
+}
+
+static int step_finding(void *arg, const char *finding)
+{
+	struct steps *steps = arg;
+
+	must(finding[0] != 0);
+	must(steps->stop_at == 0 || steps->asked < steps->stop_at);
+	return 0;
+}
+
+static unsigned folder_names(void)
+{
+	DIR *folder = opendir(testing_folder);
+	unsigned count = 0;
+
+	must(folder != NULL);
+	while (readdir(folder) != NULL)
+		count++;
+	(void)closedir(folder);
+	return count - 2;
+}
+
+/* Salvages until the n-th question is answered with a stop, which leaves nothing. */
+static void steps_stop_at(uint64_t n)
+{
+	struct steps steps = {.stop_at = n};
+
+	must_give(gkv_salvage_progress(testing_path, rescued, step_finding, step_take, &steps), ECANCELED);
+	must(steps.asked == n);
+	must(folder_names() == 1);
+}
+
+/* A store of some megabytes. */
+static void large_world_make(void)
+{
+	static unsigned char value[100000];
+	gkv *db = store_lazy();
+
+	for (unsigned i = 0; i < 40; i++) {
+		bytes_make(value, sizeof(value), i);
+		must_give(gkv_put(db, &i, sizeof(i), value, sizeof(value)), GKV_OK);
+	}
+	store_close(db);
+}
+
+/* Of a store without a finding, with many of them, and without headers: the work ends at whatever moment the progress
+ * function says so, and there is no new store then. Otherwise the total is told to be done in the end. */
+START_TEST(a_progress_function_ends_it_at_any_moment)
+{
+	struct steps steps;
+	struct image image;
+	size_t size;
+	void *before, *after;
+
+	testing_path_of("rescued", rescued);
+	large_world_make();
+	for (unsigned damage = 0; damage < 2; damage++) {
+		if (damage > 0) {
+			image = image_read();
+			image_zero_table(&image, -1);
+			image_write(&image);
+		}
+		before = file_read(testing_path, &size);
+		steps = (struct steps){.stop_at = 0};
+		must_give(gkv_salvage_progress(testing_path, rescued, step_finding, step_take, &steps), GKV_OK);
+		must(steps.asked >= 3 * (size >> 20) && steps.done == steps.total);
+		store_check(rescued);
+		must(unlink(rescued) == 0);
+		for (uint64_t n = 1; n <= steps.asked; n++)
+			steps_stop_at(n);
+		after = file_read(testing_path, &size);
+		must(memcmp(before, after, size) == 0);
+		free(before);
+		free(after);
+	}
+	/* The search for the identity alone asks some thousand times. */
+	image = image_read();
+	memset(image.data, 0, DISK_DATA);
+	image_write(&image);
+	for (uint64_t n = 1; n < 200; n = n * 2 + 1)
+		steps_stop_at(n);
+	must_give(gkv_salvage_progress(NULL, rescued, step_finding, step_take, &steps), GKV_INVALID);
+}
+END_TEST
+
 /* What cannot be done is refused with its code and leaves everything as it was. */
 START_TEST(calls_that_cannot_be_done_are_refused)
 {
@@ -244,6 +347,7 @@ int main(void)
 		what_is_no_store_is_refused,
 		the_later_of_one_commit_counts,
 		a_hostile_file_takes_bounded_time,
+		a_progress_function_ends_it_at_any_moment,
 		calls_that_cannot_be_done_are_refused,
 		a_failing_system_leaves_nothing_behind,
 	};

@@ -113,6 +113,7 @@ bool image_map(const struct image *image, struct map *map)
 
 bool image_identity_known(const struct image *image)
 {
+	struct pace pace = {0};
 	struct header_disk h;
 	struct map map;
 	struct scan scan;
@@ -122,7 +123,7 @@ bool image_identity_known(const struct image *image)
 	for (unsigned page = 0; page < 2; page++) {
 		memcpy(&h, image->bytes + page * DISK_PAGE, sizeof(h));
 		header_adopt(&map, &h);
-		scan_begin(&scan, &map, RECORD_AUX_MASK);
+		scan_begin(&scan, &map, &pace, RECORD_AUX_MASK);
 		if ((h.identity[0] | h.identity[1]) != 0 && scan_next(&scan) != NULL)
 			return true;
 	}
@@ -169,6 +170,7 @@ static void seal_add(struct seals *seals, const struct blob_disk *b, uint64_t of
 void seals_find(struct seals *seals, const struct image *image)
 {
 	const struct blob_disk *b;
+	struct pace pace = {0};
 	struct header_disk h;
 	struct scan scan;
 	struct map map;
@@ -180,7 +182,7 @@ void seals_find(struct seals *seals, const struct image *image)
 	if (image->size < DISK_DATA)
 		return;
 	(void)image_map(image, &map);
-	scan_begin(&scan, &map, UINT32_MAX);
+	scan_begin(&scan, &map, &pace, UINT32_MAX);
 	while (seals->count < SEALS_MAX && (b = scan_next(&scan)) != NULL)
 		seal_add(seals, b, blob_offset(&map, b));
 	for (uint32_t i = 0; i < seals->count; i++)
