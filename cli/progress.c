@@ -166,6 +166,11 @@ void progress_catch_signals(void)
 			sigaction(signals[i], &action, NULL);
 }
 
+bool progress_interrupted(void)
+{
+	return interrupted != 0;
+}
+
 int progress_step(void *arg, uint64_t done, uint64_t total)
 {
 	progress_update(arg, done, total);

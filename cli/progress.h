@@ -31,6 +31,9 @@ void progress_hide(void);
 /* A gkv_progress for the library: arg is the struct progress. Non-zero once a signal asked to stop. */
 int progress_step(void *arg, uint64_t done, uint64_t total);
 
+/* Whether a signal asked to stop. */
+bool progress_interrupted(void);
+
 /* From here on SIGINT (the interrupt key), SIGTERM and SIGHUP stop the work through progress_step, with everything put in
  * order; one that was ignored when the command started is ignored still. */
 void progress_catch_signals(void);

@@ -63,7 +63,7 @@ stop()
 	[ $got -ne 0 ]
 	count "$2 was stopped by SIG$1" $?
 }
-for verb in backup dump; do
+for verb in backup dump salvage; do
 	for signal in INT TERM HUP; do
 		stop $signal $verb
 		alone "$verb leaves nothing at SIG$signal" ''

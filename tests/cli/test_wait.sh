@@ -64,6 +64,19 @@ count 'and it has waited so long' $?
 gives '--wait=0 does not wait' 4 "$GKV" get --wait=0 s key1
 absent 'what was given up makes nothing' backup.made
 
+for signal in INT TERM HUP; do
+	env --default-signal=INT "$GKV" salvage --wait s made 3>&- >out 2>said &
+	pid=$!
+	# SIGHUP is the last of them that is caught.
+	for try in $(seq 1000); do
+		grep -q '^SigCgt:.*[13579bdf]$' /proc/$pid/status 2>err && break
+		sleep 0.01
+	done
+	kill -$signal $pid
+	wait $pid
+	[ $? -eq 4 ] && grep -q '^gkv: made: interrupted' said
+	count "salvage --wait waits no more after SIG$signal" $?
+done
 for verb in $all_verbs; do
 	{
 		"$GKV" $verb --wait $(words $verb) </dev/null >waited.$verb.out 2>waited.$verb.err
