@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: the gkv authors
 #
-# The files that backup, salvage and dump make: their permissions, their names, and what is left when they are stopped.
+# The files of stores: the permissions and the names of those that backup, salvage and dump make, and what is left when
+# they are stopped; when the time of change of a store moves.
 
 . "$(dirname "$0")/cli.sh"
 
@@ -61,6 +62,41 @@ if [ "$(id -u)" -eq 0 ]; then
 	chgrp 0 s
 	chmod 644 s
 fi
+
+# --- the time of change ---------------------------------------------------------------------------------------------
+
+# moves NAME yes|no COMMAND...: whether it moves the time of change of `timed`, an old file whose length it leaves alone.
+moves()
+{
+	name=$1
+	want=$2
+	shift 2
+	touch -d '2001-01-01 UTC' timed
+	before=$(stat -c %s timed)
+	run "$@"
+	[ "$(stat -c %Y timed)" -eq 978307200 ] && moved=no || moved=yes
+	[ "$moved" = "$want" ] && [ "$(stat -c %s timed)" -eq "$before" ]
+	count "$name" $?
+}
+
+must "$GKV" put timed key value-1
+must "$GKV" put timed other value
+moves 'put moves the time of change, whatever the length is' yes "$GKV" put timed key value-2
+moves 'put of an empty value does' yes "$GKV" put timed key ''
+printf 'key\tvalue-3\n' >record
+moves 'load does' yes "$GKV" load timed record --tsv
+printf 'put key value-4\n' >in
+moves 'batch does' yes "$GKV" batch timed
+moves 'del does' yes "$GKV" del timed other
+for verb in 'get timed key' 'list timed' 'count timed' 'dump timed' 'stat timed' 'map timed' 'check timed' \
+	'backup timed copies/timed' 'salvage timed copies/saved'; do
+	moves "$verb does not" no "$GKV" $verb
+done
+for name in timed copies/timed copies/saved; do
+	gives "get from $name" 0 "$GKV" get $name key
+	prints "$name has what was put" value-4
+done
+rm copies/*
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
