@@ -377,7 +377,7 @@ bool shrink_wanted(arena *a);
 /* A checkpoint, and whatever else it takes for the file to be as long as it may be. */
 int shrink_close(arena *a);
 /* Without the writer's lock: a checkpoint that a user asks for. Moves what stands in segments that are nearly half empty.
- * Writers come in between. */
+ * Writers come in between, and it ends whatever they write. */
 int shrink_asked(arena *a);
 
 /* room.c --------------------------------------------------------------------------------------------------------- */
@@ -397,9 +397,9 @@ uint64_t room_large(const arena *a);
 
 /* After a commit that wrote and freed so many bytes, with the writer's lock: perhaps a step of compaction. */
 void tidy_poll(arena *a, uint64_t bytes);
-/* Empties segments that are nearly half empty, up to a share of the file at a time; whether there were any. For the
- * writer, as below. */
-bool tidy_halves(arena *a);
+/* Empties segments that are nearly half empty until it has moved `most` bytes; returns how many it moved. For the writer, as
+ * below. */
+uint64_t tidy_halves(arena *a, uint64_t most);
 /* A checkpoint begins; and, where it was taken from, its survey serves from now on. */
 void tidy_begin(arena *a);
 void tidy_renew(arena *a, struct survey *survey);

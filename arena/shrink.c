@@ -16,7 +16,10 @@
  * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
  *    or at the close, it is.
  * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
- * 4. Beside snapshots a sweep ends where arena/guard.c says so. It begins again AGAIN_LEAST later, or when all of them are gone.
+ * 4. A checkpoint that is asked for ends, whatever others write meanwhile: it makes two checkpoints for the commits before it, two
+ *    for each of ROUNDS_MOST rounds and two for the end of the file at most. One of two is the one that was under way. It moves
+ *    no more than the rounds' shares, a segment for each, and TIDY_CREDIT_MOST at the end.
+ * 5. Beside snapshots a sweep ends where arena/guard.c says so. It begins again AGAIN_LEAST later, or when all of them are gone.
  *
  * Cost: a look at a few numbers after a commit. A sweep moves a byte for each that it gives back where holes are large
  * enough to take what is moved, and all that lives otherwise. */
@@ -36,7 +39,9 @@
 #define WORK_RATIO 4
 #define AGAIN_LEAST (UINT64_C(1) << 20)
 #define TWICE_LEAST (UINT64_C(1) << 20)
-#define ROUNDS_MOST 64 /* of giving space back, when asked for a checkpoint */
+#define ROUND_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
+#define ROUND_LEAST (UINT64_C(1) << 20)
+#define ROUNDS_MOST 10 /* of segments that are three eighths free, the rest is ten such shares of the file */
 
 /* ---- the bound -------------------------------------------------------------------------------------------------- */
 
@@ -242,21 +247,35 @@ int shrink_close(arena *a)
 	return r == 0 ? shrink_rest(a) : r;
 }
 
-int shrink_asked(arena *a)
+/* Rounds of moving. After each a checkpoint frees what it has left. If others write more than a round's share between two of
+ * them, they make holes as fast as rounds close them. */
+static int halves_move(arena *a)
 {
-	bool moved = true;
-	int r = checkpoint_run(a, false);
+	uint64_t share = 0, written = 0, moved = 0;
+	int r = 0;
 
-	for (int round = 0; r == 0 && moved && round < ROUNDS_MOST; round++) {
+	for (unsigned round = 0; r == 0 && round < ROUNDS_MOST && (round == 0 || moved > 0); round++) {
 		r = writer_lock(a, false);
 		if (r != 0)
 			return r;
 		(void)space_drain(&a->space, UINT64_MAX);
-		moved = tidy_halves(a);
+		if (round == 0)
+			share = most_of(map_bytes(&a->map) / ROUND_SHARE, ROUND_LEAST);
+		moved = round == 0 || a->log.written - written < share ? tidy_halves(a, share) : 0;
+		written = a->log.written;
 		writer_unlock(a);
-		if (moved)
+		if (moved > 0)
 			r = checkpoint_run(a, false);
 	}
+	return r;
+}
+
+int shrink_asked(arena *a)
+{
+	int r = checkpoint_run(a, false);
+
+	if (r == 0)
+		r = halves_move(a);
 	if (r == 0)
 		r = shorten(a, false);
 	if (r == 0)

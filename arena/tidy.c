@@ -43,7 +43,6 @@
 #define TIDY_SLACK (UINT64_C(1) << 20) /* ... so much more, and the table once more */
 #define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
-#define HALVES_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
 /* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
  * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
 #define HALF_GRADE 14u
@@ -312,20 +311,19 @@ static bool tidy_step(arena *a)
 	return true;
 }
 
-bool tidy_halves(arena *a)
+uint64_t tidy_halves(arena *a, uint64_t most)
 {
-	const uint64_t share = map_bytes(&a->map) / HALVES_SHARE;
 	const uint64_t before = a->bytes_moved;
 	struct stretch t;
 
 	/* Under a limit space is wanted inside the file. */
 	if (arena_failed(a) || a->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
-		return false;
-	while (a->bytes_moved - before < (share > TIDY_CREDIT_MOST ? share : TIDY_CREDIT_MOST))
+		return 0;
+	while (a->bytes_moved - before < most)
 		if (guard_allowance(a) < TIDY_STEP || !segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) ||
 		    evacuate(a, t.start, t.end) != 0)
 			break;
-	return a->bytes_moved > before;
+	return a->bytes_moved - before;
 }
 
 void tidy_begin(arena *a)
