@@ -241,7 +241,8 @@ typedef int gkv_progress(void *arg, uint64_t done, uint64_t total);
  *
  * What is committed after the call began need not be part of it. So it ends, however much others write meanwhile: it makes 24
  * checkpoints at most, with two flushes each. It moves what stands in stretches that are nearly half empty, up to five eighths
- * of the file (10 MiB in a small one) and 4 MiB; where others write a 16th of the file meanwhile, a 16th of it. */
+ * of the file (10 MiB in a small one) and 4 MiB. It moves a 16th of the file (1 MiB in a small one) between two checkpoints, and
+ * stops when others have written as much meanwhile. */
 int gkv_checkpoint(gkv *db);
 
 /* How long the file is. After gkv_close, and after 64 further commits of a kilobyte, it has at most 1.3 times the bytes that live
