@@ -92,6 +92,26 @@ for verb in 'get timed key' 'list timed' 'count timed' 'dump timed' 'stat timed'
 	'backup timed copies/timed' 'salvage timed copies/saved'; do
 	moves "$verb does not" no "$GKV" $verb
 done
+# What is written late in a session is written through the map, which moves nothing by itself.
+mkfifo talk
+for lazy in --lazy ''; do
+	: >talked
+	"$GKV" batch timed $lazy <talk >talked 2>err &
+	exec 3>talk
+	for i in 1 2 3 4 5 6 7 8 9; do
+		echo "put key value-$i"
+	done >&3
+	echo 'get key' >&3
+	until grep -q value-9 talked || ! kill -0 $! 2>err; do sleep 0.01; done
+	touch -d '2001-01-01 UTC' timed
+	printf 'put key value-4\nget key\n' >&3
+	until grep -q value-4 talked || ! kill -0 $! 2>err; do sleep 0.01; done
+	exec 3>&-
+	wait $!
+	count "a long batch $lazy is done" $?
+	[ "$(stat -c %Y timed)" -ne 978307200 ]
+	count "and moves the time of change at its end, too" $?
+done
 for name in timed copies/timed copies/saved; do
 	gives "get from $name" 0 "$GKV" get $name key
 	prints "$name has what was put" value-4
