@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* test_ends.c: what a call may cost, whatever others do meanwhile, is bounded in flushes and in bytes.
+/* test_ends.c: what a call may cost, whatever others do meanwhile, is bounded in flushes.
  *
  * The flushes of the thread of the test are counted, and none are made. */
 #include <pthread.h>

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <dirent.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -262,18 +261,6 @@ static int backup_killed(void *arg)
 	return gkv_backup(db, backup, kill_now, &steps) + *(int *)arg;
 }
 
-static unsigned folder_count(void)
-{
-	DIR *folder = opendir(testing_folder);
-	unsigned count = 0;
-
-	must(folder != NULL);
-	while (readdir(folder) != NULL)
-		count++;
-	(void)closedir(folder);
-	return count - 2;
-}
-
 /* A backup whose process is killed in the middle leaves nothing, where the file system makes files without a name. */
 START_TEST(a_killed_backup_leaves_nothing)
 {
@@ -286,7 +273,7 @@ START_TEST(a_killed_backup_leaves_nothing)
 		must_give(gkv_put(db, &i, sizeof(i), value, sizeof(value)), GKV_OK);
 	store_close(db);
 	must(testing_in_child(backup_killed, &zero) == 128 + SIGKILL);
-	must(fd < 0 || folder_count() == 1);
+	must(fd < 0 || testing_folder_count() == 1);
 	(void)close(fd);
 }
 END_TEST
@@ -454,7 +441,7 @@ START_TEST(many_openers_of_an_empty_file_get_one_store)
 		db = store_open(testing_path, GKV_RDONLY, GKV_DURABLE);
 		must(store_records(db) == OPENERS);
 		store_close(db);
-		must(folder_count() == 1);
+		must(testing_folder_count() == 1);
 		must(unlink(testing_path) == 0);
 	}
 }

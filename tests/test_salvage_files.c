@@ -3,7 +3,6 @@
 
 /* test_salvage_files.c: what gkv_salvage makes of files of which hardly anything is left, of files that are no stores, of
  * hostile ones, and of calls that cannot be done. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,18 +188,6 @@ static int step_finding(void *arg, const char *finding)
 	return 0;
 }
 
-static unsigned folder_names(void)
-{
-	DIR *folder = opendir(testing_folder);
-	unsigned count = 0;
-
-	must(folder != NULL);
-	while (readdir(folder) != NULL)
-		count++;
-	(void)closedir(folder);
-	return count - 2;
-}
-
 /* Salvages until the n-th question is answered with a stop, which leaves nothing. */
 static void steps_stop_at(uint64_t n)
 {
@@ -208,7 +195,7 @@ static void steps_stop_at(uint64_t n)
 
 	must_give(gkv_salvage_progress(testing_path, rescued, step_finding, step_take, &steps), ECANCELED);
 	must(steps.asked == n);
-	must(folder_names() == 1);
+	must(testing_folder_count() == 1);
 }
 
 /* A store of some megabytes. */

@@ -153,6 +153,18 @@ void testing_add_both(Suite *suite, const char *name, const TTest *const *tests,
 	tests_add(testing_case(suite, names[used++], true), tests, count);
 }
 
+unsigned testing_folder_count(void)
+{
+	DIR *folder = opendir(testing_folder);
+	unsigned count = 0;
+
+	must(folder != NULL);
+	while (readdir(folder) != NULL)
+		count++;
+	(void)closedir(folder);
+	return count - 2;
+}
+
 void testing_path_of(const char *name, char out[320])
 {
 	(void)snprintf(out, 320, "%s/%s", testing_folder, name);

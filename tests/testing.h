@@ -58,6 +58,8 @@ extern char testing_path[320];   /* in it: of the store that most tests are abou
 
 /* The path of another file in the folder. */
 void testing_path_of(const char *name, char out[320]);
+/* How many names that folder has. */
+unsigned testing_folder_count(void);
 
 /* `full` scaled, at least `least`. */
 uint64_t testing_count(uint64_t full, uint64_t least);
