@@ -6,6 +6,11 @@
 
 set -u
 
+# Signals are what they are for a program that a user starts, also where whoever runs the tests ignores one (nohup).
+if [ -z "${GKV_TEST_SIGNALS:-}" ]; then
+	GKV_TEST_SIGNALS=default exec env --default-signal=HUP,INT,TERM "${BASH:-sh}" "$0" "$@"
+fi
+
 GKV=${GKV:-./gkv}
 case $GKV in
 /*) ;;
