@@ -16,7 +16,7 @@ wanted='
 	flush-windows   crash    durable
 	flush-claim     faults   systems
 	flush-again     faults   systems
-	flush-twice     session  failed
+	flush-twice     session_flush failed
 	date            files    files
 	new             crash    durable
 	magic           creation empty files
@@ -62,11 +62,11 @@ wanted='
 	move-blind      crash    compact
 	tomb            crash    durable
 	names           gravity  blobs
-	header-replay   session  failed
-	header-trust    session  failed
-	log-trust       session  failed
-	stale           session  failed
-	stale-trust     session  failed
+	header-replay   session_flush failed
+	header-trust    session_flush failed
+	log-trust       session_flush failed
+	stale           session_flush failed
+	stale-trust     session_flush failed
 	watermark       recover  damage
 	strayed         pages    pages
 	header-older    crash    durable

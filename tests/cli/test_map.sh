@@ -20,8 +20,8 @@ count 'map is as wide as it is told to be' $?
 gives 'map --json succeeds' 0 "$GKV" map b5 --json
 grep -qx "{\"file_bytes\":$size,\"records\":3000,\"kinds\":\[{\"kind\":\"headers\",\"bytes\":8192,\"stretches\":1},.*\],\"free_slots\":\[{\"least\":0,\"count\":[0-9]*,\"bytes\":[0-9]*},.*\],\"pairs\":\[.*\]}" out
 count 'map --json writes one object' $?
-bytes=$(sed 's/"free_slots".*//' out | grep -o '"bytes":[0-9]*' | cut -d: -f2 | paste -sd+)
-[ $((bytes)) -eq $((size / 8 * 8)) ]
+bytes=$(sed 's/"free_slots".*//' out | grep -o '"bytes":[0-9]*' | cut -d: -f2 | paste -sd+ -)
+[ $(($bytes)) -eq $((size / 8 * 8)) ]
 count 'whose kinds are the file together' $?
 gives 'map --json --svg is wrong usage' 2 "$GKV" map b5 --json --svg b5.svg
 gives 'map --svg succeeds' 0 "$GKV" map b5 --svg b5.svg

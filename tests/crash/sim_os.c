@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* sim_os.c owns the simulated machine: the table of operations, and what a process holds.
+/* sim_os.c owns the simulated machine: the table of operations, what they do to the bytes of files, and what a process
+ * holds. Names, descriptors and locks are in sim_names.c.
  *
  * 1. Every operation runs the hook first; what it does afterwards happens as a whole.
  * 2. Everything that a process got is listed, so that a killed one leaves nothing behind.
  *
  * A flush makes the range and the length of its file durable (an msync or fdatasync commits the metadata that is needed
- * to read the data back); names are made durable by sync_dir alone. */
+ * to read the data back). */
 #define _GNU_SOURCE
-#include "tests/crash/sim_os.h"
+#include "tests/crash/sim_calls.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "arena/gravity.h"
 
 const char *const sim_call_names[SIM_CALLS] = {
 	"step",   "open",     "close",  "size",  "lock",       "unlock", "map",    "unmap", "use",   "advise",
@@ -31,11 +29,6 @@ struct sim_block {
 	uint64_t bytes;
 	uint64_t unused; /* keeps what follows aligned to 16 */
 };
-
-static struct sim *sim_of(const struct os *os)
-{
-	return os->context;
-}
 
 static void sim_see(struct sim *s)
 {
@@ -53,8 +46,7 @@ static void hook_run(struct sim *s, enum sim_call call, uint64_t offset, uint64_
 	s->hook(s->hook_arg, call, offset, bytes);
 }
 
-/* At the entry of each operation that can fail. */
-static int call_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64_t bytes)
+int sim_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64_t bytes)
 {
 	hook_run(s, call, offset, bytes);
 	if (s->fail_at == 0 || (--s->fail_at != 0 && s->failed == 0))
@@ -64,139 +56,6 @@ static int call_enter(struct sim *s, enum sim_call call, uint64_t offset, uint64
 	s->failed++;
 	s->failed_call = call;
 	return s->fail_code;
-}
-
-static bool entry_held(const struct sim *s, unsigned entry)
-{
-	for (unsigned i = 0; i < SIM_FDS; i++)
-		if (s->fd[i].open && s->fd[i].entry == entry)
-			return true;
-	return false;
-}
-
-/* Files ---------------------------------------------------------------------------------------------------------- */
-
-struct sim_entry *sim_find(struct sim *s, const char *path)
-{
-	for (unsigned i = 0; i < SIM_FILES; i++)
-		if (strcmp(sim_entry_name(&s->entry[i]), path) == 0)
-			return &s->entry[i];
-	return NULL;
-}
-
-static void entry_rename(struct sim_entry *e, const char *name)
-{
-	assert(strlen(name) < SIM_PATH);
-	if (e->names == SIM_NAMES) {
-		memmove(e->name[1], e->name[2], (SIM_NAMES - 2) * SIM_PATH);
-		e->names--;
-	}
-	(void)snprintf(e->name[e->names++], SIM_PATH, "%s", name);
-}
-
-/* path "": it has no name yet. */
-static struct sim_entry *entry_new(struct sim *s, const char *path)
-{
-	for (unsigned i = 0; i < SIM_FILES; i++) {
-		struct sim_entry *e = &s->entry[i];
-		/* One that has no name, neither flushed nor seen, and no descriptor, is gone. */
-		if (e->names > 0 && (e->names > 1 || e->name[0][0] != '\0' || entry_held(s, i)))
-			continue;
-		sim_file_clear(&e->file);
-		e->names = 1;
-		e->name[0][0] = '\0';
-		if (path[0] != '\0')
-			entry_rename(e, path);
-		return e;
-	}
-	return NULL;
-}
-
-static struct sim_file *file_of(struct sim *s, os_file file)
-{
-	assert(file.fd >= 100 && file.fd < 100 + (int)SIM_FDS && s->fd[file.fd - 100].open);
-	return &s->entry[s->fd[file.fd - 100].entry].file;
-}
-
-static int fd_new(struct sim *s, const struct sim_entry *e, os_file *out)
-{
-	for (unsigned i = 0; i < SIM_FDS; i++) {
-		if (s->fd[i].open)
-			continue;
-		s->fd[i] = (struct sim_fd){.open = true,
-					   .entry = (uint32_t)(e - s->entry),
-					   .errors = e->file.errors - (e->file.errors > 0 && !e->file.error_told)};
-		out->fd = 100 + (int)i;
-		return 0;
-	}
-	return EMFILE;
-}
-
-static int sim_open(const struct os *os, const char *path, unsigned flags, unsigned mode, os_file *out)
-{
-	struct sim *s = sim_of(os);
-	struct sim_entry *e;
-	int r = call_enter(s, SIM_OPEN, 0, 0);
-
-	(void)mode;
-	*out = OS_NOFILE;
-	if (r != 0)
-		return r;
-	e = sim_find(s, path);
-	if ((flags & OS_CREATE) != 0) {
-		if (e != NULL)
-			return EEXIST;
-		e = entry_new(s, path);
-		if (e == NULL)
-			return ENOSPC;
-	}
-	return e == NULL ? ENOENT : fd_new(s, e, out);
-}
-
-static int sim_close(const struct os *os, os_file file)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_CLOSE, 0, 0);
-
-	(void)file_of(s, file);
-	s->fd[file.fd - 100].open = false;
-	return r;
-}
-
-static int sim_size(const struct os *os, os_file file, uint64_t *bytes)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_SIZE, 0, 0);
-
-	*bytes = r == 0 ? file_of(s, file)->bytes : 0;
-	return r;
-}
-
-static int sim_lock(const struct os *os, os_file file, bool exclusive)
-{
-	struct sim *s = sim_of(os);
-	const int mine = file.fd - 100;
-	const int r = call_enter(s, SIM_LOCK, 0, 0);
-
-	(void)file_of(s, file);
-	if (r != 0)
-		return r;
-	for (int i = 0; i < (int)SIM_FDS; i++)
-		if (i != mine && s->fd[i].open && s->fd[i].entry == s->fd[mine].entry && s->fd[i].lock != 0 &&
-		    (exclusive || s->fd[i].lock == 2))
-			return GRAVITY_BUSY;
-	s->fd[mine].lock = exclusive ? 2 : 1;
-	return 0;
-}
-
-static int sim_unlock(const struct os *os, os_file file)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_UNLOCK, 0, 0);
-
-	(void)file_of(s, file);
-	s->fd[file.fd - 100].lock = 0;
-	return r;
 }
 
 /* The map -------------------------------------------------------------------------------------------------------- */
@@ -217,7 +76,7 @@ static int sim_map(const struct os *os, os_file file, enum os_map_mode mode, uin
 		   void **base)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_MAP, 0, least);
+	const int r = sim_enter(s, SIM_MAP, 0, least);
 	uint64_t bytes = *reserve;
 
 	*base = NULL;
@@ -227,17 +86,17 @@ static int sim_map(const struct os *os, os_file file, enum os_map_mode mode, uin
 		bytes /= 2;
 	*reserve = bytes;
 	if (mode == OS_MAP_SHARED) {
-		*base = file_of(s, file)->cache;
+		*base = sim_file_of(s, file)->cache;
 		return bytes > SIM_RESERVE ? ENOMEM : 0;
 	}
 	*base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (*base == MAP_FAILED)
 		return ENOMEM;
 	if (mode == OS_MAP_PRIVATE)
-		memcpy(*base, file_of(s, file)->cache, file_of(s, file)->bytes);
+		memcpy(*base, sim_file_of(s, file)->cache, sim_file_of(s, file)->bytes);
 	if (mode != OS_MAP_MEMORY && mprotect(*base, bytes, PROT_NONE) != 0)
 		abort();
-	if (mode == OS_MAP_PRIVATE && mprotect(*base, file_of(s, file)->bytes, PROT_READ) != 0)
+	if (mode == OS_MAP_PRIVATE && mprotect(*base, sim_file_of(s, file)->bytes, PROT_READ) != 0)
 		abort();
 	return map_note(s, *base, bytes);
 }
@@ -245,7 +104,7 @@ static int sim_map(const struct os *os, os_file file, enum os_map_mode mode, uin
 static int sim_unmap(const struct os *os, void *base, uint64_t reserve)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_UNMAP, 0, reserve);
+	const int r = sim_enter(s, SIM_UNMAP, 0, reserve);
 
 	for (unsigned i = 0; i < SIM_MAPS; i++) {
 		if (s->map[i].base != base)
@@ -258,7 +117,7 @@ static int sim_unmap(const struct os *os, void *base, uint64_t reserve)
 
 static int sim_use(const struct os *os, void *base, uint64_t offset, uint64_t bytes)
 {
-	const int r = call_enter(sim_of(os), SIM_USE, offset, bytes);
+	const int r = sim_enter(sim_of(os), SIM_USE, offset, bytes);
 	const uint64_t start = offset - offset % SIM_PAGE;
 
 	if (r == 0 && mprotect((char *)base + start, offset + bytes - start, PROT_READ | PROT_WRITE) != 0)
@@ -270,7 +129,18 @@ static int sim_advise(const struct os *os, void *base, uint64_t offset, uint64_t
 {
 	(void)base;
 	(void)advice;
-	return call_enter(sim_of(os), SIM_ADVISE, offset, bytes);
+	return sim_enter(sim_of(os), SIM_ADVISE, offset, bytes);
+}
+
+/* Files ---------------------------------------------------------------------------------------------------------- */
+
+static int sim_size(const struct os *os, os_file file, uint64_t *bytes)
+{
+	struct sim *s = sim_of(os);
+	const int r = sim_enter(s, SIM_SIZE, 0, 0);
+
+	*bytes = r == 0 ? sim_file_of(s, file)->bytes : 0;
+	return r;
 }
 
 static uint64_t used_bytes(const struct sim *s)
@@ -278,7 +148,7 @@ static uint64_t used_bytes(const struct sim *s)
 	uint64_t used = 0;
 
 	for (unsigned i = 0; i < SIM_FILES; i++)
-		if (sim_entry_name(&s->entry[i])[0] != '\0' || entry_held(s, i))
+		if (sim_entry_name(&s->entry[i])[0] != '\0' || sim_entry_held(s, i))
 			used += sim_file_space(&s->entry[i].file);
 	return used;
 }
@@ -293,8 +163,8 @@ static bool sim_room(void *arg, uint64_t bytes)
 static int sim_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	struct sim *s = sim_of(os);
-	struct sim_file *f = file_of(s, file);
-	const int r = call_enter(s, SIM_GROW, offset, bytes);
+	struct sim_file *f = sim_file_of(s, file);
+	const int r = sim_enter(s, SIM_GROW, offset, bytes);
 	uint64_t holes, more;
 
 	if (r != 0)
@@ -312,18 +182,18 @@ static int sim_grow(const struct os *os, os_file file, uint64_t offset, uint64_t
 static int sim_truncate(const struct os *os, os_file file, uint64_t bytes)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_TRUNCATE, bytes, 0);
+	const int r = sim_enter(s, SIM_TRUNCATE, bytes, 0);
 
 	if (r == 0)
-		sim_file_resize(file_of(s, file), bytes);
+		sim_file_resize(sim_file_of(s, file), bytes);
 	return r;
 }
 
 static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	struct sim *s = sim_of(os);
-	struct sim_file *f = file_of(s, file);
-	const int r = call_enter(s, SIM_PUNCH, offset, bytes);
+	struct sim_file *f = sim_file_of(s, file);
+	const int r = sim_enter(s, SIM_PUNCH, offset, bytes);
 
 	if (r != 0 || offset >= f->bytes)
 		return r;
@@ -339,8 +209,8 @@ static int sim_punch(const struct os *os, os_file file, uint64_t offset, uint64_
 static int sim_ready(const struct os *os, os_file file, void *base, uint64_t offset)
 {
 	struct sim *s = sim_of(os);
-	struct sim_file *f = file_of(s, file);
-	const int r = call_enter(s, SIM_READY, offset, 1);
+	struct sim_file *f = sim_file_of(s, file);
+	const int r = sim_enter(s, SIM_READY, offset, 1);
 
 	assert(base == (void *)f->cache && offset < f->bytes);
 	(void)base;
@@ -351,7 +221,7 @@ static int sim_ready(const struct os *os, os_file file, void *base, uint64_t off
 
 static int flush_do(struct sim *s, os_file file, uint64_t start, uint64_t end, int r)
 {
-	struct sim_file *f = file_of(s, file);
+	struct sim_file *f = sim_file_of(s, file);
 	struct sim_fd *fd = &s->fd[file.fd - 100];
 
 	sim_see(s);
@@ -375,9 +245,9 @@ static int flush_do(struct sim *s, os_file file, uint64_t start, uint64_t end, i
 static int sim_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_SYNC_RANGE, offset, bytes);
+	const int r = sim_enter(s, SIM_SYNC_RANGE, offset, bytes);
 
-	assert(base == (void *)file_of(s, file)->cache);
+	assert(base == (void *)sim_file_of(s, file)->cache);
 	(void)base;
 	return flush_do(s, file, offset, offset + bytes, r);
 }
@@ -385,7 +255,7 @@ static int sim_sync_range(const struct os *os, os_file file, void *base, uint64_
 static int sim_sync(const struct os *os, os_file file)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_SYNC, 0, 0);
+	const int r = sim_enter(s, SIM_SYNC, 0, 0);
 
 	return flush_do(s, file, 0, SIM_RESERVE, r);
 }
@@ -393,14 +263,14 @@ static int sim_sync(const struct os *os, os_file file)
 static int sim_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	(void)file;
-	return call_enter(sim_of(os), SIM_PUSH, offset, bytes);
+	return sim_enter(sim_of(os), SIM_PUSH, offset, bytes);
 }
 
 static int sim_read(const struct os *os, os_file file, uint64_t offset, void *buf, size_t bytes, size_t *got)
 {
 	struct sim *s = sim_of(os);
-	const struct sim_file *f = file_of(s, file);
-	const int r = call_enter(s, SIM_READ, offset, bytes);
+	const struct sim_file *f = sim_file_of(s, file);
+	const int r = sim_enter(s, SIM_READ, offset, bytes);
 
 	*got = 0;
 	if (r != 0)
@@ -414,8 +284,8 @@ static int sim_read(const struct os *os, os_file file, uint64_t offset, void *bu
 static int sim_write(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes)
 {
 	struct sim *s = sim_of(os);
-	struct sim_file *f = file_of(s, file);
-	const int r = call_enter(s, SIM_WRITE, offset, bytes);
+	struct sim_file *f = sim_file_of(s, file);
+	const int r = sim_enter(s, SIM_WRITE, offset, bytes);
 	uint64_t holes;
 
 	if (r != 0)
@@ -436,93 +306,7 @@ static int sim_write(const struct os *os, os_file file, uint64_t offset, const v
 static int sim_touch(const struct os *os, os_file file)
 {
 	(void)file;
-	return call_enter(sim_of(os), SIM_TOUCH, 0, 0);
-}
-
-/* Names ---------------------------------------------------------------------------------------------------------- */
-
-static int sim_create(const struct os *os, const char *path, unsigned mode, os_file like, char **beside, os_file *out)
-{
-	struct sim *s = sim_of(os);
-	struct sim_entry *e;
-	int r = call_enter(s, SIM_CREATE, 0, 0);
-
-	(void)mode;
-	(void)like;
-	*out = OS_NOFILE;
-	*beside = NULL;
-	if (r != 0)
-		return r;
-	if (s->named) {
-		*beside = os->alloc(os, NULL, SIM_PATH);
-		if (*beside == NULL)
-			return ENOMEM;
-		(void)snprintf(*beside, SIM_PATH, "%s.new-%08x", path, (unsigned)sim_random(&s->random));
-	}
-	e = entry_new(s, s->named ? *beside : "");
-	r = e == NULL ? ENOSPC : fd_new(s, e, out);
-	if (r != 0) {
-		os->free(os, *beside);
-		*beside = NULL;
-	}
-	return r;
-}
-
-static int sim_publish(const struct os *os, os_file file, const char *beside, const char *path)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_PUBLISH, 0, 0);
-	struct sim_entry *e = &s->entry[s->fd[file.fd - 100].entry];
-
-	if (r != 0)
-		return r;
-	if (sim_find(s, path) != NULL)
-		return EEXIST;
-	assert(strcmp(sim_entry_name(e), beside != NULL ? beside : "") == 0);
-	entry_rename(e, path);
-	return 0;
-}
-
-static int sim_unlink(const struct os *os, const char *path)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_UNLINK, 0, 0);
-
-	if (r != 0)
-		return r;
-	if (sim_find(s, path) == NULL)
-		return ENOENT;
-	entry_rename(sim_find(s, path), "");
-	return 0;
-}
-
-static int sim_named(const struct os *os, os_file file, const char *path)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_NAMED, 0, 0);
-
-	if (r != 0)
-		return r;
-	return strcmp(sim_entry_name(&s->entry[s->fd[file.fd - 100].entry]), path) == 0 ? 0 : ENOENT;
-}
-
-static int sim_sync_dir(const struct os *os, os_file file, const char *path)
-{
-	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_SYNC_DIR, 0, 0);
-
-	(void)file;
-	(void)path;
-	if (r != 0)
-		return r;
-	for (unsigned i = 0; i < SIM_FILES; i++) {
-		struct sim_entry *e = &s->entry[i];
-		if (e->names < 2)
-			continue;
-		memmove(e->name[0], e->name[e->names - 1], SIM_PATH);
-		e->names = 1;
-	}
-	return 0;
+	return sim_enter(sim_of(os), SIM_TOUCH, 0, 0);
 }
 
 /* The rest ------------------------------------------------------------------------------------------------------- */
@@ -537,7 +321,7 @@ static uint64_t sim_clock(const struct os *os)
 static int sim_fill(const struct os *os, void *buf, size_t bytes)
 {
 	struct sim *s = sim_of(os);
-	const int r = call_enter(s, SIM_RANDOM, 0, bytes);
+	const int r = sim_enter(s, SIM_RANDOM, 0, bytes);
 
 	for (size_t i = 0; r == 0 && i < bytes; i++)
 		((uint8_t *)buf)[i] = (uint8_t)sim_random(&s->random);
@@ -572,7 +356,7 @@ static void *sim_alloc(const struct os *os, void *old, size_t bytes)
 	struct sim_block *b;
 
 	assert(bytes > 0);
-	if (call_enter(s, SIM_ALLOC, 0, bytes) != 0)
+	if (sim_enter(s, SIM_ALLOC, 0, bytes) != 0)
 		return NULL;
 	b = malloc(sizeof *b + bytes);
 	if (b == NULL)
@@ -598,11 +382,7 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 {
 	memset(s, 0, sizeof *s);
 	s->os = (struct os){
-		.open = sim_open,
-		.close = sim_close,
 		.size = sim_size,
-		.lock = sim_lock,
-		.unlock = sim_unlock,
 		.map = sim_map,
 		.unmap = sim_unmap,
 		.use = sim_use,
@@ -617,17 +397,13 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 		.read = sim_read,
 		.write = sim_write,
 		.touch = sim_touch,
-		.create = sim_create,
-		.publish = sim_publish,
-		.unlink = sim_unlink,
-		.named = sim_named,
-		.sync_dir = sim_sync_dir,
 		.clock = sim_clock,
 		.random = sim_fill,
 		.alloc = sim_alloc,
 		.free = sim_free,
 		.context = s,
 	};
+	sim_names_init(&s->os);
 	s->tracked = tracked;
 	s->random = seed;
 	s->capacity = UINT64_MAX;
