@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arena/os.h"
 #include "tests/testing.h"
+#include "tests/unflushed.h"
 
 #define KEYS_MOST   300000u
 #define VALUE_MOST  (32 * MIB)
@@ -47,37 +47,6 @@ struct world {
 	uint64_t snapshot_sees, put, full;
 	uint8_t *value;
 };
-
-/* --- a system that does not flush --------------------------------------------------------------------------------- */
-
-static int no_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
-{
-	(void)os, (void)file, (void)base, (void)offset, (void)bytes;
-	return 0;
-}
-
-static int no_sync(const struct os *os, os_file file)
-{
-	(void)os, (void)file;
-	return 0;
-}
-
-static int no_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
-{
-	(void)os, (void)file, (void)offset, (void)bytes;
-	return 0;
-}
-
-static void system_set(void)
-{
-	static struct os unflushed;
-
-	unflushed = *os_posix();
-	unflushed.sync_range = no_sync_range;
-	unflushed.sync = no_sync;
-	unflushed.push = no_push;
-	os_set_default(&unflushed);
-}
 
 /* --- the bound ---------------------------------------------------------------------------------------------------- */
 
@@ -419,13 +388,10 @@ static void *putter_run(void *arg)
 /* Threads that put while another one flushes do not run away from the checkpoint: each may have one value more. */
 START_TEST(threads_keep_the_bound)
 {
-	static struct os slow;
 	struct putter putters[THREADS];
 	gkv *db;
 
-	slow = *os_default();
-	slow.sync = slow_sync;
-	os_set_default(&slow);
+	unflushed_set()->sync = slow_sync;
 	db = store_lazy();
 	for (unsigned i = 0; i < THREADS; i++) {
 		putters[i] = (struct putter){.db = db, .key = (char)i};
@@ -436,7 +402,7 @@ START_TEST(threads_keep_the_bound)
 		must(putters[i].most <= THREADS * MIB / 10 * 13 + (2 + THREADS) * MIB + 4 * MIB);
 	}
 	store_close(db);
-	system_set();
+	(void)unflushed_set();
 }
 END_TEST
 
@@ -446,7 +412,7 @@ int main(void)
 				      a_transaction_writes_over_itself, half_is_deleted, threads_keep_the_bound};
 	Suite *suite = suite_create("bound");
 
-	system_set();
+	(void)unflushed_set();
 	testing_add(suite, "bound", tests, sizeof(tests) / sizeof(tests[0]));
 	return testing_main(suite);
 }
