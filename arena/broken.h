@@ -41,6 +41,7 @@ enum broken {
 	BROKEN_REUSE_PIN,      /* so is what a pin holds                                               */
 	BROKEN_RESERVE,        /* puts use up what deletes and checkpoints need                        */
 	BROKEN_GUARD,          /* data is moved however much snapshots hold                            */
+	BROKEN_REFUSED,        /* a put that was refused is refused untried when a snapshot has ended  */
 	BROKEN_SHOWN,          /* a record that its write transaction has shown is moved all the same  */
 	BROKEN_KEPT,           /* room for what a transaction gives back is not kept for it            */
 	BROKEN_CUT,            /* the end of the file is cut off while readers may look there          */

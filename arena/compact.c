@@ -8,7 +8,7 @@
  * 1. Between two steps of arena_compact the writer's lock is free.
  * 2. Beside snapshots a step moves no more than arena/guard.c allows. Where that is too little the sweep ends with GRAVITY_BUSY.
  * 3. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
-#include "arena/core.h"
+#include "arena/room.h"
 
 #include <assert.h>
 #include <errno.h>

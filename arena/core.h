@@ -129,7 +129,7 @@ struct tidy {
 	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see room.c */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
-	uint64_t swept, swept_live; /* log.written and live bytes when the last sweep for a put was in vain */
+	uint64_t swept, swept_room; /* log.written when the last sweep for a put was in vain, and all that was free then */
 };
 
 /* The bound on the length of the file, see shrink.c. */
@@ -346,8 +346,7 @@ int evacuate(arena *a, uint64_t start, uint64_t end);
 enum extent_use { EXTENT_SLOT, EXTENT_WINDOW, EXTENT_RECORD, EXTENT_TABLE, EXTENT_OTHER };
 int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use);
 /* From `at`, a boundary of extents, over `most` of them at most: the first boundary at or behind `least`. 0: none was
- * reached. What is left
- * of a cluster is no extent: that has to be ended before. */
+ * reached. What is left of a cluster is no extent: that has to be ended before. */
 uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most);
 
 /* guard.c -------------------------------------------------------------------------------------------------------- */
@@ -379,19 +378,6 @@ int shrink_close(arena *a);
 /* Without the writer's lock: a checkpoint that a user asks for. Moves what stands in segments that are nearly half empty.
  * Writers come in between, and it ends whatever they write. */
 int shrink_asked(arena *a);
-
-/* room.c --------------------------------------------------------------------------------------------------------- */
-
-/* For the writer, who has no blobs in the chain and keeps the lock. Makes a free slot of `want` bytes by moving data.
- * GRAVITY_FULL when there is not that much free space in all, GRAVITY_BUSY when snapshots hold too much to move anything. */
-int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
-/* Before a transaction of a store with a limit: what its commit will need is there. */
-void room_begin(arena *a);
-/* After a commit, perhaps a step of cleaning; whether the limit is near, so that nothing else should be moved. */
-bool room_poll(arena *a);
-/* Bytes of a segment of the survey, and of a free extent that counts as none of it. */
-uint64_t room_segment(const arena *a);
-uint64_t room_large(const arena *a);
 
 /* tidy.c --------------------------------------------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
  * 3. Until its last step a chunk has no right check, and nobody but the checkpoint under way knows it.
  *
  * Cost: 16 bytes an extent while it is being made, two to five bytes on disk. */
-#include "arena/core.h"
+#include "arena/room.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -346,6 +346,16 @@ uint64_t pending_held(struct pending *p, const struct readers *readers)
 	return queue_held(p, &p->logged, &bytes) && queue_held(p, &p->loose, &bytes) ? bytes : p->bytes;
 }
 
+uint64_t pending_coming(struct pending *p, const struct readers *readers)
+{
+	uint64_t seen = 0;
+
+	readers_look(readers, &p->view);
+	if (p->view.count > 0 && !(queue_held(p, &p->logged, &seen) && queue_held(p, &p->loose, &seen)))
+		seen = 0;
+	return p->bytes - p->held_bytes - seen;
+}
+
 uint64_t pending_count(const struct pending *p)
 {
 	uint64_t count = queue_count(&p->logged) + queue_count(&p->loose) + p->batch.count - p->batch_at;

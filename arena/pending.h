@@ -69,6 +69,10 @@ uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct
 /* Bytes that snapshots see, and that are not free for that reason, or will not be when a checkpoint has freed the rest. At most:
  * where many died since the oldest snapshot began, all bytes that wait count. */
 uint64_t pending_held(struct pending *p, const struct readers *readers);
+/* Bytes that no snapshot sees: a checkpoint, and the end of the pins, make all of them free. After a drain, which takes what hung
+ * on a snapshot that has ended. At most: where many died since the oldest snapshot began, all that wait for a checkpoint or a
+ * pin count. */
+uint64_t pending_coming(struct pending *p, const struct readers *readers);
 
 /* Extents in all of them. */
 uint64_t pending_count(const struct pending *p);

@@ -34,9 +34,9 @@
  *
  * 1. space.reserve counts these bytes, with room for a copy of all of the table; a put is refused at once when it would leave
  *    less. Where bytes suffice and no slot does, room_make repeats: checkpoint, empty segments, checkpoint; and when this
- *    gains nothing more, or the value is large, it clears the cheapest run of slots from its left end on: each part moves
- *    into what the one before it left, so that a run of any length passes through a small slot, which grows by what is free
- *    between its data. Where no run is to be had, everything is swept to the beginning of the file before a put is refused.
+ *    gains nothing more, or the value is large, it clears the cheapest run of slots (clear.c). Where no run is to be had,
+ *    everything is swept to the beginning of the file before a put is refused. As large a put is refused untried from then
+ *    on, until more is free, or will be after a checkpoint. What snapshots see counts when they end.
  * 2. Moves ahead of puts leave a quarter of the spare. No move takes room from the copies of the pages that lead to what
  *    is moved, nor from the next free list (space_holds_pages): so the checkpoint that gives all of it back finds a place.
  * 3. Pages of the table are not moved for the sake of their segment: they die by themselves, and what they leave takes
@@ -53,7 +53,7 @@
  *
  * Cost: a look at one number; near the limit, with each change that cleans and every few others, a look at as many clean
  * slots as make up the spare. */
-#include "arena/core.h"
+#include "arena/room.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -72,26 +72,19 @@
 #define STEP_LEAST (UINT64_C(4) << 10)   /* bytes moved at a time */
 #define STEP_MOST (UINT64_C(256) << 10)
 #define STEPS_MOST 64                   /* before one checkpoint */
-#define RUN_STEP (UINT64_C(16) << 20)
-#define PARTS_MOST 256
 #define MAKE_TRIES 32
 #define SWEEP_SHARE 64 /* of the limit, written or freed between two sweeps that help nothing */
 #define IDLE_MOST 3 /* rounds that make nothing */
 #define BEGIN_TRIES 4
 
-static bool limited(const arena *a)
-{
-	return a->space.max_bytes != UINT64_MAX;
-}
-
 uint64_t room_segment(const arena *a)
 {
-	return limited(a) ? SEGMENT_WINDOWS * a->space.window : SURVEY_SEGMENT;
+	return room_limited(a) ? SEGMENT_WINDOWS * a->space.window : SURVEY_SEGMENT;
 }
 
 uint64_t room_large(const arena *a)
 {
-	return limited(a) ? a->space.unit : SURVEY_LARGE;
+	return room_limited(a) ? a->space.unit : SURVEY_LARGE;
 }
 
 static uint64_t spare_bytes(const struct space *s)
@@ -144,7 +137,7 @@ static void room_measure(arena *a)
 	struct space *s = &a->space;
 	uint64_t copies;
 
-	if (!limited(a))
+	if (!room_limited(a))
 		return;
 	copies = least_of(a->table.bytes, s->max_bytes / COPIES_SHARE);
 	s->unit = unit_bytes(a);
@@ -162,7 +155,7 @@ static uint64_t taken(const arena *a)
 	return a->log.written + a->space.copied_bytes;
 }
 
-static int settle(arena *a)
+int room_settle(arena *a)
 {
 	const int r = guard_settle(a);
 
@@ -193,8 +186,8 @@ static uint64_t budget_ahead(const arena *a)
 	return clean < s->floor + budget || roomy < (int64_t)budget ? 0 : budget;
 }
 
-/* How much may be moved for a put that has no place: half of what is clean, the other half is for pages. */
-static uint64_t budget_forced(const arena *a)
+/* Half of what is clean, the other half is for pages. */
+uint64_t room_budget(const arena *a)
 {
 	return least_of(space_clean(&a->space, 2 * STEP_MOST) / 2, STEP_MOST);
 }
@@ -222,97 +215,9 @@ static bool segments_empty(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
 
-	for (int i = 0; i < STEPS_MOST && segment_empty(a, budget_forced(a), 0); i++)
+	for (int i = 0; i < STEPS_MOST && segment_empty(a, room_budget(a), 0); i++)
 		;
 	return a->bytes_moved > before;
-}
-
-/* Under a limit a put is refused where nothing may be moved for it. What that may take is bounded by what is clean. */
-static uint64_t forced_allowance(arena *a)
-{
-	return limited(a) ? UINT64_MAX : guard_allowance(a);
-}
-
-/* What the next part of a run may hold: as much as the slot before it, or clean slots, take. */
-static uint64_t part_bytes(arena *a, uint64_t at)
-{
-	const struct slots *s = &a->space.free;
-	const uint64_t allowed = least_of(forced_allowance(a), RUN_STEP);
-	const slot_id before = slots_at_or_before(s, at);
-	uint64_t bytes = budget_forced(a);
-
-	if (before != SLOT_NONE && slots_start(s, before) + slots_size(s, before) >= at && slots_size(s, before) > bytes)
-		bytes = slots_size(s, before);
-	if (bytes < a->space.unit)
-		bytes = a->space.unit;
-	return bytes > allowed || !limited(a) ? allowed : bytes;
-}
-
-/* Moves the next part of a run away, as far as there is room; *at: where the one after it begins. */
-static int part_clear(arena *a, const struct plan *run, uint64_t *at)
-{
-	const uint64_t before = a->bytes_moved;
-	struct plan part;
-	uint64_t end;
-	int r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), part_bytes(a, *at), &part);
-
-	if (r == GRAVITY_NOTFOUND || (r == 0 && part.start >= run->end)) {
-		*at = run->end;
-		return 0;
-	}
-	if (r != 0)
-		return r;
-	end = part.end < run->end ? part.end : run->end;
-	if (end > part.first_end && end - part.first_end > forced_allowance(a))
-		return GRAVITY_BUSY;
-	/* What is at stake is a put: moves may use all of the spare. */
-	a->space.floor = 0;
-	if (end > part.first_end)
-		r = evacuate(a, part.first_end, end);
-	log_shed_window(&a->log);
-	*at = r == 0 ? end : part.start;
-	/* What was moved before there was no room any more is gained all the same. */
-	if (r == 0 || (r == GRAVITY_FULL && a->bytes_moved > before))
-		r = settle(a);
-	return r;
-}
-
-/* The run up to the end of the file that is enough with what the file may grow by. */
-static int run_at_end(const arena *a, uint64_t want, struct plan *run)
-{
-	const struct slots *s = &a->space.free;
-	uint64_t sum = limited(a) ? space_growth(&a->space) : 0;
-	slot_id id = s->last;
-
-	*run = (struct plan){.start = map_bytes(&a->map), .end = map_bytes(&a->map)};
-	for (; id != SLOT_NONE && sum < want + a->space.spare; id = slots_prev(s, id)) {
-		sum += slots_size(s, id);
-		run->start = slots_start(s, id);
-	}
-	return sum < want ? GRAVITY_FULL : 0;
-}
-
-/* Makes the cheapest run one slot. A larger run by preference: it takes back, too, what is moved. */
-static int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
-{
-	struct space *s = &a->space;
-	const slot_id largest = slots_largest(&s->free);
-	/* Where there is a large slot it is not enough, or not the put's. */
-	uint64_t more = s->spare + (largest == SLOT_NONE ? 0 : slots_size(&s->free, largest));
-	struct plan run;
-	uint64_t at;
-	int r = plan_run(&s->free, planner, UINT64_MAX, want + more, &run);
-
-	for (; r == GRAVITY_FULL && more > 0; more = more < a->space.unit ? 0 : more / 2)
-		r = plan_run(&s->free, planner, UINT64_MAX, want + more / 2, &run);
-	if (r == GRAVITY_FULL)
-		r = run_at_end(a, want, &run);
-	if (r != 0)
-		return r;
-	at = run.start;
-	for (int i = 0; r == 0 && i < PARTS_MOST && at < run.end && !space_fits(s, want, claim); i++)
-		r = part_clear(a, &run, &at);
-	return r;
 }
 
 /* One round; what there is is not enough. */
@@ -323,14 +228,14 @@ static int room_round(arena *a, enum gravity_planner planner, uint64_t want, enu
 	int r = 0;
 
 	/* A large value only needs something to move its run through. */
-	if (limited(a) && (small || clean < a->space.spare) && segments_empty(a)) {
-		r = settle(a);
+	if (room_limited(a) && (small || clean < a->space.spare) && segments_empty(a)) {
+		r = room_settle(a);
 		if (r != 0 || space_fits(&a->space, want, claim) || (small && space_clean(&a->space, UINT64_MAX) > clean))
 			return r;
 	}
 	r = run_clear(a, planner, want, claim);
 	/* Another run may do, once what the window gave back is part of it. */
-	return r == GRAVITY_FULL ? settle(a) : r;
+	return r == GRAVITY_FULL ? room_settle(a) : r;
 }
 
 /* What a round is to make more of. */
@@ -342,13 +247,22 @@ static uint64_t room_made(const arena *a)
 	return space_clean(&a->space, UINT64_MAX) + (largest == SLOT_NONE ? 0 : slots_size(s, largest));
 }
 
+/* Everything that is free, or will be after a checkpoint. What a snapshot sees is neither: it counts when that has ended. */
+static uint64_t room_all(arena *a)
+{
+	struct pending *p = &a->space.pending;
+
+	return space_left(&a->space) + (broken(BROKEN_REFUSED) ? p->bytes : pending_coming(p, &a->readers));
+}
+
 /* A sweep that helped nothing is not repeated before something has changed. */
-static bool sweep_due(const arena *a)
+static bool sweep_due(arena *a)
 {
 	const struct tidy *t = &a->tidy;
 	const uint64_t share = a->space.max_bytes / SWEEP_SHARE;
 
-	return limited(a) && (t->swept == 0 || a->log.written - t->swept >= share || a->live_bytes + share <= t->swept_live);
+	return room_limited(a) &&
+	       (t->swept == 0 || a->log.written - t->swept >= share || room_all(a) >= t->swept_room + share);
 }
 
 /* The last resort, where there are enough bytes and no run was to be had: everything moves to the beginning of the file, and
@@ -365,21 +279,15 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim)
 	room_measure(a);
 	if (r == 0 && !space_fits(s, want, claim)) {
 		a->tidy.swept = a->log.written;
-		a->tidy.swept_live = a->live_bytes;
+		a->tidy.swept_room = room_all(a);
 	}
 	return r == GRAVITY_FULL ? 0 : r;
 }
 
-/* Everything that is free, or will be. */
-static uint64_t room_all(const arena *a)
+/* As much was refused before, and nothing has come since: a put that is tried again and again costs no checkpoints. */
+static bool refused_before(arena *a, uint64_t want)
 {
-	return space_left(&a->space) + a->space.pending.bytes;
-}
-
-/* As much was refused before, and nothing was freed since: a put that is tried again and again costs no checkpoints. */
-static bool refused_before(const arena *a, uint64_t want)
-{
-	return limited(a) && a->tidy.refused != 0 && want >= a->tidy.refused && room_all(a) <= a->tidy.refused_room;
+	return room_limited(a) && a->tidy.refused != 0 && want >= a->tidy.refused && room_all(a) <= a->tidy.refused_room;
 }
 
 static int refuse(arena *a, uint64_t want)
@@ -403,7 +311,7 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	if (claim == SPACE_PUT && refused_before(a, want))
 		return GRAVITY_FULL;
 	if (s->pending.bytes > 0)
-		r = settle(a);
+		r = room_settle(a);
 	if (r == 0 && !space_fits(s, want, claim))
 		log_shed_window(&a->log);
 	/* What the transaction was shown stays where it is, and that may be anything. */
@@ -431,19 +339,19 @@ void room_begin(arena *a)
 	struct space *s = &a->space;
 	uint64_t least;
 
-	assert(limited(a));
+	assert(room_limited(a));
 	if (taken(a) >= a->tidy.look_at)
 		room_measure(a);
 	for (int i = 0; i < BEGIN_TRIES && s->slack + (int64_t)(s->spare / 2) < 0; i++) {
 		if (s->pending.logged_bytes < s->unit && !segments_empty(a))
 			break;
-		if (settle(a) != 0)
+		if (room_settle(a) != 0)
 			break;
 	}
 	least = s->floor + s->unit;
 	if (space_clean(s, least) >= least)
 		return;
-	(void)settle(a);
+	(void)room_settle(a);
 	if (space_clean(s, least) < least)
 		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED);
 }
@@ -484,7 +392,7 @@ bool room_poll(arena *a)
 	struct tidy *t = &a->tidy;
 	bool over;
 
-	if (!limited(a))
+	if (!room_limited(a))
 		return false;
 	if (taken(a) < t->look_at)
 		return t->due;

@@ -26,7 +26,7 @@
  * 4. A failure of a step is not the commit's: what was moved is moved, the rest stays.
  *
  * Cost: a look at two numbers where nothing is to be done. */
-#include "arena/core.h"
+#include "arena/room.h"
 
 #include <assert.h>
 

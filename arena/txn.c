@@ -7,7 +7,7 @@
  * 2. The one write transaction is a->writer; it holds the writer's lock from begin to commit or abort.
  * 3. An ended transaction is known by `live`: using it is refused, not undefined, while the handle is open and its slot
  *    was not given to another one. */
-#include "arena/core.h"
+#include "arena/room.h"
 
 #include <assert.h>
 #include <string.h>

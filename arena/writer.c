@@ -10,6 +10,7 @@
  * 4. Who waits for the writer's lock gets it: writer_passed is below WRITER_PASSED_MOST, or the lock is handed over. */
 #include "arena/core.h"
 #include "arena/page.h"
+#include "arena/room.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -40,6 +40,7 @@ static const char *const names[] = {
 	[BROKEN_REUSE_PIN] = "reuse-pin",
 	[BROKEN_RESERVE] = "reserve",
 	[BROKEN_GUARD] = "guard",
+	[BROKEN_REFUSED] = "refused",
 	[BROKEN_SHOWN] = "shown",
 	[BROKEN_KEPT] = "kept",
 	[BROKEN_CUT] = "cut",

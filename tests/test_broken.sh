@@ -37,6 +37,7 @@ wanted='
 	reuse-pin       reader   slots
 	reserve         kv_open  damage and limits
 	guard           guard    snapshots
+	refused         guard    snapshots
 	shown           guard    shown
 	kept            faults   systems
 	cut             no_signal end

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/os.h"
 #include "tests/testing.h"
+#include "tests/unflushed.h"
 
 #define VALUE 600u
 #define MOST  100000u
@@ -35,12 +35,10 @@ static int counted_sync(const struct os *os, os_file file)
 
 static void system_set(void)
 {
-	static struct os counted;
+	struct os *counted = unflushed_set();
 
-	counted = *os_posix();
-	counted.sync_range = counted_range;
-	counted.sync = counted_sync;
-	os_set_default(&counted);
+	counted->sync_range = counted_range;
+	counted->sync = counted_sync;
 }
 
 static gkv *limited_open(const char *path, uint64_t limit)
@@ -60,7 +58,17 @@ static void number_put(gkv *db, uint32_t i, size_t size)
 	must_give(gkv_put(db, &i, sizeof(i), value, size), GKV_OK);
 }
 
-/* So many small records, of which every second one is deleted: what is free is in pieces that take nothing else. */
+/* What is free between the others is in pieces that take nothing else. */
+static void halve(gkv *db, uint32_t count)
+{
+	gkv_txn *txn = store_begin(db, GKV_WRITE);
+
+	for (uint32_t i = 0; i < count; i += 2)
+		must_give(gkv_txn_del(txn, &i, sizeof(i)), GKV_OK);
+	store_commit(txn);
+}
+
+/* So many small records, of which every second one is deleted. */
 static void pieces_make(gkv *db, uint32_t count)
 {
 	gkv_txn *txn = store_begin(db, GKV_WRITE);
@@ -72,10 +80,7 @@ static void pieces_make(gkv *db, uint32_t count)
 	}
 	store_commit(txn);
 	must_give(gkv_checkpoint(db), GKV_OK);
-	txn = store_begin(db, GKV_WRITE);
-	for (uint32_t i = 0; i < count; i += 2)
-		must_give(gkv_txn_del(txn, &i, sizeof(i)), GKV_OK);
-	store_commit(txn);
+	halve(db, count);
 }
 
 static void pieces_expect(gkv_txn *txn, uint32_t count)
@@ -214,22 +219,55 @@ START_TEST(cleaning_stops_for_a_snapshot)
 }
 END_TEST
 
-/* A store of which four tenths live in pieces all over it. */
-static uint32_t full_of_pieces(uint64_t limit, gkv **out)
+/* A store of which eight tenths live. */
+static uint32_t nearly_full(uint64_t limit, gkv **out)
 {
 	gkv *db = limited_open(testing_path, limit);
-	gkv_txn *txn;
 	uint32_t count = 0;
 
 	*out = db;
 	for (; store_stat(db).live_bytes < limit / 100 * 80; count++)
 		number_put(db, count, VALUE);
-	txn = store_begin(db, GKV_WRITE);
-	for (uint32_t i = 0; i < count; i += 2)
-		must_give(gkv_txn_del(txn, &i, sizeof(i)), GKV_OK);
-	store_commit(txn);
 	return count;
 }
+
+/* Four tenths, in pieces all over it. */
+static uint32_t full_of_pieces(uint64_t limit, gkv **out)
+{
+	const uint32_t count = nearly_full(limit, out);
+
+	halve(*out, count);
+	return count;
+}
+
+/* A put that was refused beside a snapshot, for what that saw, is accepted when the snapshot has ended, although there is no
+ * slot for it yet. Before that, trying again is free. */
+START_TEST(a_refused_put_passes_after_the_snapshot)
+{
+	const uint64_t limit = 8 * MIB;
+	const size_t size = limit / 8 * 3;
+	uint8_t *value = calloc(1, size);
+	gkv *db;
+	const uint32_t count = nearly_full(limit, &db);
+	gkv_txn *snapshot = store_begin(db, GKV_READ);
+	gkv_stats before, after;
+
+	must(value != NULL);
+	halve(db, count);
+	must_give(gkv_put(db, "large", 5, value, size), GKV_FULL);
+	before = store_stat(db);
+	flushes = 0;
+	must_give(gkv_put(db, "large", 5, value, size), GKV_FULL);
+	after = store_stat(db);
+	must(flushes == 0 && after.bytes_moved == before.bytes_moved);
+	pieces_expect(snapshot, count);
+	store_commit(snapshot);
+	must_give(gkv_put(db, "large", 5, value, size), GKV_OK);
+	store_close(db);
+	free(value);
+	store_check(testing_path);
+}
+END_TEST
 
 #define SHOWN 30u
 
@@ -296,7 +334,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const snapshots[] = {compaction_stops_for_a_snapshot, short_snapshots_let_compaction_pass,
-					  short_snapshots_let_the_write_path_compact, cleaning_stops_for_a_snapshot};
+					  short_snapshots_let_the_write_path_compact, cleaning_stops_for_a_snapshot,
+					  a_refused_put_passes_after_the_snapshot};
 	const TTest *const shown[] = {reading_first_takes_no_room, a_walk_costs_no_vain_work};
 	Suite *suite = suite_create("guard");
 

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "arena/arena.h"
-#include "arena/os.h"
 #include "kvstore/kv.h"
 #include "tests/testing.h"
+#include "tests/unflushed.h"
 
 #define KEYS_MOST  600u
 #define HELD_MOST  4u
@@ -48,44 +48,6 @@ struct world {
 	struct held held[HELD_MOST];
 	unsigned char *value, *got;
 };
-
-/* --- a system that does not flush --------------------------------------------------------------------------------- */
-
-static int no_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
-{
-	(void)os, (void)file, (void)base, (void)offset, (void)bytes;
-	return 0;
-}
-
-static int no_sync(const struct os *os, os_file file)
-{
-	(void)os, (void)file;
-	return 0;
-}
-
-static int no_push(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
-{
-	(void)os, (void)file, (void)offset, (void)bytes;
-	return 0;
-}
-
-static int no_sync_dir(const struct os *os, os_file file, const char *path)
-{
-	(void)os, (void)file, (void)path;
-	return 0;
-}
-
-static void system_set(void)
-{
-	static struct os unflushed;
-
-	unflushed = *os_posix();
-	unflushed.sync_range = no_sync_range;
-	unflushed.sync = no_sync;
-	unflushed.push = no_push;
-	unflushed.sync_dir = no_sync_dir;
-	os_set_default(&unflushed);
-}
 
 /* --- keys and values ---------------------------------------------------------------------------------------------- */
 
@@ -276,15 +238,14 @@ static bool any_held(const struct world *w)
 }
 
 /* Of a put, which leaves a reserve: copies of pages, a free list, and room to move things through. A large value wants a slot
- * of its size besides, which is not made while the transaction itself is in the way. Beside a snapshot nothing is moved ahead
- * of puts once what it holds is much of what lives (arena/guard.c), so a small put may find no place, either. */
+ * of its size besides, which is not made while snapshots, or the transaction itself, are in the way. */
 static bool put_is_full(struct world *w, int rc, size_t size)
 {
 	const uint64_t limit = w->options.max_bytes;
 
 	if (!is_full(w, rc))
 		return false;
-	must(unused(w) <= size + (size > VALUE_LARGE || any_held(w) ? limit / 3 * 2 : limit / 4 + 80 * KIB));
+	must(unused(w) <= size + (size > VALUE_LARGE ? limit / 3 * 2 : limit / 4 + 80 * KIB));
 	return true;
 }
 
@@ -588,7 +549,7 @@ int main(void)
 				      a_full_store_takes_deletes};
 	Suite *suite = suite_create("model");
 
-	system_set();
+	(void)unflushed_set();
 	testing_add_both(suite, "model", tests, sizeof(tests) / sizeof(tests[0]));
 	return testing_main(suite);
 }

@@ -90,15 +90,31 @@ static void extents_turn(struct rng *r, uint64_t died)
 	}
 }
 
-/* What is free now is what the model says may be free; that is taken, for new extents. */
+static bool extent_seen(const struct model_extent *e)
+{
+	bool seen = false;
+
+	for (unsigned w = 0; w < WATCHERS; w++)
+		seen = seen || (watchers[w].open && !watchers[w].pin && e->born <= watchers[w].seq && watchers[w].seq < e->died);
+	return seen;
+}
+
+/* What is free now is what the model says may be free; that is taken, for new extents. Of the rest, what snapshots see is
+ * held, and all else is coming. */
 static void extents_compare(void)
 {
+	uint64_t held = 0, coming = 0;
+
 	for (unsigned i = 0; i < EXTENTS; i++) {
 		const bool there = slots_remove(&space->free, extent_place(i), 32) == 0;
 		must(there == extent_reusable(&extents[i]));
 		if (there)
 			extents[i] = (struct model_extent){0};
+		else if (extents[i].dead)
+			*(extent_seen(&extents[i]) ? &held : &coming) += 32;
 	}
+	must(pending_held(&space->pending, &bare.readers) == held);
+	must(pending_coming(&space->pending, &bare.readers) == coming);
 	must(space->free.count == 0);
 }
 

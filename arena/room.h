@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* room.h: what a size limit asks for. */
+#ifndef GKV_ARENA_ROOM_H
+#define GKV_ARENA_ROOM_H
+
+#include "arena/core.h"
+
+static inline bool room_limited(const arena *a)
+{
+	return a->space.max_bytes != UINT64_MAX;
+}
+
+/* room.c --------------------------------------------------------------------------------------------------------- */
+
+/* For the writer, who has no blobs in the chain and keeps the lock. Makes a free slot of `want` bytes by moving data.
+ * GRAVITY_FULL when there is not that much free space in all, GRAVITY_BUSY when snapshots hold too much to move anything. */
+int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
+/* Before a transaction of a store with a limit: what its commit will need is there. */
+void room_begin(arena *a);
+/* After a commit, perhaps a step of cleaning; whether the limit is near, so that nothing else should be moved. */
+bool room_poll(arena *a);
+/* Bytes of a segment of the survey, and of a free extent that counts as none of it. */
+uint64_t room_segment(const arena *a);
+uint64_t room_large(const arena *a);
+/* How much may be moved for a put that has no place. */
+uint64_t room_budget(const arena *a);
+/* guard_settle; and what puts leave alone is measured again. */
+int room_settle(arena *a);
+
+/* clear.c -------------------------------------------------------------------------------------------------------- */
+
+/* Makes the cheapest run one slot of `want` bytes, or a part of it that is enough; for the writer, as room_make, and with
+ * its codes. */
+int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
+
+#endif
