@@ -48,6 +48,8 @@ enum broken {
 	BROKEN_READY,          /* space near a hole is stored to without asking for room under its piece */
 	BROKEN_CALLS,          /* headers, marks and what a session finds are stored through the map    */
 	BROKEN_PUNCHED,        /* punched space is written to without allocating it first              */
+	BROKEN_KEEP,           /* free slots keep no disk space for a disk that fills                  */
+	BROKEN_ASIDE,          /* on a full disk free slots without disk space are offered all the same */
 	/* Commits. */
 	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */
 	BROKEN_SEAL_FIRST,     /* a commit is sealed before what may fail                              */

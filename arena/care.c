@@ -76,8 +76,8 @@ static void stat_space(arena *a, struct arena_stats *out)
 {
 	const slot_id largest = slots_largest(&a->space.free);
 
-	out->free_bytes = a->space.free.bytes;
-	out->free_slots = a->space.free.count;
+	out->free_bytes = space_free_bytes(&a->space);
+	out->free_slots = a->space.free.count + a->space.aside.count;
 	out->largest_free = largest == SLOT_NONE ? 0 : slots_size(&a->space.free, largest);
 	out->pending_bytes = a->space.pending.bytes;
 	readers_look(&a->readers, &a->space.pending.view);
@@ -148,6 +148,8 @@ int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg)
 	r = writer_visit(a, &taken);
 	if (r == 0)
 		r = recover_space(a);
+	if (r == 0)
+		r = space_gather(&a->space);
 	for (slot_id id = s->first; r == 0 && id != SLOT_NONE; id = slots_next(s, id))
 		r = visit(arg, slots_start(s, id), slots_size(s, id), slots_gravity(s, id));
 	if (taken)

@@ -185,23 +185,32 @@ static int own_chunk(void *arg, struct free_disk *chunk)
 	return 0;
 }
 
-static void check_space(struct check *c)
+static void own_slots(struct check *c, const struct slots *s)
 {
-	const arena *a = c->a;
-	const struct slots *s = &a->space.free;
-	const struct checkpoint *cp = &a->checkpoint;
 	const char *what;
 
-	if (c->stopped)
-		return;
 	if (slots_check(s, &what) != 0)
 		finding(c, "free slots: %s", what);
 	if (s->kept != 0)
 		finding(c, "room for %llu free slots is kept, and nobody is at work", ULL(s->kept));
-	own(c, 0, DISK_DATA, "header");
-	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
 	for (slot_id id = s->first; id != SLOT_NONE; id = slots_next(s, id))
 		own(c, slots_start(s, id), slots_size(s, id), "free slot");
+}
+
+static void check_space(struct check *c)
+{
+	const arena *a = c->a;
+	const struct checkpoint *cp = &a->checkpoint;
+
+	if (c->stopped)
+		return;
+	if (!space_full_sound(&a->space))
+		finding(c, "%llu bytes are put aside as on a full disk, with a limit of %llu", ULL(a->space.aside.bytes),
+		        ULL(a->space.max_bytes));
+	own(c, 0, DISK_DATA, "header");
+	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
+	own_slots(c, &a->space.free);
+	own_slots(c, &a->space.aside);
 	(void)pending_each(&a->space.pending, own_pending, c);
 	/* While a checkpoint is under way the chunks of the list before it are pending already, and its own in the making. */
 	if (atomic_load(&cp->pushing)) {

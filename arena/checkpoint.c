@@ -348,6 +348,7 @@ static void checkpoint_finish(arena *a)
 	atomic_store(&cp->pushing, false);
 	tidy_renew(a, &cp->survey);
 	(void)space_drain(&a->space, DRAIN_STEP);
+	space_ready(&a->space);
 	space_trim(&a->space, a->header.file_bytes);
 	/* Less than that is room for the next changes. */
 	cp->punch_at = a->space.free.bytes > (a->live_bytes + a->table.bytes) / PUNCH_SHARE ? DISK_DATA : 0;

@@ -64,7 +64,7 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	log_shed_window(&a->log);
 	*at = r == 0 ? end : part.start;
 	/* What was moved before there was no room any more is gained all the same. */
-	if (r == 0 || (r == GRAVITY_FULL && a->bytes_moved > before))
+	if (r == 0 || (space_short(r) && a->bytes_moved > before))
 		r = room_settle(a);
 	return r;
 }

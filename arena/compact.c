@@ -23,7 +23,7 @@
 /* Whether there is nothing to gain that is worth the moving. */
 static bool dense(const arena *a)
 {
-	return a->space.free.bytes + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
+	return space_free_bytes(&a->space) + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
 }
 
 /* A stretch moves into the slot before it, with the pages of the table that it copies, but for a short one to begin with: so
@@ -161,5 +161,5 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 	writer_unlock(a);
 	if (r == 0 && want == 0)
 		r = sweep(a, progress, arg);
-	return r;
+	return space_code(&a->space, r);
 }

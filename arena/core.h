@@ -126,6 +126,7 @@ struct tidy {
 	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing, DISK_DATA: it cannot */
 	uint64_t rest, rest_end; /* what is left of the segment that is being emptied, also by the next interval */
 	/* Under a size limit. */
+	uint64_t limit;       /* space.max_bytes when it was measured                         */
 	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see room.c */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */

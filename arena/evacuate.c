@@ -69,15 +69,13 @@ static bool extent_sound(const arena *a, const struct blob_disk *b)
 
 int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 {
-	const struct slots *s = &a->space.free;
-	const slot_id slot = slots_at_or_before(s, offset);
 	const struct blob_disk *b;
 	bool live = false;
 	int r = 0;
 
 	/* A slot may have grown over the boundary meanwhile. */
-	if (slot != SLOT_NONE && offset - slots_start(s, slot) < slots_size(s, slot)) {
-		*span = slots_size(s, slot) - (offset - slots_start(s, slot));
+	*span = space_free_at(&a->space, offset);
+	if (*span > 0) {
 		*use = EXTENT_SLOT;
 		return 0;
 	}
@@ -111,7 +109,10 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most)
 {
 	for (; at < least && most > 0; most--) {
-		if (at == a->log.at.cursor)
+		const uint64_t free = a->space.full ? space_free_at(&a->space, at) : 0;
+		if (free > 0)
+			at += free;
+		else if (at == a->log.at.cursor)
 			at = a->log.at.window_end;
 		else if (blob_fits(&a->map, at))
 			at += blob_span(blob_at(&a->map, at)->size);
@@ -244,19 +245,14 @@ static int extent_move(struct evacuation *e, uint64_t at, uint64_t *span)
 	return blob_is_record(b) ? batch_add(e, at) : 0;
 }
 
-/* Over the free slot that `at` lies in, if it does; and where the next one begins. */
+/* Over the free slots that `at` lies in, if it does; and where the next one begins. */
 static uint64_t slot_pass(struct evacuation *e, uint64_t at)
 {
-	const struct slots *s = &e->a->space.free;
-	const slot_id slot = slots_at_or_before(s, at);
-	slot_id next = s->first;
+	const struct space *s = &e->a->space;
 
-	if (slot != SLOT_NONE) {
-		next = slots_next(s, slot);
-		if (slots_start(s, slot) + slots_size(s, slot) > at)
-			at = slots_start(s, slot) + slots_size(s, slot);
-	}
-	e->gap_end = next == SLOT_NONE ? UINT64_MAX : slots_start(s, next);
+	for (uint64_t free; (free = space_free_at(s, at)) > 0;)
+		at += free;
+	e->gap_end = space_free_next(s, at);
 	return at;
 }
 
@@ -275,7 +271,7 @@ static int extents_move(arena *a, uint64_t start, uint64_t end)
 	}
 	if (r == 0)
 		r = batch_move(&e);
-	if (r == 0 || r == GRAVITY_FULL) {
+	if (r == 0 || space_short(r)) {
 		/* Up to where there was room, what was moved counts. */
 		const int committed = moves_commit(a);
 		r = committed != 0 ? committed : r;
@@ -306,6 +302,9 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	r = extents_move(a, start, end);
 	writer_abort(a);
 	a->space.evict_start = a->space.evict_end = 0;
+	/* Under a limit its window may be most of what is clean. */
+	if (limited(a))
+		log_shed_window(&a->log);
 	a->compaction_steps++;
 	writer_begin(a, flags, internal);
 	w->use_reserve = use_reserve;

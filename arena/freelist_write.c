@@ -24,7 +24,6 @@
 #define CHUNK_LEAST UINT64_C(128)
 #define PAIR_MOST 20u /* bytes of two varints */
 #define STEP_EXTENTS UINT64_C(65536) /* sorted, or written, in a step */
-#define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks are taken */
 
 static unsigned varint_put(uint8_t *to, uint64_t value)
 {
@@ -47,18 +46,6 @@ static uint64_t chunk_room(const struct free_disk *chunk)
 }
 
 /* ---- begin: chunks ---------------------------------------------------------------------------------------------- */
-
-/* The bytes that `count` pairs take at most: their distances and sizes together are no longer than the file, so few of
- * them are large. A zigzag doubles a distance. */
-static uint64_t pairs_most(uint64_t count, uint64_t file_bytes)
-{
-	uint64_t left = 2 * (file_bytes / DISK_UNIT);
-	uint64_t bytes = 0;
-
-	for (; left > 0; left >>= 7)
-		bytes += 2 * (count < left ? count : left);
-	return bytes;
-}
 
 static int chunk_note(arena *a, uint32_t *capacity)
 {
@@ -164,10 +151,10 @@ static int chunk_free(void *arg, struct free_disk *chunk)
 static int extents_reserve(arena *a, uint64_t more)
 {
 	struct free_list *l = &a->checkpoint.list;
-	const uint64_t room = a->space.free.count + pending_count(&a->space.pending) + more;
+	const uint64_t room = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + more;
 
 	*l = (struct free_list){.file_bytes = map_bytes(&a->map), .large = room_large(a)};
-	return ranges_init(&l->ranges, a->os, ranges_room(room, a->space.free.bytes + a->space.pending.bytes));
+	return ranges_init(&l->ranges, a->os, ranges_room(room, space_free_bytes(&a->space) + a->space.pending.bytes));
 }
 
 static void extents_collect(arena *a)
@@ -175,6 +162,7 @@ static void extents_collect(arena *a)
 	struct free_list *l = &a->checkpoint.list;
 
 	slots_copy(&a->space.free, &l->ranges);
+	slots_copy(&a->space.aside, &l->ranges);
 	if (!broken(BROKEN_LIST_FORGETS))
 		(void)pending_each(&a->space.pending, extent_collect, l);
 }
@@ -192,9 +180,9 @@ int freelist_begin(arena *a, struct header_disk *h)
 		return r;
 	a->checkpoint.chunk_count = 0;
 	/* One more: the file may grow for the chunks. */
-	count = a->space.free.count + pending_count(&a->space.pending) + old_chunks + 1;
+	count = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + old_chunks + 1;
 	if (count > 1)
-		r = chunks_take(a, pairs_most(count, map_bytes(&a->map) + GROWTH_MOST), h->seq);
+		r = chunks_take(a, space_pairs_bytes(&a->space, count), h->seq);
 	if (r == 0)
 		r = extents_reserve(a, old_chunks);
 	/* Last: what takes space may hand over what is pending, and make its queues smaller. */

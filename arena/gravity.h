@@ -144,8 +144,8 @@ int gravity_read(gravity *g, gravity_pos pos, void *buf, size_t cap, size_t *siz
 
 /* Frees the blob; its position reads as GRAVITY_NOTFOUND for ever. Its space is used again after the next
  * checkpoint, and when no reader is left that may be looking at it. GRAVITY_NOTFOUND: it was not there.
- * GRAVITY_READONLY, GRAVITY_FAILED. It copies pages of the table: ENOSPC where the disk is full, GRAVITY_FULL below a
- * max_bytes of 128 KiB. */
+ * GRAVITY_READONLY, GRAVITY_FAILED. It copies pages of the table: ENOSPC on a full disk where the file is shorter than
+ * 2 MiB, GRAVITY_FULL below a max_bytes of 128 KiB. */
 int gravity_free(gravity *g, gravity_pos pos);
 
 /* Every change so far is on stable storage when it returns 0. */

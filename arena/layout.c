@@ -146,6 +146,8 @@ static int layout_state(struct layout *l)
 	l->end = map_bytes(&a->map);
 	if (r == 0)
 		r = space_end_cluster(&a->space);
+	if (r == 0)
+		r = space_gather(&a->space);
 	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
 		r = a->os->size(a->os, a->map.file, &l->end);
 	l->end &= ~(DISK_UNIT - 1); /* see arena_map */

@@ -331,6 +331,7 @@ static int close_flush(arena *a)
 	(void)space_drain(&a->space, UINT64_MAX);
 	if (r == 0) {
 		(void)space_end_cluster(&a->space);
+		space_ready(&a->space);
 		space_trim(&a->space, a->header.file_bytes);
 		space_cut(&a->space);
 		(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);

@@ -137,13 +137,14 @@ static void room_measure(arena *a)
 	struct space *s = &a->space;
 	uint64_t copies;
 
+	a->tidy.limit = s->max_bytes;
 	if (!room_limited(a))
 		return;
 	copies = least_of(a->table.bytes, s->max_bytes / COPIES_SHARE);
 	s->unit = unit_bytes(a);
 	s->spare = spare_bytes(s);
 	s->floor = s->spare / 4;
-	s->list = (s->free.count + 64) * 8 + s->pending.bytes / 64;
+	s->list = space_list_bytes(s);
 	s->copies = copies_kept(a, copies);
 	s->reserve = copies + s->list + s->spare;
 	space_count_slack(s);
@@ -204,7 +205,6 @@ static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 		return false;
 	a->space.floor = floor;
 	r = evacuate(a, start, end);
-	log_shed_window(&a->log);
 	if (r == 0)
 		a->tidy.prepared += a->bytes_moved - before + room;
 	room_measure(a);
@@ -235,7 +235,7 @@ static int room_round(arena *a, enum gravity_planner planner, uint64_t want, enu
 	}
 	r = run_clear(a, planner, want, claim);
 	/* Another run may do, once what the window gave back is part of it. */
-	return r == GRAVITY_FULL ? room_settle(a) : r;
+	return space_short(r) ? room_settle(a) : r;
 }
 
 /* What a round is to make more of. */
@@ -281,7 +281,7 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim)
 		a->tidy.swept = a->log.written;
 		a->tidy.swept_room = room_all(a);
 	}
-	return r == GRAVITY_FULL ? 0 : r;
+	return space_short(r) ? 0 : r;
 }
 
 /* As much was refused before, and nothing has come since: a put that is tried again and again costs no checkpoints. */
@@ -340,7 +340,7 @@ void room_begin(arena *a)
 	uint64_t least;
 
 	assert(room_limited(a));
-	if (taken(a) >= a->tidy.look_at)
+	if (taken(a) >= a->tidy.look_at || a->tidy.limit != s->max_bytes)
 		room_measure(a);
 	for (int i = 0; i < BEGIN_TRIES && s->slack + (int64_t)(s->spare / 2) < 0; i++) {
 		if (s->pending.logged_bytes < s->unit && !segments_empty(a))
@@ -394,7 +394,7 @@ bool room_poll(arena *a)
 
 	if (!room_limited(a))
 		return false;
-	if (taken(a) < t->look_at)
+	if (taken(a) < t->look_at && t->limit == s->max_bytes)
 		return t->due;
 	room_measure(a);
 	over = interval_over(a);

@@ -175,7 +175,8 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 
 	commit_note(s, put, died);
 	wait_end(a);
-	if (arena_failed(a) || (s->at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
+	/* On a full disk what is free is handed back where it is. */
+	if (arena_failed(a) || a->space.full || (s->at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
 		return false;
 	if (guard_allowance(a) < STEP_LEAST)
 		return sweep_wait(s);

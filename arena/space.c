@@ -5,10 +5,12 @@
  *
  * 1. A free slot is reachable from no durable state and no reader.
  * 2. The file never exceeds max_bytes through growth.
- * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits.
+ * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits, or for
+ *    what space_full.c keeps ready.
  * 4. Without a limit a page of the table is one page of the file, wherever a slot has that or the file may grow for it.
  *
- * What differs under a limit is in space_limited.c.
+ * What differs under a limit is in space_limited.c, what differs on a full disk in space_full.c. Disk space is the matter of
+ * space_disk.c.
  *
  * Cost: O(log n) in the number of slots. */
 #include "arena/space.h"
@@ -24,8 +26,6 @@
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST (UINT64_C(16) << 20)
 #define DRAIN_STEP 1024u
-#define WINDOW_MOST (UINT64_C(32) << 10) /* under a limit */
-#define WINDOW_SHARE 256 /* of the limit */
 #define GROW_SHARE 32 /* of the file's length, at a time */
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
@@ -33,12 +33,10 @@ void space_init(struct space *s, struct map *map, const struct readers *readers,
 	memset(s, 0, sizeof *s);
 	s->map = map;
 	s->readers = readers;
-	s->max_bytes = max_bytes == 0 || max_bytes > DISK_FILE_MAX ? UINT64_MAX : max_bytes;
-	s->slack = INT64_MAX / 2;
-	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE; s->window /= 2)
-		;
-	s->unit = s->window;
+	s->asked = max_bytes == 0 || max_bytes > DISK_FILE_MAX ? UINT64_MAX : max_bytes;
+	limit_set(s, s->asked);
 	slots_init(&s->free, map->os);
+	slots_init(&s->aside, map->os);
 	pending_init(&s->pending, map->os);
 }
 
@@ -53,6 +51,7 @@ void space_release(struct space *s)
 	if (s->map == NULL)
 		return;
 	slots_release(&s->free);
+	slots_release(&s->aside);
 	holes_release(&s->holes, s->map->os);
 	pending_release(&s->pending);
 	s->map = NULL;
@@ -76,17 +75,17 @@ static uint64_t tail_usable(const struct space *s)
 	return tail > end - s->evict_end ? end - s->evict_end : tail;
 }
 
-static uint64_t page_round(uint64_t bytes)
+bool space_short(int r)
 {
-	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
+	return r == GRAVITY_FULL || disk_short(r);
 }
 
 bool space_none(int r)
 {
-	return r == GRAVITY_FULL || r == ENOSPC || r == EDQUOT || r == EFBIG || r == ENOMEM;
+	return space_short(r) || r == ENOMEM;
 }
 
-static int grow_to(struct space *s, uint64_t end)
+int grow_to(struct space *s, uint64_t end)
 {
 	const uint64_t old = map_bytes(s->map);
 	int r = slots_reserve(&s->free, 1);
@@ -97,12 +96,14 @@ static int grow_to(struct space *s, uint64_t end)
 	if (r == 0)
 		r = slots_insert(&s->free, old, end - old);
 	assert(r <= 0 || r != EINVAL);
+	s->ready_known = false;
+	s->grants |= r == 0;
 	return r;
 }
 
 /* Lengthens the file, to `limit` at most, so that its last slot holds `bytes`; by a share of its length where that may
  * be had. */
-static int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
+int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
 {
 	const uint64_t old = map_bytes(s->map);
 	const uint64_t tail = tail_usable(s);
@@ -121,7 +122,7 @@ static int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
 	r = grow_to(s, wish < least ? least : wish);
 	if (space_none(r) && wish > least)
 		r = grow_to(s, least);
-	return r;
+	return disk_short(r) ? full_begin(s, r) : r;
 }
 
 uint64_t space_left(const struct space *s)
@@ -178,59 +179,37 @@ int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 	return r;
 }
 
-/* Touches the first page of the range in each stretch of `step` bytes. What the kernel keeps as one piece (a folio) needs
- * space under all of it as soon as one of its pages is stored to: a folio that holes reach into is larger than a block
- * all of which has space, so one page of such a block tells for the others. */
-static int pages_touch(const struct map *m, uint64_t start, uint64_t end, uint64_t step)
-{
-	int r = 0;
-
-	for (uint64_t at = start; r == 0 && at < end && !broken(BROKEN_READY); at = (at & ~(step - 1)) + step)
-		r = m->os->ready(m->os, m->file, m->base, at);
-	return r;
-}
-
-int space_allocate(struct space *s, uint64_t start, uint64_t bytes)
-{
-	const struct map *m = s->map;
-	const uint64_t block = start & ~(HOLES_BLOCK - 1);
-	uint64_t end = (start + bytes + HOLES_BLOCK - 1) & ~(HOLES_BLOCK - 1);
-	int r;
-
-	if (m->mode != OS_MAP_SHARED || !holes_meet(&s->holes, start, start + bytes) || broken(BROKEN_PUNCHED))
-		return 0;
-	/* Whole blocks, so that the next piece of one asks for nothing; but less will do. */
-	if (end > map_bytes(m))
-		end = map_bytes(m);
-	if (m->os->grow(m->os, m->file, block, end - block) == 0) {
-		r = pages_touch(m, start, start + bytes, HOLES_BLOCK);
-		if (r == 0)
-			holes_remove(&s->holes, block, end);
-		return r;
-	}
-	r = m->os->grow(m->os, m->file, start, bytes);
-	return r != 0 ? r : pages_touch(m, start, start + bytes, DISK_PAGE);
-}
-
 int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
 {
 	const int r = space_allocate(s, start, bytes);
 
-	return r != 0 ? r : slots_remove(&s->free, start, bytes);
+	if (r != 0)
+		return full_cut(s, start, bytes, r);
+	s->ready_known &= bytes <= s->ready;
+	s->ready -= s->ready < bytes ? s->ready : bytes;
+	return slots_remove(&s->free, start, bytes);
 }
 
-int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
+static int piece_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
-	struct fit f;
-	int r;
+	struct fit f = fit_piece(s, bytes);
+	const int r = f.size != 0 ? 0 : fit_obtain(s, bytes, s->max_bytes, &f);
 
-	assert(bytes > 0 && bytes % DISK_UNIT == 0);
-	f = fit_piece(s, bytes);
-	r = f.size != 0 ? 0 : fit_obtain(s, bytes, s->max_bytes, &f);
 	if (r != 0)
 		return r;
 	*offset = f.start;
 	return slot_cut(s, *offset, bytes);
+}
+
+int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	int r;
+
+	assert(bytes > 0 && bytes % DISK_UNIT == 0);
+	do
+		r = piece_take(s, bytes, offset);
+	while (full_again(s, r, bytes));
+	return space_code(s, r);
 }
 
 static int cluster_end(struct space *s, struct cluster *c)
@@ -332,11 +311,10 @@ static int nodes_begin(struct space *s)
 	return r;
 }
 
-int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
+static int part_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	int r;
 
-	assert(bytes > 0 && bytes <= DISK_PAGE && bytes % DISK_LINE == 0);
 	if (s->max_bytes != UINT64_MAX) {
 		r = s->pages.end - s->pages.start < bytes ? packed_begin(s, bytes) : 0;
 		if (r == 0)
@@ -351,6 +329,17 @@ int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 	if (r == 0)
 		cluster_take(&s->nodes, bytes, offset);
 	return r;
+}
+
+int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	int r;
+
+	assert(bytes > 0 && bytes <= DISK_PAGE && bytes % DISK_LINE == 0);
+	do
+		r = part_take(s, bytes, offset);
+	while (full_again(s, r, SLOTS_PAGE));
+	return space_code(s, r);
 }
 
 uint64_t space_growth(const struct space *s)
@@ -382,14 +371,12 @@ static int window_fit(struct space *s, uint64_t need, struct fit *f)
 	return r != 0 ? r : GRAVITY_FULL;
 }
 
-int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end)
+static int window_take(struct space *s, uint64_t need, enum space_claim claim, uint64_t *start, uint64_t *end)
 {
-	const uint64_t need = bytes + sizeof(struct jump_disk);
 	struct fit f;
 	int r;
 
-	assert(bytes % DISK_UNIT == 0);
-	if (claim == SPACE_PUT && !space_allows(s, need))
+	if (claim == SPACE_PUT && (!space_allows(s, need) || pages_short(s)))
 		return GRAVITY_FULL;
 	r = s->max_bytes == UINT64_MAX ? window_fit(s, need, &f) : window_fit_limited(s, need, claim, &f);
 	if (r != 0)
@@ -400,6 +387,39 @@ int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64
 	*start = f.start;
 	*end = f.start + f.size;
 	return slot_cut(s, f.start, f.size);
+}
+
+/* What puts and moves take is theirs if what is kept ready is there without it. A transaction that finds the disk full with
+ * this window is told so: what room.c asks for is not measured yet. */
+static int window_settle(struct space *s, enum space_claim claim, uint64_t start, uint64_t end)
+{
+	if (s->full || (claim != SPACE_PUT && !is_moving(s)) || s->ready_known)
+		return 0;
+	if (slots_keep(&s->free, 1) != 0)
+		return 0;
+	space_ready_look(s, true);
+	if (!s->full) {
+		slots_keep_less(&s->free, 1);
+		return 0;
+	}
+	(void)slots_insert_kept(&s->free, start, end - start);
+	return s->full_code;
+}
+
+int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end)
+{
+	const uint64_t need = bytes + sizeof(struct jump_disk);
+	bool full;
+	int r;
+
+	assert(bytes % DISK_UNIT == 0);
+	do {
+		full = s->full;
+		r = window_take(s, need, claim, start, end);
+	} while ((full || claim != SPACE_PUT) && full_again(s, r, need));
+	if (r == 0)
+		r = window_settle(s, claim, *start, *end);
+	return r == SPACE_AGAIN ? s->full_code : space_code(s, r);
 }
 
 void space_return(struct space *s, uint64_t start, uint64_t end)
@@ -439,63 +459,4 @@ uint64_t space_drain(struct space *s, uint64_t budget)
 	const uint64_t checkpoint = broken(BROKEN_REUSE) ? UINT64_MAX : s->durable_seq;
 
 	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
-}
-
-uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most)
-{
-	const struct os *os = s->map->os;
-	const uint64_t grain = least < HOLES_BLOCK ? DISK_PAGE : HOLES_BLOCK;
-
-	assert(least >= DISK_PAGE && most > 0);
-	if (s->no_punch || s->map->mode != OS_MAP_SHARED)
-		return 0;
-	for (; most > 0; most--) {
-		const slot_id id = slots_first_fit_from(&s->free, least, at);
-		uint64_t start, end;
-		if (id == SLOT_NONE)
-			return 0;
-		at = slots_start(&s->free, id) + slots_size(&s->free, id);
-		start = (slots_start(&s->free, id) + grain - 1) & ~(grain - 1);
-		start = start < HOLES_BLOCK ? HOLES_BLOCK : start;
-		end = at & ~(grain - 1);
-		if (start >= end)
-			continue;
-		holes_add(&s->holes, os, start > HOLES_REACH ? start - HOLES_REACH : 0, end + HOLES_REACH);
-		if (os->punch(os, s->map->file, start, end - start) != 0) {
-			s->no_punch = true;
-			return 0;
-		}
-	}
-	return at;
-}
-
-void space_trim(struct space *s, uint64_t least)
-{
-	const uint64_t old = map_bytes(s->map);
-	uint64_t end = page_round(old - tail_bytes(s));
-
-	if (end < page_round(least) && !broken(BROKEN_HEADER_BYTES))
-		end = page_round(least);
-	if (end >= old || slots_reserve(&s->free, 1) != 0)
-		return;
-	if (slots_remove(&s->free, end, old - end) != 0)
-		return;
-	map_lower(s->map, end);
-	s->lowered_seq = atomic_load(&s->readers->seq);
-	if (s->map->mode == OS_MAP_SHARED && !readers_gone(s->readers, s->lowered_seq)) {
-		map_empty(s->map);
-		/* What grows there again is asked for first. */
-		holes_add(&s->holes, s->map->os, end, old);
-	}
-	space_cut(s);
-}
-
-void space_cut(struct space *s)
-{
-	struct map *m = s->map;
-
-	if (m->mode == OS_MAP_PRIVATE || m->length == map_bytes(m))
-		return;
-	if (readers_gone(s->readers, s->lowered_seq) || broken(BROKEN_CUT))
-		(void)map_cut(m);
 }

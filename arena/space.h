@@ -34,6 +34,7 @@ struct space {
 	struct slots free;
 	struct pending pending;
 	uint64_t max_bytes;    /* the file never grows past this; UINT64_MAX: no limit                       */
+	uint64_t asked;        /* the same as its user set it: the two differ while the disk is full          */
 	uint64_t reserve;      /* bytes that puts leave alone, of what is free or the file may grow by        */
 	uint64_t window;       /* bytes of a window that a put takes, where it has the choice                */
 	uint64_t unit;         /* a free slot of so much and more is clean; the rest are pieces              */
@@ -51,6 +52,15 @@ struct space {
 	struct holes holes;    /* where slots may have no disk space: what is taken there is allocated first   */
 	uint64_t lowered_seq;  /* newest commit when the end of the file was last lowered: who began by then may look beyond */
 	bool no_punch; /* the file system cannot punch                                                       */
+	/* A full disk, see space_full.c. */
+	bool full;             /* the disk refused space, with that code; and has granted so much since      */
+	int full_code;
+	bool grants;           /* it has granted some, and has not refused any since                         */
+	uint64_t granted;
+	struct slots aside;    /* what is free then, and has no disk space                                   */
+	uint64_t keep;         /* bytes of free slots that keep their disk space, the lowest ones            */
+	uint64_t ready;        /* bytes that may be taken before it is looked at again                       */
+	bool ready_known;      /* it need not be yet                                                         */
 	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */
 	uint64_t copied_bytes; /* pages and nodes that were replaced since then                              */
 	uint64_t evict_start, evict_end; /* nothing new goes here: compaction empties it, or see space_go_behind; 0, 0: none */
@@ -62,9 +72,12 @@ void space_release(struct space *s);
 /* Nothing new goes before the end that the file has now. */
 void space_go_behind(struct space *s);
 
-/* Whether a code says that there is no room: a limit of ours, of the disk, of a quota, of a process on its files, or of the
- * memory or the addresses behind them. */
+/* Whether a code says that there is no room: a limit of ours, of the disk, of a quota, of a process on its files. */
+bool space_short(int r);
+/* The same, or that there are no memory or addresses behind it. */
 bool space_none(int r);
+/* GRAVITY_FULL is the disk's code where the disk is what has no more. */
+int space_code(const struct space *s, int r);
 
 /* Who asks: a put leaves the reserve alone, everything else may use it. */
 enum space_claim { SPACE_PUT, SPACE_RESERVED };
@@ -98,6 +111,10 @@ uint64_t space_left(const struct space *s);
 /* Whether a put may take so many bytes of what is free, or the file may still grow by, and leave the reserve. */
 bool space_allows(const struct space *s, uint64_t bytes);
 
+/* The bytes of a free list with `count` pairs, at most, its chunks aside; of the next free list, with its chunks. */
+uint64_t space_pairs_bytes(const struct space *s, uint64_t count);
+uint64_t space_list_bytes(const struct space *s);
+
 /* Counts slack again, of all slots that hold a page of the table. */
 void space_count_slack(struct space *s);
 
@@ -112,6 +129,28 @@ bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim);
 
 /* Disk space under a range that may have been punched out: 0, or an errno value. */
 int space_allocate(struct space *s, uint64_t start, uint64_t bytes);
+
+/* Disk space under the lowest free slots, for what comes next. Where the disk has no more of it, it is full from here on.
+ * `ask`: it is asked for some also where the file is too short to keep much. */
+void space_ready_look(struct space *s, bool ask);
+static inline void space_ready(struct space *s)
+{
+	if (!s->ready_known)
+		space_ready_look(s, false);
+}
+/* Whether the invariants of space_full.c hold that a look at two numbers tells. */
+bool space_full_sound(const struct space *s);
+/* All that is free is in the free slots again: the disk may be found full anew. 0 or ENOMEM. */
+int space_gather(struct space *s);
+/* Bytes of the free slot that the offset lies in, from there on, whether it has disk space or not; 0: it lies in none. */
+uint64_t space_free_at(const struct space *s, uint64_t offset);
+/* Where the first of these begins that does so at the offset or behind it; UINT64_MAX: none does. */
+uint64_t space_free_next(const struct space *s, uint64_t offset);
+/* All that is free. */
+static inline uint64_t space_free_bytes(const struct space *s)
+{
+	return s->free.bytes + s->aside.bytes;
+}
 
 /* Gives back at once what nothing has seen, or nothing. Room was set aside by slots_keep, for each call one. */
 void space_return(struct space *s, uint64_t start, uint64_t end);

@@ -14,11 +14,26 @@
 #include "arena/gravity.h"
 #include "arena/space_fit.h"
 
+#define WINDOW_MOST (UINT64_C(32) << 10)
+#define WINDOW_SHARE 256 /* of the limit */
 #define PIECE_LOOKS 64u
+#define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks of a free list are taken */
+#define LIST_FEW 64u /* pairs that come while it is begun */
+#define LIST_SHARE 4 /* of its bytes, once more for the heads of its chunks and what is left in them */
 #define MOVE_WINDOW (UINT64_C(1) << 20)
 #define LIST_GRAIN UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 
 _Static_assert(SLOTS_PAGE == sizeof(struct page_disk) + DISK_LINE, "what holds a page");
+
+void limit_set(struct space *s, uint64_t max_bytes)
+{
+	s->max_bytes = max_bytes;
+	s->slack = INT64_MAX / 2;
+	s->reserve = s->spare = s->floor = s->list = s->copies = 0;
+	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE; s->window /= 2)
+		;
+	s->unit = s->window;
+}
 
 /* The first piece that holds so much: large slots on the way to it are passed, but not for ever. */
 struct fit fit_piece(const struct space *s, uint64_t bytes)
@@ -127,6 +142,27 @@ static uint64_t page_places(const struct space *s)
 	return pages;
 }
 
+/* The distances and sizes of all pairs together are no longer than the file, so few of them are large. A zigzag doubles a
+ * distance. */
+uint64_t space_pairs_bytes(const struct space *s, uint64_t count)
+{
+	const uint64_t growth = space_growth(s);
+	uint64_t left = 2 * ((map_bytes(s->map) + (growth < GROWTH_MOST ? growth : GROWTH_MOST)) / DISK_UNIT);
+	uint64_t bytes = 0;
+
+	for (; left > 0; left >>= 7)
+		bytes += 2 * (count < left ? count : left);
+	return bytes;
+}
+
+uint64_t space_list_bytes(const struct space *s)
+{
+	const uint64_t count = s->free.count + s->aside.count + pending_count(&s->pending) + LIST_FEW;
+	const uint64_t bytes = space_pairs_bytes(s, count);
+
+	return bytes + bytes / LIST_SHARE + LIST_GRAIN;
+}
+
 void space_count_slack(struct space *s)
 {
 	s->slack = (int64_t)(page_places(s) * SLOTS_PAGE) - (int64_t)(s->copies + s->list + s->spare);
@@ -134,7 +170,7 @@ void space_count_slack(struct space *s)
 
 bool space_holds_pages(const struct space *s, uint64_t pages)
 {
-	const uint64_t all = pages * SLOTS_PAGE + s->list;
+	const uint64_t all = pages * SLOTS_PAGE + space_list_bytes(s);
 	uint64_t places;
 
 	if (s->max_bytes == UINT64_MAX)
@@ -168,6 +204,14 @@ static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_cl
 	if (s->slack < least)
 		return false;
 	return f.size < s->unit || space_clean(s, keep + lost) >= keep + lost;
+}
+
+bool pages_short(struct space *s)
+{
+	if (!s->full || s->slack >= (int64_t)SLOTS_PAGE)
+		return false;
+	space_count_slack(s);
+	return s->slack < (int64_t)SLOTS_PAGE;
 }
 
 /* Of what is offered, what may be taken. */
@@ -207,7 +251,7 @@ bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim)
 
 	if (claim == SPACE_RESERVED)
 		return f.size != 0;
-	if (!space_allows(s, bytes))
+	if (!space_allows(s, bytes) || pages_short(s))
 		return false;
 	if (fit_takes(s, fit_piece(s, bytes), bytes, claim, &f))
 		return true;

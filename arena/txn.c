@@ -80,6 +80,7 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 	}
 	space_cluster_size(&a->space, a->table.bytes);
 	a->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
+	space_ready(&a->space);
 	if (a->space.max_bytes != UINT64_MAX)
 		room_begin(a);
 	writer_begin(a, flags, false);

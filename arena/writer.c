@@ -297,7 +297,7 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 	r = writer_put(a, BLOB_PUT, name, aux, size, data);
 	if (worth_compacting(a, r) && room_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), put_claim(&a->writer)) == 0)
 		r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	return r;
+	return space_code(&a->space, r);
 }
 
 void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
@@ -319,7 +319,7 @@ int arena_del(arena_txn *t, vpos name)
 	r = writer_del(a, name.bits);
 	if (worth_compacting(a, r) && room_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
 		r = writer_del(a, name.bits);
-	return r;
+	return space_code(&a->space, r);
 }
 
 void arena_use_reserve(arena_txn *t, bool on)

@@ -164,8 +164,9 @@ int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
 int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t *size);
 
 /* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. In a store with max_bytes it succeeds when a put no longer does for
- * want of space, unless open snapshots keep all of it. Where the disk itself is full there is no spare: a delete copies
- * pages of the table, and may be told ENOSPC. */
+ * want of space, unless open snapshots keep all of it. So it does on a full disk, if the file is 2 MiB long or more: the store
+ * keeps 256 KiB of disk space for that. A delete in a shorter file, or a transaction that deletes hundreds of records, may be
+ * told ENOSPC there. */
 int gkv_del(gkv *db, const void *key, size_t klen);
 
 /* Every commit so far is on stable storage when it returns GKV_OK. Waits while another thread's write transaction is
