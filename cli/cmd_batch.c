@@ -140,7 +140,8 @@ static enum status lines_run(struct batch *batch)
 		case LINE_END:
 			return batch->absent ? STATUS_ABSENT : STATUS_DONE;
 		case LINE_FAILED:
-			return say_code(batch->lines.name, batch->lines.error);
+			return say_stream(batch->lines.name, batch->lines.error,
+					  "give a file or a pipe as standard input");
 		case LINE_ONE:
 			break;
 		}

@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/format.h"
 #include "cli/message.h"
@@ -142,7 +143,10 @@ static enum status records_load(struct load *load)
 		progress_update(&load->progress, lines->bytes_read, lines->bytes_total);
 	}
 	if (result == READ_FAILED)
-		return say_path(lines->name, PATH_INPUT, lines->error);
+		return lines->fd != STDIN_FILENO
+			       ? say_path(lines->name, PATH_INPUT, lines->error)
+			       : say_stream(lines->name, lines->error,
+					    "name a file to load, or give a file or a pipe as standard input");
 	if (result == READ_BAD) {
 		say(lines->name, "line %" PRIu64 ": %s", lines->number, load->reader.why);
 		return STATUS_FAILED;

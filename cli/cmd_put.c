@@ -57,10 +57,9 @@ static enum status input_read(struct buffer *value)
 		return STATUS_DONE;
 	if (code == GKV_OK)
 		say("standard input", "no value came from the terminal; nothing was stored ('' is an empty VALUE)");
-	else if (code == EBADF)
-		say("standard input", "is closed; give VALUE as an operand, or a file or a pipe as standard input");
 	else
-		return say_code("standard input", code);
+		return say_stream("standard input", code,
+				  "give VALUE as an operand, or a file or a pipe as standard input");
 	return STATUS_FAILED;
 }
 

@@ -68,6 +68,14 @@ enum status say_code(const char *about, int code)
 	return status_of(code);
 }
 
+enum status say_stream(const char *stream, int code, const char *instead)
+{
+	if (code != EBADF)
+		return say_code(stream, code);
+	say(stream, "is closed; %s", instead);
+	return STATUS_FAILED;
+}
+
 void say_absent(const char *about, gkv_bytes key)
 {
 	say_key(about, "key not found", key);

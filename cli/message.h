@@ -16,6 +16,9 @@ const char *code_text(int code);
 /* Says that, and returns the exit status for it. */
 enum status say_code(const char *about, int code);
 
+/* Of a standard stream, too; a closed one is said to be closed, with what to do instead. */
+enum status say_stream(const char *stream, int code, const char *instead);
+
 /* The exit status for a GKV_* code or errno value, without a word. */
 enum status status_of(int code);
 

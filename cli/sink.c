@@ -24,6 +24,8 @@
 
 enum { SINK_BUFFER_BYTES = 64 * 1024 };
 
+#define STDOUT_INSTEAD "give a file or a pipe as standard output, or /dev/null"
+
 void sink_stdout(struct sink *sink)
 {
 	static char buffer[SINK_BUFFER_BYTES];
@@ -137,7 +139,7 @@ enum status sink_close(struct sink *sink, enum status status)
 	if (sink->pending)
 		outfile_release(&sink->target);
 	if (sink->error && status <= STATUS_ABSENT)
-		status = sink->error == EPIPE ? STATUS_UNREAD : say_code(sink->name, sink->error);
+		status = sink->error == EPIPE ? STATUS_UNREAD : say_stream(sink->name, sink->error, STDOUT_INSTEAD);
 	*sink = (struct sink){0};
 	return status;
 }
