@@ -316,7 +316,8 @@ static int close_flush(arena *a)
 		r = writer_session(a);
 	if (r != 0 || !a->session)
 		return r;
-	checkpointed = log_replay(&a->log) >= CLOSE_REPLAY || shrink_wanted(a);
+	/* On a full disk a replay may want for room, however short it is. */
+	checkpointed = log_replay(&a->log) >= (a->space.full ? 1 : CLOSE_REPLAY) || shrink_wanted(a);
 	if (checkpointed) {
 		r = shrink_close(a);
 		/* What has no room for a checkpoint is replayed at the next open. */

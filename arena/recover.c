@@ -250,6 +250,31 @@ static int header_settle(arena *a)
 	return flush_earlier(a, header_touch, start, start + DISK_PAGE);
 }
 
+static void state_adopt(arena *a, const struct header_disk *h)
+{
+	a->table.root = h->root;
+	a->table.pages = h->table_pages;
+	a->table.bytes = h->table_bytes;
+	a->blobs = h->blobs;
+	a->live_bytes = h->live_bytes;
+	a->next_name = h->next_name;
+}
+
+/* The replay has found the disk full on the way. Pages that it took before stand at multiples of 4 KiB, which wastes what the
+ * session before, on a disk that was full already, had packed: so from the beginning. */
+static int replay_again(arena *a, uint64_t blobs)
+{
+	int r;
+
+	state_adopt(a, &a->header);
+	space_restart(&a->space);
+	a->space_loaded = false;
+	r = recover_space(a);
+	if (r == 0)
+		r = space_full_again(&a->space);
+	return r != 0 ? r : chain_replay(a, blobs);
+}
+
 int recover(arena *a)
 {
 	const struct header_disk *h = &a->header;
@@ -258,12 +283,7 @@ int recover(arena *a)
 
 	if (h->file_bytes > map_bytes(&a->map))
 		return GRAVITY_CORRUPT;
-	a->table.root = h->root;
-	a->table.pages = h->table_pages;
-	a->table.bytes = h->table_bytes;
-	a->blobs = h->blobs;
-	a->live_bytes = h->live_bytes;
-	a->next_name = h->next_name;
+	state_adopt(a, h);
 	a->space.durable_seq = a->space.started_seq = h->seq;
 	r = header_marks_read(&a->map, h, &marked);
 	if (r == 0)
@@ -281,6 +301,8 @@ int recover(arena *a)
 		space_cluster_size(&a->space, a->table.bytes);
 		if (r == 0)
 			r = chain_replay(a, blobs);
+		if (r != 0 && a->space.full)
+			r = replay_again(a, blobs);
 	}
 	if (r != 0)
 		return r;

@@ -138,6 +138,9 @@ static inline void space_ready(struct space *s)
 	if (!s->ready_known)
 		space_ready_look(s, false);
 }
+/* Drops all that is known of what is free, to be filled anew; and, after that, the disk is full as it was. */
+void space_restart(struct space *s);
+int space_full_again(struct space *s);
 /* Whether the invariants of space_full.c hold that a look at two numbers tells. */
 bool space_full_sound(const struct space *s);
 /* All that is free is in the free slots again: the disk may be found full anew. 0 or ENOMEM. */

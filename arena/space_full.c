@@ -295,6 +295,28 @@ static void full_end(struct space *s)
 	limit_set(s, s->asked);
 }
 
+void space_restart(struct space *s)
+{
+	slots_release(&s->free);
+	slots_release(&s->aside);
+	pending_release(&s->pending);
+	slots_init(&s->free, s->map->os);
+	slots_init(&s->aside, s->map->os);
+	pending_init(&s->pending, s->map->os);
+	s->pages = s->nodes = (struct cluster){0};
+	s->cluster_bytes = 0;
+	s->dead_bytes = s->copied_bytes = 0;
+	s->full = false;
+	limit_set(s, s->asked);
+}
+
+int space_full_again(struct space *s)
+{
+	const int r = full_begin(s, s->full_code);
+
+	return r == SPACE_AGAIN ? 0 : r;
+}
+
 int space_gather(struct space *s)
 {
 	if (s->full)
