@@ -277,7 +277,7 @@ int full_begin(struct space *s, int code)
 	s->grants = false;
 	s->keep = keep_bytes(s);
 	limit_set(s, least_of(s->asked, map_bytes(s->map)));
-	r = slots_part(s);
+	r = broken(BROKEN_ASIDE) ? 0 : slots_part(s);
 	return r != 0 ? r : SPACE_AGAIN;
 }
 

@@ -232,6 +232,9 @@ int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, s
 
 	if (!is_moving(s) && fit_takes(s, fit_piece(s, wish), need, claim, f))
 		return 0;
+	/* However small it is: what holds a page is worth more than a JUMP. */
+	if (s->full && !is_moving(s) && fit_takes(s, fit_piece(s, need), need, claim, f))
+		return 0;
 	for (uint64_t size = s->window; size > s->unit; size /= 2)
 		if (fit_takes(s, fit_outside(s, need > size ? need : size), need, claim, f))
 			return 0;

@@ -44,8 +44,8 @@ wanted='
 	ready           crash_cases cases
 	calls           crash_cases cases
 	punched         session  holes
-	keep            full_disk full disk
-	aside           full_disk full disk
+	keep            full_disk cases
+	aside           full_disk cases
 	apply-fails     faults   systems
 	seal-first      faults   systems
 	snapshot-missed prepare  snapshots

@@ -327,6 +327,46 @@ START_TEST(room_that_comes_back_is_found)
 }
 END_TEST
 
+/* What a compaction has given back, and the end of the file, are not what the next delete needs. */
+START_TEST(a_compacted_store_is_cleaned_up)
+{
+	static struct history h;
+
+	for (unsigned deleted = 100; deleted <= 900; deleted += 200) {
+		fill(&h, ENOSPC);
+		for (unsigned key = 0; key < deleted; key++)
+			record_del(&h, key);
+		must_give(gkv_compact(h.db, NULL, NULL), 0);
+		history_close(&h);
+		small_disk_leave(0);
+		history_open(&h);
+		for (unsigned key = 0; key < RECORDS; key++)
+			record_del(&h, key);
+		empty(&h);
+		must(remove(testing_path) == 0);
+	}
+}
+END_TEST
+
+/* Half of the file are holes, which are lower than what deletes free, and others have taken their space. */
+START_TEST(slots_without_space_fail_nothing)
+{
+	static struct history h;
+
+	fill(&h, ENOSPC);
+	small_disk_greedy(true);
+	for (unsigned key = 0; key < RECORDS / 2; key++)
+		record_del(&h, key);
+	must_give(gkv_checkpoint(h.db), 0);
+	history_close(&h);
+	history_open(&h);
+	must_give(refused(&h), ENOSPC);
+	for (unsigned key = RECORDS / 2; key < RECORDS; key++)
+		record_del(&h, key);
+	empty(&h);
+}
+END_TEST
+
 /* Deletes hand disk space back, and what it is handed to others is not counted on. */
 START_TEST(what_is_deleted_is_handed_back)
 {
@@ -350,8 +390,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {deletes_succeed};
-	const TTest *const cases[] = {the_code_is_the_disks, room_that_comes_back_is_found,
-				      what_is_deleted_is_handed_back};
+	const TTest *const cases[] = {the_code_is_the_disks, room_that_comes_back_is_found, a_compacted_store_is_cleaned_up,
+				      slots_without_space_fail_nothing, what_is_deleted_is_handed_back};
 	Suite *suite = suite_create("full disk");
 
 	testing_add(suite, "full disk", tests, sizeof(tests) / sizeof(tests[0]));
