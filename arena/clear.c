@@ -10,8 +10,7 @@
  * Cost: that of moving what stands in the run, and a checkpoint for each part. */
 #include "arena/room.h"
 
-#define RUN_STEP   (UINT64_C(16) << 20)
-#define PARTS_MOST 256
+#define RUN_STEP (UINT64_C(16) << 20)
 
 static uint64_t least_of(uint64_t x, uint64_t y)
 {
@@ -85,7 +84,7 @@ static int run_at_end(const arena *a, uint64_t want, struct plan *run)
 }
 
 /* A larger run by preference: it takes back, too, what is moved. */
-int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
+int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim, const struct effort *e)
 {
 	struct space *s = &a->space;
 	const slot_id largest = slots_largest(&s->free);
@@ -102,7 +101,7 @@ int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	if (r != 0)
 		return r;
 	at = run.start;
-	for (int i = 0; r == 0 && i < PARTS_MOST && at < run.end && !space_fits(s, want, claim); i++)
+	while (r == 0 && at < run.end && !effort_over(a, e) && !space_fits(s, want, claim))
 		r = part_clear(a, &run, &at);
 	return r;
 }

@@ -18,6 +18,7 @@
 #define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
 #define SWEEP_MOST (UINT64_C(16) << 20)
 #define SWEEP_SHARE 32 /* of the file */
+#define AGAIN_SHARE 64 /* of a step, for which it is worth another one */
 #define DENSE_SHARE 32 /* less than this share free: not worth moving */
 
 /* Whether there is nothing to gain that is worth the moving. */
@@ -41,12 +42,25 @@ static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 	return step < most ? step : most;
 }
 
+/* The next stretch that is worth it. */
+static int stretch_next(const arena *a, uint64_t *at, uint64_t step, struct plan *plan)
+{
+	int r;
+
+	for (;; *at = plan->next) {
+		r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, plan);
+		if (r != 0 || plan->free >= plan->moved / DENSE_SHARE)
+			return r;
+	}
+}
+
 /* Moves the data of the next stretch into slots before it, or at first to the end of the file; what it leaves is the
  * large slot that the next stretch moves into: data goes left, the slot goes right.
  *
  *     |A| |B|  |C| |D| |E|          ->  |A|  free   |C| |D| |E| B        ->  |A|C|D|  free  |E| B     */
-static int sweep_step(arena *a, uint64_t *at, uint64_t step)
+static int sweep_step(arena *a, uint64_t *at, uint64_t step, bool again)
 {
+	const uint64_t before = a->bytes_moved;
 	struct plan plan;
 	uint64_t allowed;
 	int r = guard_settle(a);
@@ -59,18 +73,17 @@ static int sweep_step(arena *a, uint64_t *at, uint64_t step)
 	/* Ever smaller steps would be a checkpoint each, for nothing. */
 	if (allowed < step)
 		step = allowed < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : allowed;
-	r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, &plan);
+	r = stretch_next(a, at, step, &plan);
 	if (r != 0) {
 		*at = UINT64_MAX;
 		return r == GRAVITY_NOTFOUND ? 0 : r;
 	}
-	*at = plan.next;
-	if (plan.free < plan.moved / DENSE_SHARE)
-		return 0;
 	if (plan.moved > allowed)
 		return GRAVITY_BUSY;
 	*at = plan.end;
 	r = evacuate(a, plan.first_end, plan.end);
+	if (space_short(r) && again && a->bytes_moved - before >= step / AGAIN_SHARE)
+		*at = plan.start;
 	/* What found no room stays where it is: what was moved is gained all the same. */
 	return space_none(r) && r != ENOMEM ? 0 : r;
 }
@@ -87,11 +100,16 @@ static int sweep_end(arena *a)
 	return r;
 }
 
-int sweep_on(arena *a, uint64_t *at, uint64_t most)
+static int sweep_go(arena *a, uint64_t *at, uint64_t most, bool again)
 {
-	const int r = sweep_step(a, at, most);
+	const int r = sweep_step(a, at, most, again);
 
 	return r == 0 && *at == UINT64_MAX ? sweep_end(a) : r;
+}
+
+int sweep_on(arena *a, uint64_t *at, uint64_t most)
+{
+	return sweep_go(a, at, most, false);
 }
 
 /* Of a file of that length. */
@@ -102,14 +120,13 @@ static uint64_t step_bytes(uint64_t file)
 	return step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_MOST ? SWEEP_MOST : step;
 }
 
-int compact_all(arena *a)
+int sweep_for(arena *a, uint64_t *at, uint64_t want, enum space_claim claim, const struct effort *e)
 {
-	uint64_t at = DISK_DATA;
 	int r = 0;
 
 	assert(!log_has_blobs(&a->log));
-	while (r == 0 && at != UINT64_MAX)
-		r = sweep_on(a, &at, step_bytes(map_bytes(&a->map)));
+	while (r == 0 && *at != UINT64_MAX && !effort_over(a, e) && !space_fits(&a->space, want, claim))
+		r = sweep_go(a, at, step_bytes(map_bytes(&a->map)), true);
 	return r;
 }
 

@@ -130,6 +130,9 @@ struct tidy {
 	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see room.c */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
+	uint64_t refused_beside; /* the oldest commit that a snapshot saw then, if it was in the way; 0: none was */
+	uint64_t sweep_at, sweep_written; /* where a sweep for a put goes on that stopped, 0: none; and log.written then */
+	uint64_t vain_written, vain_room; /* log.written, and all that was free, when room_begin was in vain; room 0: it was not */
 	uint64_t swept, swept_room; /* log.written when the last sweep for a put was in vain, and all that was free then */
 };
 
@@ -358,9 +361,6 @@ uint64_t guard_allowance(arena *a);
 int guard_settle(arena *a);
 
 /* compact.c ------------------------------------------------------------------------------------------------------ */
-
-/* The whole sweep at once, for the writer, who has no blobs in the chain and keeps the lock. */
-int compact_all(arena *a);
 
 /* A step of the sweep from *at on that moves about `most` bytes, with a checkpoint before it; *at: where the next one begins,
  * UINT64_MAX: it is over, and the end of the file was cut. GRAVITY_BUSY: snapshots hold too much for it (guard.c). For the

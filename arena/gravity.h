@@ -158,8 +158,9 @@ int gravity_checkpoint(gravity *g);
 
 /* Makes one free slot of `want` bytes (more than 0, with the 32 bytes of a blob's head), by moving the data that
  * lies between slots, unless there is one already. Writers wait for it, readers do not. GRAVITY_FULL: there is not
- * that much free space, or nowhere to put what would have to be moved. GRAVITY_BUSY: snapshots hold too much of what was moved
- * before, or would be. */
+ * that much free space, or nowhere to put what would have to be moved; or all was done that one call may do, and the
+ * next one may succeed: it moves up to three times the file, with 256 checkpoints of two flushes (beyond 768 MiB one
+ * for each 3 MiB). GRAVITY_BUSY: snapshots hold too much of what was moved before, or would be. */
 int gravity_compact(gravity *g, enum gravity_planner planner, uint64_t want);
 
 /* Calls visit for each free slot, by rising start: its offset and size in the file, and its gravity towards the next

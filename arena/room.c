@@ -33,10 +33,7 @@
  *   the list     the free list of the next checkpoint, in small chunks.
  *
  * 1. space.reserve counts these bytes, with room for a copy of all of the table; a put is refused at once when it would leave
- *    less. Where bytes suffice and no slot does, room_make repeats: checkpoint, empty segments, checkpoint; and when this
- *    gains nothing more, or the value is large, it clears the cheapest run of slots (clear.c). Where no run is to be had,
- *    everything is swept to the beginning of the file before a put is refused. As large a put is refused untried from then
- *    on, until more is free, or will be after a checkpoint. What snapshots see counts when they end.
+ *    less. Where bytes suffice and no slot does, data is moved before a put is refused (room_make.c).
  * 2. Moves ahead of puts leave a quarter of the spare. No move takes room from the copies of the pages that lead to what
  *    is moved, nor from the next free list (space_holds_pages): so the checkpoint that gives all of it back finds a place.
  * 3. Pages of the table are not moved for the sake of their segment: they die by themselves, and what they leave takes
@@ -72,9 +69,6 @@
 #define STEP_LEAST (UINT64_C(4) << 10)   /* bytes moved at a time */
 #define STEP_MOST (UINT64_C(256) << 10)
 #define STEPS_MOST 64                   /* before one checkpoint */
-#define MAKE_TRIES 32
-#define SWEEP_SHARE 64 /* of the limit, written or freed between two sweeps that help nothing */
-#define IDLE_MOST 3 /* rounds that make nothing */
 #define BEGIN_TRIES 4
 
 uint64_t room_segment(const arena *a)
@@ -132,7 +126,7 @@ static uint64_t copies_kept(const arena *a, uint64_t reserved)
 	return least_of(reserved, share < KEPT_LEAST ? KEPT_LEAST : share);
 }
 
-static void room_measure(arena *a)
+void room_measure(arena *a)
 {
 	struct space *s = &a->space;
 	uint64_t copies;
@@ -211,7 +205,7 @@ static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 	return r == 0;
 }
 
-static bool segments_empty(arena *a)
+bool room_empty_segments(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
 
@@ -220,140 +214,54 @@ static bool segments_empty(arena *a)
 	return a->bytes_moved > before;
 }
 
-/* One round; what there is is not enough. */
-static int room_round(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
+/* What a transaction begins with: room for the pages that its commit copies, and clean slots. */
+static bool begin_lacks_pages(const struct space *s)
 {
-	const uint64_t clean = space_clean(&a->space, UINT64_MAX);
-	const bool small = want <= 2 * a->space.unit;
-	int r = 0;
-
-	/* A large value only needs something to move its run through. */
-	if (room_limited(a) && (small || clean < a->space.spare) && segments_empty(a)) {
-		r = room_settle(a);
-		if (r != 0 || space_fits(&a->space, want, claim) || (small && space_clean(&a->space, UINT64_MAX) > clean))
-			return r;
-	}
-	r = run_clear(a, planner, want, claim);
-	/* Another run may do, once what the window gave back is part of it. */
-	return space_short(r) ? room_settle(a) : r;
+	return s->slack + (int64_t)(s->spare / 2) < 0;
 }
 
-/* What a round is to make more of. */
-static uint64_t room_made(const arena *a)
+static bool begin_lacks_slots(const struct space *s)
 {
-	const struct slots *s = &a->space.free;
-	const slot_id largest = slots_largest(s);
+	const uint64_t least = s->floor + s->unit;
 
-	return space_clean(&a->space, UINT64_MAX) + (largest == SLOT_NONE ? 0 : slots_size(s, largest));
+	return space_clean(s, least) < least;
 }
 
-/* Everything that is free, or will be after a checkpoint. What a snapshot sees is neither: it counts when that has ended. */
-static uint64_t room_all(arena *a)
-{
-	struct pending *p = &a->space.pending;
-
-	return space_left(&a->space) + (broken(BROKEN_REFUSED) ? p->bytes : pending_coming(p, &a->readers));
-}
-
-/* A sweep that helped nothing is not repeated before something has changed. */
-static bool sweep_due(arena *a)
+/* Nothing came of the last try, and nothing was written or freed since: transactions that change nothing, since what they put
+ * is refused, make no checkpoint each. */
+static bool begun_in_vain(arena *a)
 {
 	const struct tidy *t = &a->tidy;
-	const uint64_t share = a->space.max_bytes / SWEEP_SHARE;
 
-	return room_limited(a) &&
-	       (t->swept == 0 || a->log.written - t->swept >= share || room_all(a) >= t->swept_room + share);
-}
-
-/* The last resort, where there are enough bytes and no run was to be had: everything moves to the beginning of the file, and
- * what is free is one slot at its end. */
-static int everything_sweep(arena *a, uint64_t want, enum space_claim claim)
-{
-	struct space *s = &a->space;
-	int r;
-
-	if ((claim == SPACE_PUT && !space_allows(s, want)) || !sweep_due(a))
-		return 0;
-	a->space.floor = 0;
-	r = compact_all(a);
-	room_measure(a);
-	if (r == 0 && !space_fits(s, want, claim)) {
-		a->tidy.swept = a->log.written;
-		a->tidy.swept_room = room_all(a);
-	}
-	return space_short(r) ? 0 : r;
-}
-
-/* As much was refused before, and nothing has come since: a put that is tried again and again costs no checkpoints. */
-static bool refused_before(arena *a, uint64_t want)
-{
-	return room_limited(a) && a->tidy.refused != 0 && want >= a->tidy.refused && room_all(a) <= a->tidy.refused_room;
-}
-
-static int refuse(arena *a, uint64_t want)
-{
-	a->tidy.refused = want;
-	a->tidy.refused_room = room_all(a);
-	return GRAVITY_FULL;
-}
-
-int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
-{
-	struct space *s = &a->space;
-	uint64_t best = 0;
-	int idle = 0;
-	int r = 0;
-
-	(void)space_drain(&a->space, UINT64_MAX);
-	room_measure(a);
-	if (space_fits(s, want, claim))
-		return 0;
-	if (claim == SPACE_PUT && refused_before(a, want))
-		return GRAVITY_FULL;
-	if (s->pending.bytes > 0)
-		r = room_settle(a);
-	if (r == 0 && !space_fits(s, want, claim))
-		log_shed_window(&a->log);
-	/* What the transaction was shown stays where it is, and that may be anything. */
-	if (r == 0 && a->writer.shown.all && !space_fits(s, want, claim))
-		return GRAVITY_FULL;
-	for (int i = 0; r == 0 && i < MAKE_TRIES && idle < IDLE_MOST && !space_fits(s, want, claim); i++) {
-		if (claim == SPACE_PUT && !space_allows(s, want))
-			return refuse(a, want);
-		r = room_round(a, planner, want, claim);
-		idle = room_made(a) > best ? 0 : idle + 1;
-		best = room_made(a) > best ? room_made(a) : best;
-	}
-	if (r == 0 && !space_fits(s, want, claim))
-		r = everything_sweep(a, want, claim);
-	if (r != 0)
-		return r;
-	if (space_fits(s, want, claim))
-		return 0;
-	return claim == SPACE_PUT ? refuse(a, want) : GRAVITY_FULL;
+	return t->vain_room != 0 && t->vain_written == a->log.written && room_all(a) <= t->vain_room;
 }
 
 /* Where these fail, the transaction may succeed all the same. */
 void room_begin(arena *a)
 {
+	const struct effort some = effort_some(a);
 	struct space *s = &a->space;
-	uint64_t least;
 
 	assert(room_limited(a));
 	if (taken(a) >= a->tidy.look_at || a->tidy.limit != s->max_bytes)
 		room_measure(a);
-	for (int i = 0; i < BEGIN_TRIES && s->slack + (int64_t)(s->spare / 2) < 0; i++) {
-		if (s->pending.logged_bytes < s->unit && !segments_empty(a))
+	if (!begin_lacks_pages(s) && !begin_lacks_slots(s))
+		return;
+	(void)space_drain(s, UINT64_MAX);
+	if (begun_in_vain(a))
+		return;
+	for (int i = 0; i < BEGIN_TRIES && begin_lacks_pages(s); i++) {
+		if (s->pending.logged_bytes < s->unit && !room_empty_segments(a))
 			break;
 		if (room_settle(a) != 0)
 			break;
 	}
-	least = s->floor + s->unit;
-	if (space_clean(s, least) >= least)
-		return;
-	(void)room_settle(a);
-	if (space_clean(s, least) < least)
-		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED);
+	if (begin_lacks_slots(s))
+		(void)room_settle(a);
+	if (begin_lacks_slots(s))
+		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED, &some);
+	a->tidy.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? room_all(a) : 0;
+	a->tidy.vain_written = a->log.written;
 }
 
 /* Whether puts will want for clean slots before long. */

@@ -119,6 +119,9 @@ typedef struct gkv_options {
 	                                   for ever where 90% live. Equal records of some 100 bytes get slow
 	                                   beyond 85%; a store that is fuller, or one with values larger than
 	                                   the spare, may be told GKV_FULL while free space is in pieces.
+	                                   What is moved for one put is bounded: by three times the file, and
+	                                   256 checkpoints of two flushes (beyond 768 MiB one for each 3 MiB).
+	                                   What was moved stays so: the put may succeed when tried again.
 	                                   Below 128 KiB a delete may be told so, too, and in a full store the
 	                                   commit of a transaction that deletes hundreds of records       */
 	uint64_t checkpoint_bytes;      /* log bytes between checkpoints, 0: chosen from the store's size */
