@@ -56,8 +56,7 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	end = part.end < run->end ? part.end : run->end;
 	if (end > part.first_end && end - part.first_end > forced_allowance(a))
 		return GRAVITY_BUSY;
-	/* What is at stake is a put: moves may use all of the spare. */
-	a->space.floor = 0;
+	a->space.floor = room_floor(a);
 	if (end > part.first_end)
 		r = evacuate(a, part.first_end, end);
 	log_shed_window(&a->log);

@@ -39,8 +39,10 @@
  * 3. Pages of the table are not moved for the sake of their segment: they die by themselves, and what they leave takes
  *    others.
  * 4. Beside snapshots no more is moved ahead of puts than arena/guard.c allows. What is moved for a put that has no place is
- *    bounded by what is clean, as ever: without it the put is refused. Nothing is moved for a transaction that has shown more
- *    to its user than writer.shown names, since all that it was shown stays where it is.
+ *    bounded by what is clean, as ever: without it the put is refused. But what the snapshot sees comes back when it ends, and
+ *    not before, and deletes have to go on until then: so these moves leave a quarter of the spare, too, and puts leave room
+ *    for the copies and the list even where they go into pieces (space_limited.c). Nothing is moved for a transaction that has
+ *    shown more to its user than writer.shown names, since all that it was shown stays where it is.
  * 5. Of the copies, no more than a share of the limit is reserved: where the table is larger, checkpoints come more often.
  *
  * What it does not promise: a blob larger than any clean slot cannot be moved out of the way, and where each small record
@@ -59,6 +61,7 @@
 #define SPARE_MOST (UINT64_C(1) << 20)
 #define SPARE_LEAST (UINT64_C(64) << 10)
 #define SPARE_LEAST_SHARE 4 /* ... of which this is no more than so much */
+#define FLOOR_SHARE 4                    /* of the spare, left by moves ahead of puts */
 #define COPIES_SHARE 16                  /* of the limit, reserved                        */
 #define INTERVAL_SHARE 6                 /* of what is not live, for an interval          */
 #define LOW_SHARE 8                      /* of that: little                               */
@@ -137,7 +140,7 @@ void room_measure(arena *a)
 	copies = least_of(a->table.bytes, s->max_bytes / COPIES_SHARE);
 	s->unit = unit_bytes(a);
 	s->spare = spare_bytes(s);
-	s->floor = s->spare / 4;
+	s->floor = s->spare / FLOOR_SHARE;
 	s->list = space_list_bytes(s);
 	s->copies = copies_kept(a, copies);
 	s->reserve = copies + s->list + s->spare;
@@ -187,6 +190,11 @@ uint64_t room_budget(const arena *a)
 	return least_of(space_clean(&a->space, 2 * STEP_MOST) / 2, STEP_MOST);
 }
 
+uint64_t room_floor(const arena *a)
+{
+	return atomic_load(&a->readers.snapshots) > 0 ? a->space.spare / FLOOR_SHARE : 0;
+}
+
 /* Empties the emptiest segment, or what the budget allows of it; the next step goes on there. False: there is none, or nowhere
  * to move it to. */
 static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
@@ -209,7 +217,7 @@ bool room_empty_segments(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
 
-	for (int i = 0; i < STEPS_MOST && segment_empty(a, room_budget(a), 0); i++)
+	for (int i = 0; i < STEPS_MOST && segment_empty(a, room_budget(a), room_floor(a)); i++)
 		;
 	return a->bytes_moved > before;
 }

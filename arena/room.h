@@ -37,6 +37,9 @@ uint64_t room_budget(const arena *a);
 bool room_empty_segments(arena *a);
 /* Measures what puts leave alone. */
 void room_measure(arena *a);
+/* How much of the spare it leaves. All of it may be used, since a put is at stake and a checkpoint gives it back; beside a
+ * snapshot that is so no more. */
+uint64_t room_floor(const arena *a);
 /* guard_settle; and what puts leave alone is measured again. */
 int room_settle(arena *a);
 

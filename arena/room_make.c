@@ -112,7 +112,7 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 
 	if (claim == SPACE_PUT && !space_allows(s, want))
 		return 0;
-	a->space.floor = 0;
+	a->space.floor = room_floor(a);
 	t->sweep_at = 0;
 	r = sweep_for(a, &at, want, claim, e);
 	room_measure(a);

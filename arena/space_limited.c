@@ -5,7 +5,8 @@
  *
  * 1. Puts go into pieces first, slots smaller than a unit; then into the largest windows that there are.
  * 2. Pages and nodes stand side by side wherever there is room for them, in the smallest slots by preference.
- * 3. Of clean slots, and of slots that hold a page of the table, a put leaves what arena/room.c has set aside.
+ * 3. Of clean slots, and of slots that hold a page of the table, a put leaves what arena/room.c has set aside. Once that is in
+ *    use, tombstones and nodes go where no page does, while there is such a place.
  *
  * Cost: O(log n) in the number of slots, for each of some dozens of slots at most; what is clean is counted slot by slot. */
 #include <assert.h>
@@ -35,18 +36,23 @@ void limit_set(struct space *s, uint64_t max_bytes)
 	s->unit = s->window;
 }
 
-/* The first piece that holds so much: large slots on the way to it are passed, but not for ever. */
-struct fit fit_piece(const struct space *s, uint64_t bytes)
+/* The first slot of `bytes` that is smaller than `size`: larger ones on the way to it are passed, but not for ever. */
+static struct fit fit_below(const struct space *s, uint64_t bytes, uint64_t size)
 {
 	uint64_t at = 0;
 
-	for (unsigned i = 0; i < PIECE_LOOKS && bytes < s->unit && s->max_bytes != UINT64_MAX; i++) {
+	for (unsigned i = 0; i < PIECE_LOOKS && bytes < size; i++) {
 		const struct fit f = fit_slot(s, slots_first_fit_from(&s->free, bytes, at));
-		if (f.size < s->unit && (f.start + f.size <= s->evict_start || f.start >= s->evict_end))
+		if (f.size < size && (f.start + f.size <= s->evict_start || f.start >= s->evict_end))
 			return f;
 		at = f.start + f.size;
 	}
 	return (struct fit){0};
+}
+
+struct fit fit_piece(const struct space *s, uint64_t bytes)
+{
+	return s->max_bytes == UINT64_MAX ? (struct fit){0} : fit_below(s, bytes, s->unit);
 }
 
 /* The first slot below `size` that holds a page at a multiple of 64: above all what another page has left. */
@@ -77,7 +83,12 @@ int packed_begin(struct space *s, uint64_t bytes)
 
 	if (r != 0)
 		return r;
-	f = fit_piece(s, wish);
+	if (s->slack < 0 && bytes < sizeof(struct page_disk)) {
+		/* A node leaves the slots that hold a page to the page that is copied with it. */
+		f = fit_packed(s, bytes, sizeof(struct page_disk), PIECE_LOOKS);
+	} else {
+		f = fit_piece(s, wish);
+	}
 	if (f.size == 0)
 		f = fit_packed(s, bytes, 2 * SLOTS_PAGE, PIECE_LOOKS);
 	if (f.size == 0)
@@ -189,6 +200,17 @@ uint64_t window_part(const struct space *s, uint64_t size, uint64_t need)
 	return size > need && size > most ? most : size;
 }
 
+/* Beside a snapshot a put that fills a piece goes too far, too, once the copies and the list have no room of their own: what
+ * it copies, and what is moved for it, does not come back before the snapshot ends, and deletes have to go on until then. */
+static bool leaves_copies(struct space *s)
+{
+	if (atomic_load(&s->readers->snapshots) == 0)
+		return true;
+	if (s->slack < -(int64_t)s->spare)
+		space_count_slack(s);
+	return s->slack >= -(int64_t)s->spare;
+}
+
 /* Whether clean bytes, and room for pages, are left as they should be when a window for `need` is cut from a fit. */
 static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_claim claim)
 {
@@ -197,8 +219,10 @@ static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_cl
 	const uint64_t keep = claim == SPACE_PUT ? s->spare : s->floor;
 	const int64_t least = (int64_t)part - (int64_t)(s->spare - keep);
 
-	if (f.size < SLOTS_PAGE || (claim != SPACE_PUT && !is_moving(s)))
+	if (claim != SPACE_PUT && !is_moving(s))
 		return true;
+	if (f.size < sizeof(struct page_disk))
+		return claim != SPACE_PUT || leaves_copies(s);
 	if (s->slack < least)
 		space_count_slack(s);
 	if (s->slack < least)
@@ -221,6 +245,14 @@ static bool fit_takes(struct space *s, struct fit offered, uint64_t need, enum s
 	return f->size != 0;
 }
 
+/* Once what is set aside is in use, a tombstone leaves the slots that hold a page to the page that its delete copies. */
+static struct fit fit_tombstone(const struct space *s, uint64_t wish, uint64_t need)
+{
+	const struct fit f = fit_below(s, wish, sizeof(struct page_disk));
+
+	return f.size != 0 ? f : fit_below(s, need, sizeof(struct page_disk));
+}
+
 /* Under a limit pieces go first, so that clean slots are there for what fits nowhere else, and for moves, which make more
  * of them: what is moved goes into nothing smaller while there is one. */
 int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, struct fit *f)
@@ -230,10 +262,12 @@ int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, s
 	struct fit offered;
 	int r;
 
+	if (claim == SPACE_RESERVED && !is_moving(s) && s->slack < 0) {
+		*f = fit_tombstone(s, wish, need);
+		if (f->size != 0)
+			return 0;
+	}
 	if (!is_moving(s) && fit_takes(s, fit_piece(s, wish), need, claim, f))
-		return 0;
-	/* However small it is: what holds a page is worth more than a JUMP. */
-	if (s->full && !is_moving(s) && fit_takes(s, fit_piece(s, need), need, claim, f))
 		return 0;
 	for (uint64_t size = s->window; size > s->unit; size /= 2)
 		if (fit_takes(s, fit_outside(s, need > size ? need : size), need, claim, f))

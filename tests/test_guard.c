@@ -269,6 +269,35 @@ START_TEST(a_refused_put_passes_after_the_snapshot)
 }
 END_TEST
 
+/* Puts beside a snapshot are refused while there is still room for deletes, which go on until nothing is left. */
+START_TEST(deletes_pass_beside_a_snapshot)
+{
+	const uint64_t limit = 4 * MIB;
+	static const uint8_t value[2 * VALUE];
+	struct rng rng = rng_make(3);
+	gkv *db;
+	const uint32_t count = nearly_full(limit, &db);
+	gkv_txn *snapshot;
+	unsigned refused = 0;
+
+	for (uint64_t k = 0; k < 4 * count; k++)
+		number_put(db, (uint32_t)rng_below(&rng, count), VALUE / 2 + rng_below(&rng, VALUE));
+	snapshot = store_begin(db, GKV_READ);
+	for (uint64_t k = 0; k < 50 * count && refused < 100; k++) {
+		const uint32_t i = (uint32_t)rng_below(&rng, count);
+		const int rc = gkv_put(db, &i, sizeof(i), value, rng_below(&rng, sizeof(value)));
+		must(rc == GKV_OK || rc == GKV_FULL);
+		refused += rc == GKV_FULL;
+	}
+	must(refused > 0);
+	for (uint32_t i = 0; i < count; i++)
+		must_give(gkv_del(db, &i, sizeof(i)), GKV_OK);
+	store_commit(snapshot);
+	store_close(db);
+	store_check(testing_path);
+}
+END_TEST
+
 #define SHOWN 30u
 
 static uint32_t shown_key(uint32_t count, uint32_t i)
@@ -333,9 +362,12 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const snapshots[] = {compaction_stops_for_a_snapshot, short_snapshots_let_compaction_pass,
-					  short_snapshots_let_the_write_path_compact, cleaning_stops_for_a_snapshot,
-					  a_refused_put_passes_after_the_snapshot};
+	const TTest *const snapshots[] = {compaction_stops_for_a_snapshot,
+					  short_snapshots_let_compaction_pass,
+					  short_snapshots_let_the_write_path_compact,
+					  cleaning_stops_for_a_snapshot,
+					  a_refused_put_passes_after_the_snapshot,
+					  deletes_pass_beside_a_snapshot};
 	const TTest *const shown[] = {reading_first_takes_no_room, a_walk_costs_no_vain_work};
 	Suite *suite = suite_create("guard");
 

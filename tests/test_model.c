@@ -254,7 +254,7 @@ static bool held_is_full(struct world *w, int rc)
 {
 	if (!is_full(w, rc))
 		return false;
-	must(any_held(w) && unused(w) <= w->options.max_bytes / 4);
+	must(any_held(w) && unused(w) <= w->options.max_bytes / 5);
 	return true;
 }
 
@@ -362,6 +362,7 @@ static void transaction(struct world *w)
 	static struct table t;
 	gkv_txn *txn = store_begin(w->db, GKV_WRITE);
 	uint64_t left = 1 + rng_size(&w->rng, 60);
+	bool full;
 	int rc;
 
 	t = w->table;
@@ -377,8 +378,10 @@ static void transaction(struct world *w)
 		return;
 	}
 	rc = gkv_commit(txn);
+	/* A commit that was refused has given back what it had put, and found no place beside it. */
+	full = held_is_full(w, rc);
 	w->written = 0;
-	if (held_is_full(w, rc))
+	if (full)
 		return;
 	must_give(rc, GKV_OK);
 	w->table = t;

@@ -26,6 +26,7 @@ char testing_path[320];
 static uint64_t seed;
 static double scale;
 static bool few_values;
+static unsigned begun;
 
 /* --- the run ------------------------------------------------------------------------------------------------------ */
 
@@ -103,6 +104,7 @@ int testing_main(Suite *suite)
 static void begin_plain(void)
 {
 	folder_empty();
+	begun++;
 	few_values = false;
 	kv_set_hash_for_tests(NULL);
 }
@@ -110,6 +112,7 @@ static void begin_plain(void)
 static void begin_few(void)
 {
 	folder_empty();
+	begun++;
 	few_values = true;
 	kv_set_hash_for_tests(testing_hash_few);
 }
@@ -151,6 +154,11 @@ void testing_add_both(Suite *suite, const char *name, const TTest *const *tests,
 	must(used < 16);
 	(void)snprintf(names[used], sizeof(names[used]), "%s, equal hashes", name);
 	tests_add(testing_case(suite, names[used++], true), tests, count);
+}
+
+unsigned testing_begun(void)
+{
+	return begun;
 }
 
 unsigned testing_folder_count(void)

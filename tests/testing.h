@@ -44,6 +44,8 @@ void testing_add_both(Suite *suite, const char *name, const TTest *const *tests,
 void testing_add(Suite *suite, const char *name, const TTest *const *tests, size_t count);
 /* Whether keys meet in this test. */
 bool testing_few(void);
+/* How many tests have begun in this process. */
+unsigned testing_begun(void);
 
 /* A sanitizer has terabytes of memory of its own, and dumps none of the process. A forked child of several threads may wait
  * for ever in its allocator. */

@@ -32,16 +32,17 @@ static int no_sync_dir(const struct os *os, os_file file, const char *path)
 	return 0;
 }
 
-/* The seed is known when the first store is made. Each test is a process of its own, and begins at the same number. */
+/* The seed is known when the first store is made. Each test begins at the same number, whether it is a process of its own or
+ * not. */
 static int seeded_random(const struct os *os, void *buf, size_t bytes)
 {
 	static struct rng rng;
-	static bool begun;
+	static unsigned test;
 
 	(void)os;
-	if (!begun)
+	if (test != testing_begun())
 		rng = rng_make(RANDOM_STREAM);
-	begun = true;
+	test = testing_begun();
 	rng_fill(&rng, buf, bytes);
 	return 0;
 }
