@@ -57,12 +57,13 @@ static uint64_t tidy_live(const arena *a)
 	return a->live_bytes + a->table.bytes;
 }
 
-/* What stands in the file once more between two checkpoints is not what moving could make less. */
+/* What stands in the file once more between two checkpoints, and what is kept ready for a disk that fills, is not what moving
+ * could make less. */
 static uint64_t tidy_target(const arena *a)
 {
 	const uint64_t live = tidy_live(a);
 
-	return live + live / TIDY_TARGET_SHARE + a->table.bytes + TIDY_SLACK;
+	return live + live / TIDY_TARGET_SHARE + a->table.bytes + TIDY_SLACK + a->space.keep;
 }
 
 static uint64_t asked_target(const arena *a)
