@@ -367,14 +367,14 @@ START_TEST(slots_without_space_fail_nothing)
 }
 END_TEST
 
-/* Deletes hand disk space back, and what it is handed to others is not counted on. */
+/* Deletes in a row hand disk space back, and what is handed to others is not counted on. Where puts were refused before, and
+ * much was moved for them, more of what is free is in pieces too small to be handed back. */
 START_TEST(what_is_deleted_is_handed_back)
 {
 	static struct history h;
 	uint64_t before;
 
 	fill(&h, ENOSPC);
-	must_give(refused(&h), ENOSPC);
 	before = small_disk_used();
 	small_disk_greedy(true);
 	for (unsigned key = 0; key < RECORDS / 2; key++)
