@@ -245,7 +245,7 @@ START_TEST(deletes_succeed)
 {
 	static struct history h;
 
-	for (uint64_t n = testing_count(16, 4); n > 0; n--)
+	for (uint64_t n = testing_count(10, 4); n > 0; n--)
 		history_run(&h, (unsigned)n);
 }
 END_TEST
