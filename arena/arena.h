@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "arena/gravity.h"
-#include "arena/os.h"
+#include "arena/os/os.h"
 
 typedef struct arena arena;
 typedef struct arena_txn arena_txn;

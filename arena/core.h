@@ -18,21 +18,21 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
-#include "arena/blob.h"
 #include "arena/broken.h"
-#include "arena/disk.h"
-#include "arena/header.h"
-#include "arena/log.h"
-#include "arena/map.h"
-#include "arena/ops.h"
-#include "arena/os.h"
-#include "arena/os_fork.h"
-#include "arena/os_thread.h"
-#include "arena/ranges.h"
-#include "arena/reader.h"
-#include "arena/space.h"
-#include "arena/survey.h"
-#include "arena/table.h"
+#include "arena/file/blob.h"
+#include "arena/file/disk.h"
+#include "arena/file/header.h"
+#include "arena/file/map.h"
+#include "arena/log/log.h"
+#include "arena/log/ops.h"
+#include "arena/os/fork.h"
+#include "arena/os/os.h"
+#include "arena/os/thread.h"
+#include "arena/space/freemap.h"
+#include "arena/space/ranges.h"
+#include "arena/space/reader.h"
+#include "arena/space/space.h"
+#include "arena/table/table.h"
 
 /* A transaction stands in a reader slot (a snapshot) or in the arena (the one write transaction). */
 #define TXN_ENDED 0u
@@ -127,7 +127,7 @@ struct tidy {
 	uint64_t rest, rest_end; /* what is left of the segment that is being emptied, also by the next interval */
 	/* Under a size limit. */
 	uint64_t limit;       /* space.max_bytes when it was measured                         */
-	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see room.c */
+	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see limit.c */
 	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
 	uint64_t refused_beside; /* the oldest commit that a snapshot saw then, if it was in the way; 0: none was */
@@ -360,7 +360,7 @@ uint64_t guard_allowance(arena *a);
 /* A checkpoint; and what no reader holds any more is free. For the writer, who has no blobs in the chain and keeps the lock. */
 int guard_settle(arena *a);
 
-/* compact.c ------------------------------------------------------------------------------------------------------ */
+/* sweep.c -------------------------------------------------------------------------------------------------------- */
 
 /* A step of the sweep from *at on that moves about `most` bytes, with a checkpoint before it; *at: where the next one begins,
  * UINT64_MAX: it is over, and the end of the file was cut. GRAVITY_BUSY: snapshots hold too much for it (guard.c). For the
@@ -380,7 +380,7 @@ int shrink_close(arena *a);
  * Writers come in between, and it ends whatever they write. */
 int shrink_asked(arena *a);
 
-/* tidy.c --------------------------------------------------------------------------------------------------------- */
+/* steps.c -------------------------------------------------------------------------------------------------------- */
 
 /* After a commit that wrote and freed so many bytes, with the writer's lock: perhaps a step of compaction. */
 void tidy_poll(arena *a, uint64_t bytes);

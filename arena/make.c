@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "arena/draft.h"
+#include "arena/file/draft.h"
 
 #define MAKE_MODE 0644u
 

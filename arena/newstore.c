@@ -18,11 +18,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arena/blob.h"
 #include "arena/broken.h"
-#include "arena/header.h"
-#include "arena/page.h"
-#include "arena/table.h"
+#include "arena/file/blob.h"
+#include "arena/file/header.h"
+#include "arena/table/page.h"
+#include "arena/table/table.h"
 
 #define MAGIC_BYTES  sizeof(((struct header_disk *)0)->magic)
 #define RANDOM_WORDS 4u

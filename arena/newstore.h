@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
-#include "arena/disk.h"
+#include "arena/file/disk.h"
 
 #define NEWSTORE_WINDOW DISK_PAGE
 #define NEWSTORE_BYTES  (DISK_DATA + sizeof(struct page_disk) + NEWSTORE_WINDOW)

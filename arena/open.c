@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arena/draft.h"
+#include "arena/file/draft.h"
 #include "arena/newstore.h"
 
 #define OPEN_TRIES  8

@@ -7,12 +7,12 @@
  * 2. The one write transaction is a->writer; it holds the writer's lock from begin to commit or abort.
  * 3. An ended transaction is known by `live`: using it is refused, not undefined, while the handle is open and its slot
  *    was not given to another one. */
-#include "arena/room.h"
+#include "arena/move/limit.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "arena/find.h"
+#include "arena/read/get.h"
 
 int arena_pin_take(arena *a, arena_pin *pin)
 {

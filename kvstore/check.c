@@ -8,10 +8,10 @@
  * where it is a stray. */
 #include <stdio.h>
 
+#include "kvstore/key_text.h"
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"
-#include "kvstore/shown.h"
 #include "kvstore/stray.h"
 
 /* A key's record is met by the walk from its home, no other record of the key before it, and the way is listed. */

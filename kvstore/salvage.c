@@ -15,9 +15,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "kvstore/key_text.h"
 #include "kvstore/kv.h"
 #include "kvstore/record.h"
-#include "kvstore/shown.h"
 
 #define COMMIT_BYTES ((size_t)1 << 20)
 #define SENTENCE_MAX (SHOWN_MAX + 160)

@@ -7,7 +7,7 @@
  * nothing; the other single operations are one write transaction. */
 #include <string.h>
 
-#include "arena/find.h"
+#include "arena/read/get.h"
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "arena/find.h"
+#include "arena/read/get.h"
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"

@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
-#include "arena/log.h"
-#include "arena/map.h"
-#include "arena/os.h"
-#include "arena/reader.h"
-#include "arena/space.h"
-#include "arena/table.h"
+#include "arena/file/map.h"
+#include "arena/log/log.h"
+#include "arena/os/os.h"
+#include "arena/space/reader.h"
+#include "arena/space/space.h"
+#include "arena/table/table.h"
 #include "tests/testing.h"
 
 /* --- a system that fails ------------------------------------------------------------------------------------------ */

@@ -7,7 +7,7 @@
 set -euo pipefail
 srcdir=$1
 
-for source in "$srcdir"/arena/*.c "$srcdir"/kvstore/*.c; do
+for source in "$srcdir"/arena/*.c "$srcdir"/arena/*/*.c "$srcdir"/kvstore/*.c; do
 	object=${source#"$srcdir"/}
 	object=${object%.c}
 	[ -e "$object.gcno" ] || continue
@@ -16,8 +16,8 @@ for source in "$srcdir"/arena/*.c "$srcdir"/kvstore/*.c; do
 			/^File / { ours = index($0, name "\047") > 0 }
 			ours && /^Lines executed:/ { split($0, part, /[:% ]+/); print name, part[3], part[5]; exit }'
 done | LC_ALL=C awk '
-	{ ran = $2 * $3 / 100; all += $3; all_ran += ran; printf "%-28s %6.2f %% of %5d lines\n", $1, $2, $3 }
+	{ ran = $2 * $3 / 100; all += $3; all_ran += ran; printf "%-32s %6.2f %% of %5d lines\n", $1, $2, $3 }
 	END {
 		if (all == 0) { print "no counts: have the tests run here?"; exit 1 }
-		printf "%-28s %6.2f %% of %5d lines\n", "arena/ and kvstore/", 100 * all_ran / all, all
+		printf "%-32s %6.2f %% of %5d lines\n", "arena/ and kvstore/", 100 * all_ran / all, all
 	}'

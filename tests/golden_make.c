@@ -19,9 +19,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "arena/disk.h"
+#include "arena/file/disk.h"
 #include "arena/gravity.h"
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "kvstore/gkv.h"
 #include "kvstore/hash.h"
 #include "kvstore/place.h"

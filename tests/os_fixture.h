@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)

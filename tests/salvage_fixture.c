@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arena/table.h"
+#include "arena/table/table.h"
 
 /* --- a store and what it should hold ------------------------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
 #ifndef GKV_TESTS_SALVAGE_FIXTURE_H
 #define GKV_TESTS_SALVAGE_FIXTURE_H
 
-#include "arena/disk.h"
+#include "arena/file/disk.h"
 #include "tests/testing.h"
 
 #define KEYS_MAX 2000u

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena/os.h"
-#include "arena/slots.h"
+#include "arena/os/os.h"
+#include "arena/space/slots.h"
 
 struct memory {
 	uint64_t calls, fail_at; /* fail_at: the number of the call that fails, counted from 1; 0: none */

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 
 #define SMALL_DISK_PAGE UINT64_C(4096)
 

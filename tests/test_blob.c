@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/blob.h"
-#include "arena/crc32c.h"
-#include "arena/header.h"
+#include "arena/file/blob.h"
+#include "arena/file/crc32c.h"
+#include "arena/file/header.h"
 #include "tests/arena_fixture.h"
 
 #define FILE_BYTES (DISK_DATA + 64 * KIB)

@@ -20,7 +20,7 @@ count() {
 # Of a compiler with options, as in CC='gcc -m32', the words are meant to be split.
 compile() {
 	# shellcheck disable=SC2086
-	printf '#include "arena/disk.h"\nint nothing;\n' | ${CC:-cc} -std=c11 -fsyntax-only -I. "$@" -x c - 2>&1
+	printf '#include "arena/file/disk.h"\nint nothing;\n' | ${CC:-cc} -std=c11 -fsyntax-only -I. "$@" -x c - 2>&1
 }
 
 compile >/dev/null && status=0 || status=$?

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "tests/testing.h"
 
 /* --- the time of change ------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/table.h"
+#include "arena/table/table.h"
 #include "tests/salvage_fixture.h"
 
 #define HURT 5u

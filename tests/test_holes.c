@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arena/disk.h"
-#include "arena/holes.h"
+#include "arena/file/disk.h"
+#include "arena/space/holes.h"
 #include "tests/arena_fixture.h"
 
 /* --- the bits ----------------------------------------------------------------------------------------------------- */

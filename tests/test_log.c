@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/ops.h"
+#include "arena/log/ops.h"
 #include "tests/arena_fixture.h"
 
 #define FIRST_WINDOW (UINT64_C(4) * 1024)

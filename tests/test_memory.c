@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arena/file/map.h"
 #include "arena/gravity.h"
-#include "arena/map.h"
 #include "tests/testing.h"
 
 #define STORES    ((size_t)1000)

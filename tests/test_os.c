@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "arena/gravity.h"
-#include "arena/os.h"
-#include "arena/os_fork.h"
-#include "arena/os_thread.h"
+#include "arena/os/fork.h"
+#include "arena/os/os.h"
+#include "arena/os/thread.h"
 #include "tests/os_fixture.h"
 
 #define UNPRIVILEGED 65534

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "arena/gravity.h"
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "tests/os_fixture.h"
 
 static int grow_past_the_limit(void)

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "tests/os_fixture.h"
 
 /* A shared map reaches past the end of the file, and what the file grows by later is there without mapping again. */

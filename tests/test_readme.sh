@@ -138,7 +138,8 @@ done
 # --- files that are named ---
 
 exists() {
-	[ -e "$srcdir/$1" ] || [ -e "$srcdir/arena/$1" ] || [ -e "$srcdir/kvstore/$1" ]
+	compgen -G "$srcdir/$1" || compgen -G "$srcdir/arena/$1" || compgen -G "$srcdir/arena/*/$1" ||
+		[ -e "$srcdir/kvstore/$1" ]
 }
 documents='README.md docs/architecture.md docs/compaction.md docs/crash-safety.md docs/format.md'
 for document in $documents; do
@@ -187,7 +188,7 @@ done
 # --- docs/architecture.md tells of every file of the library ---
 
 sed -n '/^## The rooms/,/^## The file/p' "$srcdir/docs/architecture.md" >rooms.md
-for file in "$srcdir"/arena/*.[ch] "$srcdir"/kvstore/*.[ch]; do
+for file in "$srcdir"/arena/*.[ch] "$srcdir"/arena/*/*.[ch] "$srcdir"/kvstore/*.[ch]; do
 	name=$(basename "$file")
 	verdict "${file#"$srcdir/"} is told of in docs/architecture.md" grep -qwF "${name%.*}" rooms.md
 done

@@ -15,8 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena/disk.h"
-#include "arena/os.h"
+#include "arena/file/disk.h"
+#include "arena/os/os.h"
 #include "tests/testing.h"
 
 #define TEXT_MOST ((size_t)64 << 10)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "tests/testing.h"
 
 #define READERS   4u

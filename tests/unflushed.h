@@ -7,7 +7,7 @@
 #ifndef GKV_TESTS_UNFLUSHED_H
 #define GKV_TESTS_UNFLUSHED_H
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 
 /* From now on it is the default. What a test wants otherwise it sets in what this gives. */
 struct os *unflushed_set(void);

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/blob.h"
-#include "arena/page.h"
+#include "arena/file/blob.h"
+#include "arena/table/page.h"
 
 #define CLASSES 12u
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "tests/crash/sim_disk.h"
 
 #define SIM_FILES 8u

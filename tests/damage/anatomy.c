@@ -2,13 +2,13 @@
  * SPDX-FileCopyrightText: the gkv authors */
 
 /* anatomy.c: see anatomy.h. It reads whole files alone, and shares no code with the library but the structures of
- * arena/disk.h and mix64. */
+ * arena/file/disk.h and mix64. */
 #include "tests/damage/anatomy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/blob.h"
+#include "arena/file/blob.h"
 #include "tests/damage/specimen.h"
 
 #define XXH_INLINE_ALL

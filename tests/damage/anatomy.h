@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena/disk.h"
+#include "arena/file/disk.h"
 
 enum part_kind {
 	PART_HEADER,       /* the newer header, magic to reserved bytes                         */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "arena/disk.h"
+#include "arena/file/disk.h"
 #include "tests/testing.h"
 
 #define RAM_FD 100

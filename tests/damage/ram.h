@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 
 #define RAM_FILE_MOST (UINT64_C(1) << 20)
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arena/table.h"
+#include "arena/table/table.h"
 #include "kvstore/hash.h"
 #include "tests/damage/anatomy.h"
 #include "tests/damage/trial.h"

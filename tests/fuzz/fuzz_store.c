@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/header.h"
+#include "arena/file/header.h"
 #include "kvstore/gkv.h"
 #include "kvstore/hash.h"
 #include "tests/fuzz/fuzz.h"

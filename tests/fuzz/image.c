@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "arena/header.h"
-#include "arena/scan.h"
+#include "arena/file/header.h"
+#include "arena/repair/scan.h"
 #include "kvstore/record.h"
 
 #define RUN_MAX 65535u

@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena/disk.h"
-#include "arena/map.h"
+#include "arena/file/disk.h"
+#include "arena/file/map.h"
 
 #define IMAGE_MAX ((size_t)256 << 10)
 #define IMAGE_OPS 12u

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena/os.h"
+#include "arena/os/os.h"
 #include "tests/fuzz/fuzz.h"
 
 #define FILES 8u

@@ -5,7 +5,7 @@
  * behind them is reached; the other half is what it is. */
 #include <string.h>
 
-#include "arena/header.h"
+#include "arena/file/header.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/image.h"
 

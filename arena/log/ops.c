@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* ops.c owns a write transaction's private map.
+ *
+ * 1. At most one op has a given name.
+ * 2. index[] finds every op whenever the list is longer than OPS_SCAN.
+ *
+ * Cost: 32 bytes an op and about 16 of index and order; the sort is a radix sort by the leading bytes of the names,
+ * which are hashes, finished by insertion. */
+#include "arena/log/ops.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "arena/file/blob.h"
+
+#define OPS_SCAN 8u    /* up to so many are found by looking at each       */
+#define OPS_KEEP 2048u /* memory for so many is kept between transactions  */
+
+void ops_init(struct ops *o, const struct os *os)
+{
+	memset(o, 0, sizeof *o);
+	o->os = os;
+}
+
+void ops_release(struct ops *o)
+{
+	if (o->os == NULL)
+		return;
+	o->os->free(o->os, o->list);
+	o->os->free(o->os, o->order);
+	o->os->free(o->os, o->spare);
+	o->os->free(o->os, o->index);
+	o->os->free(o->os, o->dead);
+	ops_init(o, o->os);
+}
+
+void ops_clear(struct ops *o)
+{
+	if (o->capacity > OPS_KEEP || o->dead_capacity > OPS_KEEP) {
+		ops_release(o);
+		return;
+	}
+	if (o->count > OPS_SCAN)
+		memset(o->index, 0, o->index_capacity * sizeof *o->index);
+	o->count = 0;
+	o->dead_count = 0;
+}
+
+static void index_insert(struct ops *o, uint32_t i)
+{
+	const uint32_t mask = o->index_capacity - 1;
+	uint32_t at = (uint32_t)mix64(o->list[i].name) & mask;
+
+	while (o->index[at] != 0)
+		at = (at + 1) & mask;
+	o->index[at] = i + 1;
+}
+
+static void index_build(struct ops *o)
+{
+	memset(o->index, 0, o->index_capacity * sizeof *o->index);
+	for (uint32_t i = 0; i < o->count; i++)
+		index_insert(o, i);
+}
+
+static int ops_grow(struct ops *o)
+{
+	const uint32_t capacity = o->capacity == 0 ? 64 : 2 * o->capacity;
+	void *list, *order, *spare, *index;
+
+	if (o->capacity > UINT32_MAX / 8)
+		return ENOMEM;
+	/* What was grown before a failure stays grown: it is only larger than it needs to be. */
+	list = o->os->alloc(o->os, o->list, capacity * sizeof *o->list);
+	if (list == NULL)
+		return ENOMEM;
+	o->list = list;
+	order = o->os->alloc(o->os, o->order, capacity * sizeof *o->order);
+	if (order == NULL)
+		return ENOMEM;
+	o->order = order;
+	spare = o->os->alloc(o->os, o->spare, capacity * sizeof *o->spare);
+	if (spare == NULL)
+		return ENOMEM;
+	o->spare = spare;
+	index = o->os->alloc(o->os, o->index, 2 * (size_t)capacity * sizeof *o->index);
+	if (index == NULL)
+		return ENOMEM;
+	o->index = index;
+	o->capacity = capacity;
+	o->index_capacity = 2 * capacity;
+	index_build(o);
+	return 0;
+}
+
+int ops_reserve(struct ops *o, uint32_t dead)
+{
+	if (o->dead_count + dead > o->dead_capacity) {
+		const uint32_t capacity = o->dead_capacity == 0 ? 64 : 2 * o->dead_capacity;
+		void *list = o->os->alloc(o->os, o->dead, capacity * sizeof *o->dead);
+		if (list == NULL)
+			return ENOMEM;
+		o->dead = list;
+		o->dead_capacity = capacity;
+	}
+	return o->count < o->capacity ? 0 : ops_grow(o);
+}
+
+struct op *ops_find(const struct ops *o, uint64_t name)
+{
+	uint32_t mask, at;
+
+	if (o->count <= OPS_SCAN) {
+		for (uint32_t i = 0; i < o->count; i++)
+			if (o->list[i].name == name)
+				return &o->list[i];
+		return NULL;
+	}
+	mask = o->index_capacity - 1;
+	for (at = (uint32_t)mix64(name) & mask; o->index[at] != 0; at = (at + 1) & mask)
+		if (o->list[o->index[at] - 1].name == name)
+			return &o->list[o->index[at] - 1];
+	return NULL;
+}
+
+struct op *ops_add(struct ops *o, uint64_t name)
+{
+	struct op *op = &o->list[o->count];
+
+	assert(o->count < o->capacity);
+	assert(ops_find(o, name) == NULL);
+	*op = (struct op){.name = name};
+	o->count++;
+	if (o->count == OPS_SCAN + 1)
+		index_build(o);
+	else if (o->count > OPS_SCAN)
+		index_insert(o, o->count - 1);
+	return op;
+}
+
+void ops_drop_last(struct ops *o)
+{
+	assert(o->count > 0);
+	o->count--;
+	if (o->count > OPS_SCAN) {
+		/* The newest index entry ends every run that it is in, so nothing is found through it. */
+		const uint32_t mask = o->index_capacity - 1;
+		uint32_t at = (uint32_t)mix64(o->list[o->count].name) & mask;
+		while (o->index[at] != o->count + 1)
+			at = (at + 1) & mask;
+		o->index[at] = 0;
+	} else if (o->count == OPS_SCAN) {
+		memset(o->index, 0, o->index_capacity * sizeof *o->index);
+	}
+}
+
+void ops_add_dead(struct ops *o, uint64_t offset, uint64_t span)
+{
+	assert(o->dead_count < o->dead_capacity);
+	o->dead[o->dead_count++] = (struct op_dead){offset, span};
+}
+
+/* One pass of a least-significant-first radix sort, by the 8 bits at `shift`. */
+static void sort_pass(const struct op *list, const uint32_t *from, uint32_t *to, uint32_t count, unsigned shift)
+{
+	uint32_t start[257] = {0};
+
+	for (uint32_t i = 0; i < count; i++)
+		start[((list[from[i]].name >> shift) & 0xff) + 1]++;
+	for (unsigned b = 0; b < 256; b++)
+		start[b + 1] += start[b];
+	for (uint32_t i = 0; i < count; i++)
+		to[start[(list[from[i]].name >> shift) & 0xff]++] = from[i];
+}
+
+static void sort_finish(const struct op *list, uint32_t *order, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		const uint32_t moved = order[i];
+		uint32_t j = i;
+		for (; j > 0 && list[order[j - 1]].name > list[moved].name; j--)
+			order[j] = order[j - 1];
+		order[j] = moved;
+	}
+}
+
+void ops_sort(struct ops *o)
+{
+	unsigned bytes = 0;
+
+	for (uint32_t i = 0; i < o->count; i++)
+		o->order[i] = i;
+	/* The leading bytes that tell about as many names apart as there are; names need not be random, so the last
+	 * step still orders whatever they leave, and for long lists every byte is taken. */
+	if (o->count > 64)
+		bytes = o->count > 4096 ? 8 : 2;
+	for (unsigned b = 8 - bytes; b < 8; b++) {
+		uint32_t *swap = o->order;
+		sort_pass(o->list, o->order, o->spare, o->count, 8 * b);
+		o->order = o->spare;
+		o->spare = swap;
+	}
+	sort_finish(o->list, o->order, o->count);
+}

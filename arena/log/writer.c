@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* writer.c owns the writer's lock and what the one write transaction has done so far: blobs in the log, ops in its
+ * private map. It changes nothing that others see: that is commit.c.
+ *
+ * 1. While the transaction has blobs in the chain nobody else appends, allocates, frees or begins a checkpoint.
+ * 2. Every op's `now` is a blob of this transaction; every `before` is what the table has.
+ * 3. An operation that fails leaves ops and log as they were.
+ * 4. Who waits for the writer's lock gets it: writer_passed is below WRITER_PASSED_MOST, or the lock is handed over. */
+#include "arena/core.h"
+#include "arena/move/limit.h"
+#include "arena/table/page.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/* Holds the mutex. A thread that lets go of the lock and takes it again at once is faster than one that has to wake up, and
+ * spares both a switch: so it is let past, but not for ever. */
+static void turn_wait(arena *a)
+{
+	a->writer_waiting++;
+	do
+		os_cond_wait(&a->writer_cond, &a->writer_mutex);
+	while (a->writer_busy && !a->writer_handed);
+	a->writer_waiting--;
+	a->writer_handed = false;
+	a->writer_passed = 0;
+}
+
+int writer_lock(arena *a, bool nowait)
+{
+	const uint64_t self = os_thread_id();
+
+	if (atomic_load_explicit(&a->writer_owner, memory_order_relaxed) == self)
+		return GRAVITY_INVALID;
+	os_mutex_lock(&a->writer_mutex);
+	if (a->writer_busy && nowait) {
+		os_mutex_unlock(&a->writer_mutex);
+		return GRAVITY_BUSY;
+	}
+	if (a->writer_busy)
+		turn_wait(a);
+	else if (a->writer_waiting > 0)
+		a->writer_passed++;
+	a->writer_busy = true;
+	atomic_store_explicit(&a->writer_owner, self, memory_order_relaxed);
+	os_mutex_unlock(&a->writer_mutex);
+	return 0;
+}
+
+void writer_unlock(arena *a)
+{
+	bool wake;
+
+	os_mutex_lock(&a->writer_mutex);
+	assert(a->writer_busy);
+	wake = a->writer_waiting > 0;
+	a->writer_handed = wake && a->writer_passed >= WRITER_PASSED_MOST;
+	a->writer_busy = a->writer_handed;
+	atomic_store_explicit(&a->writer_owner, 0, memory_order_relaxed);
+	os_mutex_unlock(&a->writer_mutex);
+	if (wake)
+		os_cond_wake_one(&a->writer_cond);
+}
+
+/* Takes the head off whatever stands where this session will write. What a power cut left of a commit that was lost could
+ * otherwise be made whole by the same bytes, written by one who tries again, and come back after the next power cut. */
+static int tail_behead(arena *a)
+{
+	const uint64_t nothing = 0;
+
+	assert(a->log.at.window_end - a->log.at.cursor >= sizeof(struct jump_disk));
+	return map_write(&a->map, a->log.at.cursor, &nothing, sizeof nothing);
+}
+
+/* What the session relies on, and where it will write. The page of the other header, too: it may be a hole, and without
+ * room for it there would be no checkpoint. */
+static int session_touch(arena *a)
+{
+	const uint64_t in_force = a->header_index * DISK_PAGE;
+	const uint64_t other = DISK_PAGE - in_force;
+	int r = map_touch(&a->map, other, other + DISK_PAGE);
+
+	if (r == 0 && !broken(BROKEN_HEADER_TRUST))
+		r = map_touch(&a->map, in_force, in_force + DISK_PAGE);
+	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
+		r = map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
+	if (r == 0 && !broken(BROKEN_BEHEAD))
+		r = tail_behead(a);
+	return r;
+}
+
+/* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
+ * that this session starts from (recovery has seen to it where it had to replay) and the log that it replayed are made
+ * sure of before anything is reused or promised on top of them. Where there was a log to replay, this is not the first
+ * flush of the handle: pages that the replay has made are dirty by then, and a failure is final. */
+static int session_flush(arena *a)
+{
+	return flush_earlier(a, session_touch, 0, FLUSH_ALL);
+}
+
+int writer_session(arena *a)
+{
+	int r;
+
+	/* All numbers of commits are used up. */
+	if (atomic_load_explicit(&a->readers.seq, memory_order_relaxed) >= DISK_SEQ_LAST)
+		return GRAVITY_FULL;
+	if (a->session)
+		return 0;
+	r = recover_space(a);
+	if (r == 0)
+		r = session_flush(a);
+	if (r != 0)
+		return r;
+	a->os->free(a->os, a->replayed);
+	a->replayed = NULL;
+	a->replayed_count = 0;
+	a->session = true;
+	return 0;
+}
+
+void writer_begin(arena *a, unsigned flags, bool internal)
+{
+	struct writer *w = &a->writer;
+
+	assert(w->ops.count == 0 && !log_has_blobs(&a->log));
+	w->flags = flags;
+	w->internal = internal;
+	w->use_reserve = internal;
+	w->memo = false;
+	w->written = 0;
+	a->log.seq = atomic_load_explicit(&a->readers.seq, memory_order_relaxed) + 1;
+}
+
+void writer_abort(arena *a)
+{
+	struct writer *w = &a->writer;
+	const bool used = log_has_blobs(&a->log);
+
+	log_abort(&a->log);
+	ops_clear(&w->ops);
+	w->memo = false;
+	if (!used || broken(BROKEN_NUMBER))
+		return;
+	/* The commit number is used up: no later commit's blobs can be taken for these. */
+	(void)readers_apply_begin(&a->readers);
+	readers_apply_end(&a->readers, a->log.seq, a->table.root);
+}
+
+/* What the table has of that name; 0: nothing. */
+static int table_before(arena *a, uint64_t name, uint64_t *before)
+{
+	struct writer *w = &a->writer;
+	const struct blob_disk *b;
+	int r;
+
+	if (!w->memo || w->memo_name != name) {
+		r = table_find(&a->map, a->table.root, name, &b);
+		if (r == GRAVITY_CORRUPT)
+			return r;
+		w->memo = true;
+		w->memo_name = name;
+		w->memo_before = r == 0 ? blob_offset(&a->map, b) : 0;
+	}
+	*before = w->memo_before;
+	return 0;
+}
+
+int writer_find(arena *a, uint64_t name, const struct blob_disk **blob)
+{
+	const struct op *op = ops_find(&a->writer.ops, name);
+	uint64_t at;
+	int r;
+
+	if (op != NULL) {
+		at = op->now;
+	} else {
+		r = table_before(a, name, &at);
+		if (r != 0)
+			return r;
+	}
+	if (at == 0)
+		return GRAVITY_NOTFOUND;
+	*blob = blob_at(&a->map, at);
+	return 0;
+}
+
+/* The op of that name, to be changed, made if there is none yet; nothing can fail once it is there. */
+static int op_obtain(arena *a, uint64_t name, struct op **out, bool *is_new)
+{
+	struct ops *ops = &a->writer.ops;
+	struct op *op;
+	uint64_t before;
+	int r = ops_reserve(ops, 2);
+
+	if (r != 0)
+		return r;
+	op = ops_find(ops, name);
+	*is_new = op == NULL;
+	if (op == NULL) {
+		r = table_before(a, name, &before);
+		if (r != 0)
+			return r;
+		op = ops_add(ops, name);
+		op->before = before;
+		op->now = before;
+	}
+	*out = op;
+	return 0;
+}
+
+/* The transaction's own record that this change overwrites is dead at its commit. */
+static void op_overwrite(arena *a, struct op *op, uint64_t now)
+{
+	if (op->now != 0 && op->now != op->before)
+		ops_add_dead(&a->writer.ops, op->now, blob_span(blob_at(&a->map, op->now)->size));
+	op->now = now;
+}
+
+static enum space_claim put_claim(const struct writer *w)
+{
+	return w->use_reserve || broken(BROKEN_RESERVE) ? SPACE_RESERVED : SPACE_PUT;
+}
+
+int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, void **data)
+{
+	struct writer *w = &a->writer;
+	struct blob_disk *b;
+	struct op *op;
+	bool is_new;
+	int r;
+
+	r = op_obtain(a, name.bits, &op, &is_new);
+	if (r != 0)
+		return r;
+	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux,
+	               put_claim(w), &b);
+	if (r != 0) {
+		if (is_new)
+			ops_drop_last(&w->ops);
+		return r;
+	}
+	op_overwrite(a, op, blob_offset(&a->map, b));
+	w->written += blob_span(size);
+	*data = b + 1;
+	return 0;
+}
+
+static int writer_del(arena *a, uint64_t name)
+{
+	struct writer *w = &a->writer;
+	const struct blob_disk *found;
+	struct blob_disk *b;
+	struct op *op;
+	bool is_new;
+	int r = writer_find(a, name, &found);
+
+	if (r == 0)
+		r = op_obtain(a, name, &op, &is_new);
+	if (r != 0)
+		return r;
+	r = log_append(&a->log, BLOB_TOMB, BLOB_REPLACES, name, 0, 0, SPACE_RESERVED, &b);
+	if (r != 0) {
+		if (is_new)
+			ops_drop_last(&w->ops);
+		return r;
+	}
+	op_overwrite(a, op, 0);
+	ops_add_dead(&w->ops, blob_offset(&a->map, b), blob_span(0));
+	return 0;
+}
+
+/* Once more after compaction has made room, where the transaction has nothing in the chain that would be in its way. */
+static bool worth_compacting(const arena *a, int r)
+{
+	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
+
+	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) && !a->writer.internal;
+}
+
+int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
+{
+	arena *a = txn_arena(t);
+	int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (!txn_is_writer(t))
+		return GRAVITY_READONLY;
+	if (size > ARENA_BLOB_MAX)
+		return GRAVITY_TOOBIG;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_put(a, BLOB_PUT, name, aux, size, data);
+	if (worth_compacting(a, r) && room_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), put_claim(&a->writer)) == 0)
+		r = writer_put(a, BLOB_PUT, name, aux, size, data);
+	return space_code(&a->space, r);
+}
+
+void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
+{
+	map_copy(&txn_arena(t)->map, to, from, bytes);
+}
+
+int arena_del(arena_txn *t, vpos name)
+{
+	arena *a = txn_arena(t);
+	int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (!txn_is_writer(t))
+		return GRAVITY_READONLY;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_del(a, name.bits);
+	if (worth_compacting(a, r) && room_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
+		r = writer_del(a, name.bits);
+	return space_code(&a->space, r);
+}
+
+void arena_use_reserve(arena_txn *t, bool on)
+{
+	txn_arena(t)->writer.use_reserve = on;
+}
+
+int arena_name_next(arena_txn *t, vpos *name)
+{
+	arena *a = txn_arena(t);
+
+	assert(txn_is_writer(t));
+	/* The one after it is that of 0. */
+	if (a->next_name == UINT64_MAX)
+		return GRAVITY_FULL;
+	a->next_name++;
+	*name = (vpos){mix64(a->next_name)};
+	return 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* maintain.c owns what a handle is asked beside reading and writing: sync, checkpoint, statistics, the free slots. */
+#include "arena/core.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int care_allowed(const arena *a)
+{
+	if (!arena_ours(a))
+		return GRAVITY_INVALID;
+	if (a->read_only)
+		return GRAVITY_READONLY;
+	return arena_failed(a) ? GRAVITY_FAILED : 0;
+}
+
+/* For a handle that only reads: what it sees may be the lazy commits of a process that was killed. */
+static int sync_file(arena *a)
+{
+	const int r = a->os->sync(a->os, a->map.file);
+
+	if (r == 0)
+		atomic_store(&a->flush.durable, atomic_load(&a->readers.seq));
+	return r;
+}
+
+int arena_sync(arena *a)
+{
+	int r = care_allowed(a);
+	bool mine;
+
+	if (r == GRAVITY_READONLY)
+		return sync_file(a);
+	if (r != 0)
+		return r;
+	/* What a killed process left in the log is flushed by the session's beginning. */
+	r = writer_lock(a, false);
+	mine = r == GRAVITY_INVALID;
+	if (r != 0 && !mine)
+		return r;
+	r = writer_session(a);
+	if (!mine)
+		writer_unlock(a);
+	if (r == 0)
+		r = flush_to(a, atomic_load(&a->readers.seq));
+	flush_date(a);
+	return r;
+}
+
+int arena_checkpoint(arena *a)
+{
+	int r = care_allowed(a);
+
+	if (r != 0)
+		return r;
+	r = writer_lock(a, false);
+	if (r != 0)
+		return r;
+	r = writer_session(a);
+	writer_unlock(a);
+	return r != 0 ? r : shrink_asked(a);
+}
+
+/* Slots and pending extents belong to the writer: its lock is taken unless this thread has it. */
+static int writer_visit(arena *a, bool *taken)
+{
+	const int r = writer_lock(a, false);
+
+	*taken = r == 0;
+	return r == GRAVITY_INVALID ? 0 : r;
+}
+
+static void stat_space(arena *a, struct arena_stats *out)
+{
+	const slot_id largest = slots_largest(&a->space.free);
+
+	out->free_bytes = space_free_bytes(&a->space);
+	out->free_slots = a->space.free.count + a->space.aside.count;
+	out->largest_free = largest == SLOT_NONE ? 0 : slots_size(&a->space.free, largest);
+	out->pending_bytes = a->space.pending.bytes;
+	readers_look(&a->readers, &a->space.pending.view);
+	out->readers = atomic_load(&a->readers.snapshots);
+	out->oldest_reader_seq = a->space.pending.view.count == 0 ? 0 : a->space.pending.view.seq[0];
+}
+
+/* A handle that only reads replays the log into memory behind the end of the file, which is none of the file's. */
+static int stat_private(const arena *a, struct arena_stats *out)
+{
+	const struct slots *s = &a->space.free;
+	const int r = a->os->size(a->os, a->map.file, &out->file_bytes);
+
+	out->free_bytes = out->free_slots = out->largest_free = 0;
+	for (slot_id id = s->first; r == 0 && id != SLOT_NONE && slots_start(s, id) < out->file_bytes; id = slots_next(s, id)) {
+		const uint64_t left = out->file_bytes - slots_start(s, id);
+		const uint64_t bytes = slots_size(s, id) < left ? slots_size(s, id) : left;
+		out->free_bytes += bytes;
+		out->free_slots++;
+		out->largest_free = out->largest_free > bytes ? out->largest_free : bytes;
+	}
+	return r;
+}
+
+int arena_stat(arena *a, struct arena_stats *out)
+{
+	bool taken;
+	int r;
+
+	memset(out, 0, sizeof *out);
+	if (!arena_ours(a))
+		return GRAVITY_INVALID;
+	r = writer_visit(a, &taken);
+	if (r != 0)
+		return r;
+	r = recover_space(a);
+	if (r == 0)
+		r = space_end_cluster(&a->space);
+	stat_space(a, out);
+	out->blobs = a->blobs;
+	out->live_bytes = a->live_bytes + a->table.bytes;
+	out->file_bytes = map_bytes(&a->map);
+	out->table_pages = a->table.pages;
+	out->commit_seq = atomic_load(&a->readers.seq);
+	out->durable_seq = flush_durable(a);
+	out->checkpoint_seq = a->space.durable_seq;
+	out->log_bytes = log_replay(&a->log);
+	out->bytes_written = a->log.written;
+	out->bytes_moved = a->bytes_moved;
+	out->compaction_steps = a->compaction_steps;
+	out->next_name = a->next_name;
+	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
+		r = stat_private(a, out);
+	if (taken)
+		writer_unlock(a);
+	return r;
+}
+
+int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg)
+{
+	OS_UNCANCELLED;
+	const struct slots *s = &a->space.free;
+	bool taken;
+	int r;
+
+	if (!arena_ours(a))
+		return GRAVITY_INVALID;
+	r = writer_visit(a, &taken);
+	if (r == 0)
+		r = recover_space(a);
+	if (r == 0)
+		r = space_gather(&a->space);
+	for (slot_id id = s->first; r == 0 && id != SLOT_NONE; id = slots_next(s, id))
+		r = visit(arg, slots_start(s, id), slots_size(s, id), slots_gravity(s, id));
+	if (taken)
+		writer_unlock(a);
+	return r;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* shrink.c owns the bound on the length of the file: what is done when the small steps of arena/move/steps.c are not enough,
+ * and what a checkpoint that is asked for, and a close, do to give space back.
+ *
+ * The file may be as long as what lives, a share of it, a few mebibytes, and the largest of the latest transactions, since
+ * the next one may be as large. A file that is longer is swept (arena/move/sweep.c): first its end, as much of it as has to
+ * go; where that is not enough, because what is free lies in holes that hold no record, all of it.
+ *
+ *     | A | B |  free  | C |   | D | E |        ->      | A | B | D | E | C |
+ *                                ^ from here to the end
+ *
+ * 1. A sweep that begins after a commit is over some 40 commits later, as long as its steps are below STEP_MOST: each step is
+ *    a share of what is to be moved. It moves at least WORK_RATIO times what the commits meanwhile write.
+ * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
+ *    or at the close, it is.
+ * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
+ * 4. A checkpoint that is asked for ends, whatever others write meanwhile: it makes two checkpoints for the commits before it, two
+ *    for each of ROUNDS_MOST rounds and two for the end of the file at most. One of two is the one that was under way. It moves
+ *    no more than the rounds' shares, a segment for each, and TIDY_CREDIT_MOST at the end.
+ * 5. Beside snapshots a sweep ends where arena/move/guard.c says so. It begins again AGAIN_LEAST later, or when all of them are gone.
+ *
+ * Cost: a look at a few numbers after a commit. A sweep moves a byte for each that it gives back where holes are large
+ * enough to take what is moved, and all that lives otherwise. */
+#include "arena/core.h"
+
+#define SHARE 28       /* hundredths of what lives */
+#define SHARE_SMALL 42 /* where records are small  */
+#define SMALL_RECORD 512u
+#define BELOW_SHARE 32 /* of what lives: so much more is swept, so that the next sweep is not soon */
+#define SLACK (UINT64_C(3) << 20)
+#define TABLE_MOST (UINT64_C(1) << 20)
+#define RECENT_COMMITS 8u /* in one of two turns */
+#define END_STEPS 12u   /* of a sweep of the end, ... */
+#define ALL_STEPS 24u   /* ... and of all of the file */
+#define STEP_LEAST (UINT64_C(64) << 10)
+#define STEP_MOST (UINT64_C(16) << 20)
+#define WORK_RATIO 4
+#define AGAIN_LEAST (UINT64_C(1) << 20)
+#define TWICE_LEAST (UINT64_C(1) << 20)
+#define ROUND_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
+#define ROUND_LEAST (UINT64_C(1) << 20)
+#define ROUNDS_MOST 10 /* of segments that are three eighths free, the rest is ten such shares of the file */
+
+/* ---- the bound -------------------------------------------------------------------------------------------------- */
+
+static uint64_t live_now(const arena *a)
+{
+	return a->live_bytes + a->table.bytes;
+}
+
+/* What the commits of this turn and the one before have put and seen die. */
+static bool only_deleted(const struct shrink *s)
+{
+	return s->turn[0].put + s->turn[1].put < (s->turn[0].died + s->turn[1].died) / 2;
+}
+
+static uint64_t most_of(uint64_t x, uint64_t y)
+{
+	return x > y ? x : y;
+}
+
+/* Small records take a larger share: most of it is the second copy of the table between two checkpoints. */
+static uint64_t with_share(const arena *a, uint64_t live)
+{
+	const bool small = a->live_bytes < a->blobs * SMALL_RECORD;
+
+	return live + live / 100 * (small ? SHARE_SMALL : SHARE);
+}
+
+/* How long the file may be when nothing is written for a while, ... A sweep begins with a copy of the table. */
+static uint64_t rest_most(const arena *a)
+{
+	const uint64_t table = a->table.bytes;
+
+	return with_share(a, live_now(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST);
+}
+
+/* ... and now. */
+static uint64_t file_most(const arena *a)
+{
+	const struct shrink *s = &a->shrink;
+
+	return rest_most(a) + most_of(s->turn[0].largest, s->turn[1].largest);
+}
+
+static void commit_note(struct shrink *s, uint64_t put, uint64_t died)
+{
+	if (++s->commits % RECENT_COMMITS == 0) {
+		s->turn[1] = s->turn[0];
+		s->turn[0] = (struct shrink_turn){0};
+	}
+	s->turn[0].put += put;
+	s->turn[0].died += died;
+	s->turn[0].largest = most_of(s->turn[0].largest, put);
+	s->rest -= s->rest < put + died ? s->rest : put + died;
+}
+
+/* ---- sweeps ----------------------------------------------------------------------------------------------------- */
+
+/* Where the last part of the file begins that holds `bytes` of data, with a slot before it; *data: how much it holds. */
+static uint64_t end_begin(const arena *a, uint64_t bytes, uint64_t *data)
+{
+	const struct slots *s = &a->space.free;
+	uint64_t at = map_bytes(&a->map);
+	slot_id id = s->last;
+
+	*data = 0;
+	for (; id != SLOT_NONE; id = slots_prev(s, id)) {
+		*data += at - (slots_start(s, id) + slots_size(s, id));
+		at = slots_start(s, id);
+		if (*data >= bytes)
+			return at;
+	}
+	*data += at - DISK_DATA;
+	return DISK_DATA;
+}
+
+/* Begins a sweep of what is too much at the end; or of everything, also where what is free is in holes that hold no page. */
+static void sweep_begin(arena *a, uint64_t most, bool all)
+{
+	struct shrink *s = &a->shrink;
+	const uint64_t more = map_bytes(&a->map) - most + live_now(a) / BELOW_SHARE;
+	uint64_t data;
+
+	if (a->space.free.pages * SLOTS_PAGE < more)
+		all = true;
+	s->at = end_begin(a, all ? UINT64_MAX : more, &data);
+	s->all = s->at == DISK_DATA;
+	/* Each step may copy all of the table. */
+	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->table.bytes);
+}
+
+/* A sweep is over. Where the end was not enough everything is swept. */
+static void sweep_over(arena *a, uint64_t most)
+{
+	struct shrink *s = &a->shrink;
+
+	s->at = 0;
+	if (map_bytes(&a->map) <= most)
+		return;
+	if (!s->all)
+		sweep_begin(a, most, true);
+	else
+		s->rest = AGAIN_LEAST;
+}
+
+/* Snapshots are in the way. */
+static bool sweep_wait(struct shrink *s)
+{
+	s->at = 0;
+	s->rest = AGAIN_LEAST;
+	s->waits = true;
+	return false;
+}
+
+/* Until they are gone. */
+static void wait_end(arena *a)
+{
+	struct shrink *s = &a->shrink;
+
+	if (!s->waits || atomic_load(&a->readers.snapshots) != 0)
+		return;
+	s->waits = false;
+	s->rest = 0;
+}
+
+bool shrink_poll(arena *a, uint64_t put, uint64_t died)
+{
+	struct shrink *s = &a->shrink;
+	const uint64_t most = file_most(a);
+	uint64_t step;
+	int r;
+
+	commit_note(s, put, died);
+	wait_end(a);
+	/* On a full disk what is free is handed back where it is. */
+	if (arena_failed(a) || a->space.full || (s->at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
+		return false;
+	if (guard_allowance(a) < STEP_LEAST)
+		return sweep_wait(s);
+	if (s->at == 0)
+		sweep_begin(a, most, false);
+	step = most_of(most_of(s->step, STEP_LEAST), WORK_RATIO * (put + died));
+	a->space.floor = 0;
+	r = sweep_on(a, &s->at, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died)));
+	if (r == GRAVITY_BUSY)
+		return sweep_wait(s);
+	if (r != 0)
+		s->at = UINT64_MAX;
+	if (s->at == UINT64_MAX)
+		sweep_over(a, most);
+	return true;
+}
+
+bool shrink_wanted(arena *a)
+{
+	return map_bytes(&a->map) > rest_most(a) && !arena_failed(a) && guard_allowance(a) >= STEP_LEAST;
+}
+
+/* For a close: until the file is as long as it may be. */
+static int shrink_rest(arena *a)
+{
+	struct shrink *s = &a->shrink;
+	int r = 0;
+
+	if (!shrink_wanted(a))
+		return 0;
+	a->space.floor = 0;
+	sweep_begin(a, rest_most(a), false);
+	while (r == 0 && s->at != 0) {
+		r = sweep_on(a, &s->at, most_of(s->step, STEP_MOST));
+		if (r == 0 && s->at == UINT64_MAX)
+			sweep_over(a, rest_most(a));
+	}
+	return r;
+}
+
+/* ---- asked for -------------------------------------------------------------------------------------------------- */
+
+/* Once more where what the one before has freed can make the file shorter. */
+static int shorten(arena *a, bool locked)
+{
+	bool again;
+	int r = locked ? 0 : writer_lock(a, false);
+
+	if (r != 0)
+		return r;
+	(void)space_drain(&a->space, UINT64_MAX);
+	again = tidy_above_target(a) && a->space.free.bytes > TWICE_LEAST;
+	if (again) {
+		tidy_end(a);
+		/* Where it finds no room it stays: the checkpoint is as good, the file a little longer. */
+		(void)commit_hop(a);
+	}
+	if (!locked)
+		writer_unlock(a);
+	return again ? checkpoint_run(a, locked) : 0;
+}
+
+int shrink_close(arena *a)
+{
+	int r = checkpoint_run(a, true);
+
+	if (r == 0)
+		r = shorten(a, true);
+	return r == 0 ? shrink_rest(a) : r;
+}
+
+/* Rounds of moving. After each a checkpoint frees what it has left. If others write more than a round's share between two of
+ * them, they make holes as fast as rounds close them. */
+static int halves_move(arena *a)
+{
+	uint64_t share = 0, written = 0, moved = 0;
+	int r = 0;
+
+	for (unsigned round = 0; r == 0 && round < ROUNDS_MOST && (round == 0 || moved > 0); round++) {
+		r = writer_lock(a, false);
+		if (r != 0)
+			return r;
+		(void)space_drain(&a->space, UINT64_MAX);
+		if (round == 0)
+			share = most_of(map_bytes(&a->map) / ROUND_SHARE, ROUND_LEAST);
+		moved = round == 0 || a->log.written - written < share ? tidy_halves(a, share) : 0;
+		written = a->log.written;
+		writer_unlock(a);
+		if (moved > 0)
+			r = checkpoint_run(a, false);
+	}
+	return r;
+}
+
+int shrink_asked(arena *a)
+{
+	int r = checkpoint_run(a, false);
+
+	if (r == 0)
+		r = halves_move(a);
+	if (r == 0)
+		r = shorten(a, false);
+	if (r == 0)
+		r = writer_lock(a, false);
+	if (r != 0)
+		return r;
+	/* However little it is. */
+	(void)space_drain(&a->space, UINT64_MAX);
+	(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
+	writer_unlock(a);
+	return 0;
+}

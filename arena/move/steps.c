@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* steps.c owns compaction in the write path: small steps after commits, so that the file stays in proportion to what lives
+ * in it without a call by anyone.
+ *
+ * Nothing is done while the file is within its target. Above it, what a step empties is chosen from the survey that the
+ * last checkpoint took (arena/space/freemap.h), the emptiest segment first:
+ *
+ *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
+ *                         next interval between checkpoints writes, so that the file need not grow for it; and half of
+ *                         what the file is above its target besides
+ *   that much is          and the file is far above its target: the end of the file, where there is a large slot further
+ *                         down: the file is cut
+ *   otherwise             segments that are nearly half empty, which cost less to move than they give
+ *
+ * A planner that was asked for chooses instead where too little is clean.
+ *
+ * 1. A step moves at most TIDY_STEP bytes, one at the end of the file TIDY_CREDIT_MOST, and all steps together at most
+ *    TIDY_RATIO times what was written and freed; after one commit there are STEPS_MOST at most. Small records are moved
+ *    in smaller steps, so that with the pages copied for them it is STEP_WRITES: the next step goes on in that segment.
+ *    That holds where slots are near each other: a stretch of a segment without one is moved whole.
+ * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
+ *    not in the survey that follows.
+ * 3. Beside snapshots no step is taken that arena/move/guard.c does not allow.
+ * 4. A failure of a step is not the commit's: what was moved is moved, the rest stays.
+ *
+ * Cost: a look at two numbers where nothing is to be done. */
+#include "arena/move/limit.h"
+
+#include <assert.h>
+
+#define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
+#define TIDY_STEP (UINT64_C(256) << 10)
+#define STEP_WRITES (UINT64_C(1) << 20)
+#define TIDY_RATIO 2
+#define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
+#define LOOKS_MOST 32 /* at segments that are not any more what the survey says */
+#define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
+#define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
+#define EXTENTS_MOST 1024u /* looked at for where a stretch at the end may begin */
+#define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long, ... */
+#define TIDY_SLACK (UINT64_C(1) << 20) /* ... so much more, and the table once more */
+#define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
+#define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
+/* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
+ * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
+#define HALF_GRADE 14u
+#define ASKED_GRADE 12u
+#define SHORT_GRADE 10u
+#define SHORT_GRADE_LEAST 7u
+#define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
+#define SHORT_GRADE_SHARE 40 /* of the live bytes above the target: a grade less */
+
+static uint64_t tidy_live(const arena *a)
+{
+	return a->live_bytes + a->table.bytes;
+}
+
+/* What stands in the file once more between two checkpoints, and what is kept ready for a disk that fills, is not what moving
+ * could make less. */
+static uint64_t tidy_target(const arena *a)
+{
+	const uint64_t live = tidy_live(a);
+
+	return live + live / TIDY_TARGET_SHARE + a->table.bytes + TIDY_SLACK + a->space.keep;
+}
+
+static uint64_t asked_target(const arena *a)
+{
+	const uint64_t live = tidy_live(a);
+
+	return live + live / ASKED_TARGET_SHARE + TIDY_SLACK;
+}
+
+bool tidy_above_target(const arena *a)
+{
+	return map_bytes(&a->map) > tidy_target(a);
+}
+
+/* Where the target is close to the limit, the limit bounds the file, and arena/move/limit.c says what is moved. */
+static bool limit_near(const arena *a)
+{
+	const uint64_t limit = a->space.max_bytes;
+
+	return limit != UINT64_MAX && tidy_target(a) >= limit - limit / LIMIT_SHARE;
+}
+
+/* What a step empties. */
+struct stretch {
+	uint64_t start, end;
+	uint64_t gain; /* of it, what becomes clean: not the large slots in it, which are, nor what is cut */
+	uint64_t room; /* of that, what is free                                                           */
+	uint64_t segment_end; /* of the segment that it is of                                             */
+};
+
+/* How much a step may move: each record may be the first that changes its page in this interval. */
+static uint64_t step_most(const arena *a)
+{
+	const uint64_t record = a->blobs == 0 ? TIDY_STEP : a->live_bytes / a->blobs;
+	const uint64_t copied = a->space.copied_bytes;
+	uint64_t most;
+
+	if (record >= TIDY_STEP || a->table.bytes < copied + (STEP_WRITES - TIDY_STEP))
+		return TIDY_STEP;
+	most = STEP_WRITES / (record + DISK_PAGE) * record;
+	return most > TIDY_STEP ? TIDY_STEP : most;
+}
+
+/* A stretch at the end of what this interval has not emptied yet. */
+static bool end_plan(const arena *a, struct stretch *t)
+{
+	const struct slots *s = &a->space.free;
+	const uint64_t upper = a->tidy.end != 0 && a->tidy.end < map_bytes(&a->map) ? a->tidy.end : map_bytes(&a->map);
+	slot_id id = slots_at_or_before(s, upper - 1);
+	uint64_t occupied = 0;
+	uint64_t at = upper;
+
+	*t = (struct stretch){.start = upper, .end = upper};
+	/* Back over slots until enough lies between them; it must begin where a boundary of extents is known. */
+	for (; id != SLOT_NONE && occupied < step_most(a); id = slots_prev(s, id)) {
+		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
+		uint64_t start = slot_end < at ? slot_end : at;
+		if (occupied + (at - start) > TIDY_CREDIT_MOST)
+			start = extent_from(a, start, at - (TIDY_CREDIT_MOST - occupied), EXTENTS_MOST);
+		if (start > at)
+			return false; /* damaged */
+		occupied += at - start;
+		t->start = start;
+		if (start > slot_end)
+			break;
+		at = slots_start(s, id);
+	}
+	return occupied > 0 && occupied <= TIDY_CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
+}
+
+/* Pages of the table die soon, and what one leaves takes another: under a limit it is for nothing that they are moved. */
+static uint64_t page_bytes(const arena *a, uint64_t start, uint64_t end)
+{
+	if (start == end || a->space.max_bytes == UINT64_MAX || !blob_fits(&a->map, start))
+		return 0;
+	return blob_kind(blob_at(&a->map, start)) == BLOB_PAGE ? end - start : 0;
+}
+
+/* What a segment has now that is worth emptying: from the end of its first slot on, at most `most` bytes of data. */
+static bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch *t)
+{
+	const struct slots *s = &a->space.free;
+	slot_id id = slots_at_or_before(s, t->start);
+	uint64_t room = 0, large = 0, moved = 0, pages = 0;
+	uint64_t at;
+
+	if (t->end > map_bytes(&a->map))
+		t->end = map_bytes(&a->map);
+	t->segment_end = t->end;
+	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) < t->start)
+		id = slots_at_or_after(s, t->start);
+	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
+		return false;
+	at = t->start = slots_start(s, id) + slots_size(s, id);
+	for (id = slots_next(s, id); id != SLOT_NONE && slots_start(s, id) < t->end; id = slots_next(s, id)) {
+		const uint64_t start = slots_start(s, id);
+		const uint64_t size = slots_size(s, id);
+		moved += start - at;
+		if (moved > most)
+			break;
+		pages += page_bytes(a, at, start);
+		at = start + size;
+		*(size >= a->tidy.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
+	}
+	/* Behind the last slot, too: a value that begins before the end is moved whole. */
+	if (moved <= most && at < t->end) {
+		const uint64_t behind = extent_from(a, at, t->end, EXTENTS_MOST);
+		moved += behind == 0 ? most + 1 - moved : behind - at;
+	}
+	if (moved > most)
+		t->end = at;
+	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
+		return false;
+	t->gain = t->end - t->start - large;
+	t->room = room;
+	if (pages > moved / PAGES_SHARE)
+		return false;
+	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
+}
+
+static bool segment_plan(arena *a, unsigned least, uint64_t most, struct stretch *t)
+{
+	/* What has become emptier since the survey was taken is worth a look. */
+	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, &t->start, &t->end); i++)
+		if (segment_look(a, least, most, t))
+			return true;
+	return false;
+}
+
+/* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
+static bool part_plan(arena *a, unsigned least, struct stretch *t)
+{
+	struct tidy *tidy = &a->tidy;
+
+	*t = (struct stretch){.start = tidy->rest, .end = tidy->rest_end};
+	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t)) {
+		struct stretch segment;
+		if (!segment_plan(a, least, TIDY_STEP, &segment))
+			return false;
+		*t = segment;
+		/* Before its first slot there is more than that. */
+		if (!segment_look(a, 1, step_most(a), t))
+			*t = segment;
+	}
+	tidy->rest = t->end;
+	tidy->rest_end = t->segment_end;
+	return true;
+}
+
+bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room)
+{
+	struct tidy *tidy = &a->tidy;
+	struct stretch t = {.start = tidy->rest, .end = tidy->rest_end};
+
+	if ((t.start >= t.end || !segment_look(a, 1, most, &t)) && !segment_plan(a, 1, most, &t))
+		return false;
+	tidy->rest = t.end;
+	tidy->rest_end = t.segment_end;
+	*start = t.start;
+	*end = t.end;
+	*room = t.room;
+	return true;
+}
+
+static bool planner_plan(const arena *a, struct stretch *t)
+{
+	struct plan plan;
+
+	if (plan_run(&a->space.free, a->planner, UINT64_MAX, TIDY_STEP, &plan) != 0 || plan.moved == 0)
+		return false;
+	t->start = plan.first_end;
+	t->end = plan.end - plan.start > TIDY_CREDIT_MOST ? plan.start + TIDY_CREDIT_MOST : plan.end;
+	t->gain = t->start < t->end ? t->end - t->start : 0;
+	return t->gain > 0;
+}
+
+/* What is clean by the next checkpoint, beyond what is written until then and in the interval that follows. Pages that are
+ * copied until then are no loss: the places that they leave are clean as well, since they were taken side by side. */
+static int64_t clean_left(const arena *a)
+{
+	const struct tidy *t = &a->tidy;
+
+	return (int64_t)(t->survey.large + t->prepared) - (int64_t)(t->need + a->log.bytes);
+}
+
+static uint64_t tidy_above(const arena *a)
+{
+	return map_bytes(&a->map) - tidy_target(a);
+}
+
+static unsigned short_grade(const arena *a)
+{
+	const uint64_t grades = tidy_above(a) / (tidy_live(a) / SHORT_GRADE_SHARE + 1);
+
+	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
+}
+
+/* Only where there is a large slot further down for what stands there. */
+static bool cut_plan(arena *a, struct stretch *t)
+{
+	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
+
+	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
+		return false;
+	if (a->tidy.end == DISK_DATA || space_end_cluster(&a->space) != 0)
+		return false;
+	/* Once in vain is enough for an interval. */
+	a->tidy.end = end_plan(a, t) ? t->start : DISK_DATA;
+	return a->tidy.end != DISK_DATA;
+}
+
+static bool step_plan(arena *a, struct stretch *t)
+{
+	const int64_t left = clean_left(a);
+	/* One that has a limit may be as long as that; a planner is asked for what is needed alone. */
+	const bool shorten = a->space.max_bytes == UINT64_MAX && a->planner == GRAVITY_DEFAULT;
+	const int64_t wanted = shorten ? (int64_t)(tidy_above(a) / ABOVE_SHARE) : 0;
+
+	/* Near a size limit a planner's runs may be far too long for the room that there is. */
+	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
+		return planner_plan(a, t);
+	if (left < wanted)
+		return part_plan(a, short_grade(a), t);
+	if (tidy_above(a) > tidy_live(a) / CUT_SHARE && cut_plan(a, t))
+		return true;
+	return part_plan(a, HALF_GRADE, t);
+}
+
+static bool tidy_step(arena *a)
+{
+	const uint64_t before = a->bytes_moved;
+	const uint64_t allowed = guard_allowance(a);
+	struct stretch t = {0};
+	uint64_t moved;
+
+	if (allowed < step_most(a)) {
+		a->tidy.credit = 0;
+		return false;
+	}
+	if (!step_plan(a, &t) || t.end - t.start > allowed)
+		return false;
+	if (evacuate(a, t.start, t.end) == 0)
+		a->tidy.prepared += t.gain;
+	moved = a->bytes_moved - before;
+	a->tidy.credit -= moved < a->tidy.credit ? moved : a->tidy.credit;
+	return true;
+}
+
+uint64_t tidy_halves(arena *a, uint64_t most)
+{
+	const uint64_t before = a->bytes_moved;
+	struct stretch t;
+
+	/* Under a limit space is wanted inside the file. */
+	if (arena_failed(a) || a->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
+		return 0;
+	while (a->bytes_moved - before < most)
+		if (guard_allowance(a) < TIDY_STEP || !segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) ||
+		    evacuate(a, t.start, t.end) != 0)
+			break;
+	return a->bytes_moved - before;
+}
+
+void tidy_begin(arena *a)
+{
+	a->tidy.need = a->log.bytes + a->space.copied_bytes;
+	a->tidy.prepared = a->tidy.end = 0;
+	a->tidy.look_at = 0;
+	a->tidy.due = false;
+}
+
+void tidy_renew(arena *a, struct survey *survey)
+{
+	if (survey->next == NULL)
+		return;
+	survey_release(&a->tidy.survey, a->os);
+	a->tidy.survey = *survey;
+	a->tidy.look_at = 0;
+	*survey = (struct survey){0};
+}
+
+void tidy_poll(arena *a, uint64_t bytes)
+{
+	unsigned steps = 0;
+	uint64_t stop;
+
+	/* Where records are only deleted every segment gets emptier by itself. */
+	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || !arena_space_wanted(a)) {
+		a->tidy.credit = 0;
+		return;
+	}
+	a->tidy.credit += TIDY_RATIO * bytes;
+	if (a->tidy.credit > TIDY_CREDIT_MOST)
+		a->tidy.credit = TIDY_CREDIT_MOST;
+	/* A large commit asks for more than one. */
+	stop = a->bytes_moved + (bytes < TIDY_STEP ? bytes : TIDY_STEP);
+	while (a->tidy.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
+	       ++steps < STEPS_MOST)
+		;
+}
+
+void tidy_end(arena *a)
+{
+	const struct slots *s = &a->space.free;
+	const slot_id large = slots_first_fit(s, TIDY_STEP);
+	uint64_t start, occupied;
+
+	if (large == SLOT_NONE || !tidy_above_target(a))
+		return;
+	start = slots_start(s, large) + slots_size(s, large);
+	occupied = map_bytes(&a->map) - start;
+	for (slot_id id = slots_next(s, large); id != SLOT_NONE; id = slots_next(s, id))
+		occupied -= slots_size(s, id);
+	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST && occupied <= guard_allowance(a))
+		(void)evacuate(a, start, map_bytes(&a->map));
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* sweep.c owns compaction that is asked for: the sweep that gives the end of the file back.
+ *
+ * What was moved is free after the next checkpoint, so each step ends with one.
+ *
+ * 1. Between two steps of arena_compact the writer's lock is free.
+ * 2. Beside snapshots a step moves no more than arena/move/guard.c allows. Where that is too little the sweep ends with GRAVITY_BUSY.
+ * 3. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
+#include "arena/move/limit.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define SWEEP_FIRST (UINT64_C(512) << 10) /* bytes moved in the first step, ... */
+#define SWEEP_FIRST_LEAST (UINT64_C(64) << 10)
+#define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
+#define SWEEP_MOST (UINT64_C(16) << 20)
+#define SWEEP_SHARE 32 /* of the file */
+#define AGAIN_SHARE 64 /* of a step, for which it is worth another one */
+#define DENSE_SHARE 32 /* less than this share free: not worth moving */
+
+/* Whether there is nothing to gain that is worth the moving. */
+static bool dense(const arena *a)
+{
+	return space_free_bytes(&a->space) + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
+}
+
+/* A stretch moves into the slot before it, with the pages of the table that it copies, but for a short one to begin with: so
+ * the file grows by that at most and the table, or by one value that is longer. What a stretch leaves is as long, and a slot
+ * more. */
+static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
+{
+	const struct slots *s = &a->space.free;
+	const slot_id id = slots_at_or_before(s, at);
+	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
+	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
+
+	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes && slots_start(s, id) + slots_size(s, id) >= at)
+		most = slots_size(s, id) - a->table.bytes;
+	return step < most ? step : most;
+}
+
+/* The next stretch that is worth it. */
+static int stretch_next(const arena *a, uint64_t *at, uint64_t step, struct plan *plan)
+{
+	int r;
+
+	for (;; *at = plan->next) {
+		r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, plan);
+		if (r != 0 || plan->free >= plan->moved / DENSE_SHARE)
+			return r;
+	}
+}
+
+/* Moves the data of the next stretch into slots before it, or at first to the end of the file; what it leaves is the
+ * large slot that the next stretch moves into: data goes left, the slot goes right.
+ *
+ *     |A| |B|  |C| |D| |E|          ->  |A|  free   |C| |D| |E| B        ->  |A|C|D|  free  |E| B     */
+static int sweep_step(arena *a, uint64_t *at, uint64_t step, bool again)
+{
+	const uint64_t before = a->bytes_moved;
+	struct plan plan;
+	uint64_t allowed;
+	int r = guard_settle(a);
+
+	if (r != 0)
+		return r;
+	log_shed_window(&a->log);
+	allowed = guard_allowance(a);
+	step = step_fitting(a, *at, step);
+	/* Ever smaller steps would be a checkpoint each, for nothing. */
+	if (allowed < step)
+		step = allowed < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : allowed;
+	r = stretch_next(a, at, step, &plan);
+	if (r != 0) {
+		*at = UINT64_MAX;
+		return r == GRAVITY_NOTFOUND ? 0 : r;
+	}
+	if (plan.moved > allowed)
+		return GRAVITY_BUSY;
+	*at = plan.end;
+	r = evacuate(a, plan.first_end, plan.end);
+	if (space_short(r) && again && a->bytes_moved - before >= step / AGAIN_SHARE)
+		*at = plan.start;
+	/* What found no room stays where it is: what was moved is gained all the same. */
+	return space_none(r) && r != ENOMEM ? 0 : r;
+}
+
+/* The last steps: what was moved becomes free, and the end of the file is cut. */
+static int sweep_end(arena *a)
+{
+	int r = guard_settle(a);
+
+	if (r == 0)
+		r = guard_settle(a);
+	if (r == 0)
+		space_trim(&a->space, a->header.file_bytes);
+	return r;
+}
+
+static int sweep_go(arena *a, uint64_t *at, uint64_t most, bool again)
+{
+	const int r = sweep_step(a, at, most, again);
+
+	return r == 0 && *at == UINT64_MAX ? sweep_end(a) : r;
+}
+
+int sweep_on(arena *a, uint64_t *at, uint64_t most)
+{
+	return sweep_go(a, at, most, false);
+}
+
+/* Of a file of that length. */
+static uint64_t step_bytes(uint64_t file)
+{
+	const uint64_t step = file / SWEEP_SHARE;
+
+	return step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_MOST ? SWEEP_MOST : step;
+}
+
+int sweep_for(arena *a, uint64_t *at, uint64_t want, enum space_claim claim, const struct effort *e)
+{
+	int r = 0;
+
+	assert(!log_has_blobs(&a->log));
+	while (r == 0 && *at != UINT64_MAX && !effort_over(a, e) && !space_fits(&a->space, want, claim))
+		r = sweep_go(a, at, step_bytes(map_bytes(&a->map)), true);
+	return r;
+}
+
+static int sweep(arena *a, arena_progress *progress, void *arg)
+{
+	uint64_t at = DISK_DATA;
+	uint64_t total = 0;
+	int r = 0;
+
+	while (r == 0 && at != UINT64_MAX) {
+		r = writer_lock(a, false);
+		if (r != 0)
+			return r;
+		if (total == 0)
+			total = map_bytes(&a->map);
+		if (at == DISK_DATA && (r = guard_settle(a)) == 0 && dense(a))
+			at = UINT64_MAX;
+		if (r == 0)
+			r = at != UINT64_MAX ? sweep_on(a, &at, step_bytes(map_bytes(&a->map))) : sweep_end(a);
+		if (r == 0 && at == UINT64_MAX)
+			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
+		writer_unlock(a);
+		if (r == 0 && progress != NULL && progress(arg, at < total ? at : total, total) != 0)
+			r = ECANCELED;
+	}
+	return r;
+}
+
+int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_progress *progress, void *arg)
+{
+	OS_UNCANCELLED;
+	int r;
+
+	if (!arena_ours(a))
+		return GRAVITY_INVALID;
+	if (a->read_only)
+		return GRAVITY_READONLY;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_lock(a, false);
+	if (r != 0)
+		return r;
+	r = writer_session(a);
+	if (r == 0 && want > DISK_FILE_MAX)
+		r = GRAVITY_FULL;
+	else if (r == 0 && want > 0)
+		r = room_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
+		              SPACE_RESERVED);
+	writer_unlock(a);
+	if (r == 0 && want == 0)
+		r = sweep(a, progress, arg);
+	return space_code(&a->space, r);
+}

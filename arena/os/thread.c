@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* thread.c: mutexes, conditions and the number of a thread, over POSIX threads.
+ *
+ * Owns one process-wide number, that of the newest thread. Refuses recursive locks, timed waits and cancellation.
+ *
+ * Invariants
+ * 1. A mutex or condition that was initialised cannot fail: what the system would report is a bug in its use.
+ * 2. No number is given to two threads. A forked child goes on with its parent's: handles do not cross a fork.
+ *
+ * Cost: a call each; os_thread_id makes no system call. */
+#define _GNU_SOURCE
+#include "arena/os/thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "arena/broken.h"
+
+/* How os_pause goes on: spins, then yields, then sleeps twice as long each time up to a limit. */
+#define PAUSE_SPINS     16u
+#define PAUSE_YIELDS    32u
+#define PAUSE_FIRST_NS  20000L
+#define PAUSE_DOUBLINGS 6u
+
+int os_mutex_init(os_mutex *m)
+{
+	return pthread_mutex_init(&m->mutex, NULL);
+}
+
+void os_mutex_release(os_mutex *m)
+{
+	int rc = pthread_mutex_destroy(&m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_mutex_lock(os_mutex *m)
+{
+	int rc = pthread_mutex_lock(&m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+bool os_mutex_trylock(os_mutex *m)
+{
+	int rc = pthread_mutex_trylock(&m->mutex);
+
+	assert(rc == 0 || rc == EBUSY);
+	return rc == 0;
+}
+
+void os_mutex_unlock(os_mutex *m)
+{
+	int rc = pthread_mutex_unlock(&m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+int os_cond_init(os_cond *c)
+{
+	return pthread_cond_init(&c->cond, NULL);
+}
+
+void os_cond_release(os_cond *c)
+{
+	int rc = pthread_cond_destroy(&c->cond);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_cond_wait(os_cond *c, os_mutex *m)
+{
+	OS_UNCANCELLED;
+	int rc = pthread_cond_wait(&c->cond, &m->mutex);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_cond_wake_one(os_cond *c)
+{
+	int rc = pthread_cond_signal(&c->cond);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void os_cond_wake_all(os_cond *c)
+{
+	int rc = pthread_cond_broadcast(&c->cond);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+/* Tells the processor that it is in a loop that waits, so that the other half of the core gets on. */
+static void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield" ::: "memory");
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+void os_pause(unsigned n)
+{
+	struct timespec nap = {0, PAUSE_FIRST_NS};
+	unsigned doublings;
+	OS_UNCANCELLED;
+
+	if (n < PAUSE_SPINS) {
+		cpu_relax();
+		return;
+	}
+	if (n < PAUSE_YIELDS) {
+		(void)sched_yield();
+		return;
+	}
+	doublings = n - PAUSE_YIELDS;
+	if (doublings > PAUSE_DOUBLINGS)
+		doublings = PAUSE_DOUBLINGS;
+	nap.tv_nsec <<= doublings;
+	(void)nanosleep(&nap, NULL); /* a signal that cuts it short does no harm */
+}
+
+uint64_t os_thread_id(void)
+{
+	static _Atomic uint64_t newest;
+	static _Thread_local uint64_t own;
+
+	if (own == 0)
+		own = atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
+	return own;
+}
+
+int os_cancel_disable(void)
+{
+	int before = PTHREAD_CANCEL_ENABLE;
+	const int rc = broken(BROKEN_CANCEL) ? 0 : pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+
+	assert(rc == 0);
+	(void)rc;
+	return before;
+}
+
+void os_cancel_restore(const int *state)
+{
+	const int rc = pthread_setcancelstate(*state, NULL);
+
+	assert(rc == 0);
+	(void)rc;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* freemap.c owns the picture of where free space lies.
+ *
+ * 1. Each segment that is partly free stands in the list of its grade once; one that is wholly free, or not at all, in none.
+ *    Large extents are clean already and no part of a segment here: what counts is how much of the rest is free.
+ * 2. count segments cover the file up to its end; none is longer than it needs to be for there to be SEGMENTS_MOST.
+ *
+ * Cost: one pass over the list; 20 bytes a segment, 4 of which are kept. */
+#include "arena/space/freemap.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define SEGMENTS_MOST (UINT64_C(1) << 18)
+
+/* Free bytes of a segment, by the size of the extents that they are of. */
+struct segment_room {
+	uint64_t small, large;
+};
+
+void survey_release(struct survey *s, const struct os *os)
+{
+	os->free(os, s->next);
+	*s = (struct survey){0};
+}
+
+/* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
+ * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
+static void extent_spread(const struct survey *s, struct segment_room *room, uint64_t start, uint64_t size)
+{
+	const bool large = size >= s->least;
+
+	while (size > 0 && start / s->segment < s->count) {
+		const uint64_t i = start / s->segment;
+		const uint64_t end = (i + 1) * s->segment;
+		const uint64_t here = size < end - start ? size : end - start;
+		assert(here > 0);
+		*(large ? &room[i].large : &room[i].small) += here;
+		start += here;
+		size -= here;
+	}
+}
+
+static void segments_grade(struct survey *s, const struct segment_room *room)
+{
+	for (unsigned g = 0; g < SURVEY_GRADES; g++)
+		s->first[g] = SURVEY_NONE;
+	/* From the last to the first, so that a list begins with the lowest. */
+	for (uint32_t i = s->count; i-- > 0;) {
+		const uint64_t rest = s->segment > room[i].large ? s->segment - room[i].large : 0;
+		const uint64_t grade = rest == 0 ? SURVEY_GRADES : room[i].small * SURVEY_GRADES / rest;
+		if (room[i].small == 0 || grade >= SURVEY_GRADES)
+			continue;
+		s->next[i] = s->first[grade];
+		s->first[grade] = i;
+	}
+}
+
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
+                uint64_t least)
+{
+	struct segment_room *room;
+
+	*s = (struct survey){.segment = segment, .least = least};
+	while (file_bytes / s->segment >= SEGMENTS_MOST)
+		s->segment *= 2;
+	s->count = (uint32_t)(file_bytes / s->segment) + 1;
+	room = os->alloc(os, NULL, s->count * sizeof *room);
+	s->next = os->alloc(os, NULL, s->count * sizeof *s->next);
+	if (room == NULL || s->next == NULL) {
+		os->free(os, room);
+		survey_release(s, os);
+		return ENOMEM;
+	}
+	memset(room, 0, s->count * sizeof *room);
+	for (uint64_t at = 0; at < list->count;) {
+		uint64_t start, size;
+		ranges_take_run(list, &at, &start, &size);
+		extent_spread(s, room, start, size);
+		s->large += size >= s->least ? size : 0;
+	}
+	segments_grade(s, room);
+	os->free(os, room);
+	return 0;
+}
+
+bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end)
+{
+	for (unsigned g = SURVEY_GRADES; s->next != NULL && g-- > least;) {
+		const uint32_t i = s->first[g];
+		if (i == SURVEY_NONE)
+			continue;
+		s->first[g] = s->next[i];
+		*start = i * s->segment;
+		*end = *start + s->segment;
+		return true;
+	}
+	return false;
+}

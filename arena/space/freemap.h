@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* freemap.h: where a checkpoint finds the free space of the file: how much of each segment, and which have the most.
+ *
+ * It is taken from the sorted list of everything that is free or about to be, which every checkpoint makes anyway, and
+ * serves compaction until the next one: so choosing what to empty costs nothing, however many free slots there are.
+ *
+ * A picture grows old: what it says is looked at again before it is relied on. Not thread-safe: its owner's lock. */
+#ifndef GKV_ARENA_SPACE_FREEMAP_H
+#define GKV_ARENA_SPACE_FREEMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/os/os.h"
+#include "arena/space/ranges.h"
+
+#define SURVEY_SEGMENT (UINT64_C(256) << 10) /* bytes of a segment, more in a very long file      */
+#define SURVEY_LARGE (UINT64_C(64) << 10)    /* without a limit: free extents of so much are large  */
+#define SURVEY_GRADES 32u                    /* of emptiness                                      */
+#define SURVEY_NONE UINT32_MAX
+
+struct survey {
+	uint64_t segment;  /* bytes */
+	uint64_t least;    /* bytes of a large extent */
+	uint32_t count;
+	uint64_t large;    /* bytes of the free extents that are large */
+	uint32_t *next;    /* next[i]: another segment of the same grade */
+	uint32_t first[SURVEY_GRADES]; /* grade g: beside its large extents, free from g/32 of it on */
+};
+
+/* From extents in order of start, which may touch, of a file that ends at file_bytes; those of `least` bytes and more are
+ * large. Those of a hostile file may overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
+int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
+                uint64_t least);
+void survey_release(struct survey *s, const struct os *os);
+
+/* Takes the emptiest segment out of the picture, if at least least/32 of it are free, its large extents aside. */
+bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* ranges.c owns two arrays, of which one holds the ranges and the other one takes them in the next pass.
+ *
+ * 1. After a pass the ranges are in order of the sorted_bits lowest bits of their starts, in units.
+ *
+ * Cost: 16 bytes a range; three passes for a file of up to 64 GiB. */
+#include "arena/space/ranges.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define SORT_BITS 11u
+
+int ranges_init(struct ranges *r, const struct os *os, uint64_t capacity)
+{
+	*r = (struct ranges){.capacity = capacity};
+	r->list = os->alloc(os, NULL, (capacity + 1) * sizeof *r->list);
+	r->spare = os->alloc(os, NULL, (capacity + 1) * sizeof *r->spare);
+	if (r->list != NULL && r->spare != NULL)
+		return 0;
+	ranges_release(r, os);
+	return ENOMEM;
+}
+
+void ranges_release(struct ranges *r, const struct os *os)
+{
+	os->free(os, r->list);
+	os->free(os, r->spare);
+	*r = (struct ranges){0};
+}
+
+bool ranges_sorted(const struct ranges *r, uint64_t limit)
+{
+	return r->count == 0 || limit / DISK_UNIT >> r->sorted_bits == 0;
+}
+
+void ranges_sort_pass(struct ranges *r)
+{
+	uint64_t at[(1u << SORT_BITS) + 1] = {0};
+	const uint64_t mask = (1u << SORT_BITS) - 1;
+	const unsigned shift = RANGE_SIZE_BITS + r->sorted_bits;
+	range *swap = r->list;
+
+	for (uint64_t i = 0; i < r->count; i++)
+		at[((r->list[i] >> shift) & mask) + 1]++;
+	for (uint64_t i = 0; i < mask; i++)
+		at[i + 1] += at[i];
+	for (uint64_t i = 0; i < r->count; i++)
+		r->spare[at[(r->list[i] >> shift) & mask]++] = r->list[i];
+	r->list = r->spare;
+	r->spare = swap;
+	r->sorted_bits += SORT_BITS;
+}

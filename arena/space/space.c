@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* space.c owns the decision where new data goes. It refuses to decide what is dead.
+ *
+ * 1. A free slot is reachable from no durable state and no reader.
+ * 2. The file never exceeds max_bytes through growth.
+ * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits, or for
+ *    what space_full.c keeps ready.
+ * 4. Without a limit a page of the table is one page of the file, wherever a slot has that or the file may grow for it.
+ *
+ * What differs under a limit is in space_limit.c, what differs on a full disk in space_full.c. Disk space is the matter of
+ * space_disk.c.
+ *
+ * Cost: O(log n) in the number of slots. */
+#include "arena/space/space.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "arena/broken.h"
+#include "arena/gravity.h"
+#include "arena/space/space_fit.h"
+
+#define GROW_LEAST (UINT64_C(64) << 10)
+#define GROW_MOST (UINT64_C(16) << 20)
+#define DRAIN_STEP 1024u
+#define GROW_SHARE 32 /* of the file's length, at a time */
+
+void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
+{
+	memset(s, 0, sizeof *s);
+	s->map = map;
+	s->readers = readers;
+	s->asked = max_bytes == 0 || max_bytes > DISK_FILE_MAX ? UINT64_MAX : max_bytes;
+	limit_set(s, s->asked);
+	slots_init(&s->free, map->os);
+	slots_init(&s->aside, map->os);
+	pending_init(&s->pending, map->os);
+}
+
+void space_go_behind(struct space *s)
+{
+	s->evict_start = 0;
+	s->evict_end = map_bytes(s->map);
+}
+
+void space_release(struct space *s)
+{
+	if (s->map == NULL)
+		return;
+	slots_release(&s->free);
+	slots_release(&s->aside);
+	holes_release(&s->holes, s->map->os);
+	pending_release(&s->pending);
+	s->map = NULL;
+}
+
+uint64_t tail_bytes(const struct space *s)
+{
+	const slot_id last = s->free.last;
+
+	if (last == SLOT_NONE || slots_start(&s->free, last) + slots_size(&s->free, last) != map_bytes(s->map))
+		return 0;
+	return slots_size(&s->free, last);
+}
+
+/* Of these, what lies behind the range that compaction empties. */
+static uint64_t tail_usable(const struct space *s)
+{
+	const uint64_t end = map_bytes(s->map);
+	const uint64_t tail = tail_bytes(s);
+
+	return tail > end - s->evict_end ? end - s->evict_end : tail;
+}
+
+bool space_short(int r)
+{
+	return r == GRAVITY_FULL || disk_short(r);
+}
+
+bool space_none(int r)
+{
+	return space_short(r) || r == ENOMEM;
+}
+
+int grow_to(struct space *s, uint64_t end)
+{
+	const uint64_t old = map_bytes(s->map);
+	int r = slots_reserve(&s->free, 1);
+
+	if (r != 0)
+		return r;
+	r = map_grow(s->map, end);
+	if (r == 0)
+		r = slots_insert(&s->free, old, end - old);
+	assert(r <= 0 || r != EINVAL);
+	s->ready_known = false;
+	s->grants |= r == 0;
+	return r;
+}
+
+/* Lengthens the file, to `limit` at most, so that its last slot holds `bytes`; by a share of its length where that may
+ * be had. */
+int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
+{
+	const uint64_t old = map_bytes(s->map);
+	const uint64_t tail = tail_usable(s);
+	uint64_t share = old / GROW_SHARE;
+	uint64_t least, wish;
+	int r;
+
+	assert(tail < bytes);
+	least = page_round(old + bytes - tail);
+	if (least > limit)
+		return GRAVITY_FULL;
+	share = share < GROW_LEAST ? GROW_LEAST : share > GROW_MOST ? GROW_MOST : share;
+	wish = page_round(least - (bytes - tail) + (bytes - tail > share ? bytes - tail : share));
+	if (wish > limit)
+		wish = limit & ~(DISK_PAGE - 1);
+	r = grow_to(s, wish < least ? least : wish);
+	if (space_none(r) && wish > least)
+		r = grow_to(s, least);
+	return disk_short(r) ? full_begin(s, r) : r;
+}
+
+uint64_t space_left(const struct space *s)
+{
+	const uint64_t bytes = map_bytes(s->map);
+
+	if (s->max_bytes == UINT64_MAX)
+		return UINT64_MAX;
+	return s->free.bytes + (s->max_bytes > bytes ? s->max_bytes - bytes : 0);
+}
+
+/* Only a limit makes a reserve: without one the file grows. */
+bool space_allows(const struct space *s, uint64_t bytes)
+{
+	const uint64_t left = space_left(s);
+
+	return left >= bytes && left - bytes >= s->reserve;
+}
+
+/* Behind the range that compaction empties: what a slot has there that reaches over its end, or the first one after it. */
+static struct fit fit_behind(const struct space *s, uint64_t bytes)
+{
+	const struct fit over = fit_slot(s, slots_at_or_before(&s->free, s->evict_end));
+
+	if (over.size > 0 && over.start + over.size >= s->evict_end + bytes)
+		return (struct fit){s->evict_end, over.start + over.size - s->evict_end};
+	return fit_slot(s, slots_first_fit_from(&s->free, bytes, s->evict_end));
+}
+
+struct fit fit_outside(const struct space *s, uint64_t bytes)
+{
+	const struct fit f = fit_slot(s, slots_first_fit(&s->free, bytes));
+
+	if (f.start >= s->evict_end || f.start + f.size <= s->evict_start)
+		return f;
+	if (f.start < s->evict_start && s->evict_start - f.start >= bytes)
+		return (struct fit){f.start, s->evict_start - f.start};
+	return fit_behind(s, bytes);
+}
+
+int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
+{
+	int r;
+
+	*f = fit_outside(s, bytes);
+	while (f->size == 0 && space_drain(s, DRAIN_STEP) > 0)
+		*f = fit_outside(s, bytes);
+	if (f->size != 0)
+		return 0;
+	r = space_grow(s, bytes, limit);
+	if (r == 0)
+		*f = fit_outside(s, bytes);
+	assert(r != 0 || f->size >= bytes);
+	return r;
+}
+
+int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
+{
+	const int r = space_allocate(s, start, bytes);
+
+	if (r != 0)
+		return full_cut(s, start, bytes, r);
+	s->ready_known &= bytes <= s->ready;
+	s->ready -= s->ready < bytes ? s->ready : bytes;
+	return slots_remove(&s->free, start, bytes);
+}
+
+static int piece_take(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	struct fit f = fit_piece(s, bytes);
+	const int r = f.size != 0 ? 0 : fit_obtain(s, bytes, s->max_bytes, &f);
+
+	if (r != 0)
+		return r;
+	*offset = f.start;
+	return slot_cut(s, *offset, bytes);
+}
+
+int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	int r;
+
+	assert(bytes > 0 && bytes % DISK_UNIT == 0);
+	do
+		r = piece_take(s, bytes, offset);
+	while (full_again(s, r, bytes));
+	return space_code(s, r);
+}
+
+static int cluster_end(struct space *s, struct cluster *c)
+{
+	const int r = c->start == c->end ? 0 : slots_insert(&s->free, c->start, c->end - c->start);
+
+	assert(c->start <= c->end);
+	if (r == 0)
+		*c = (struct cluster){0};
+	return r;
+}
+
+int space_end_cluster(struct space *s)
+{
+	const int r = cluster_end(s, &s->pages);
+
+	return r != 0 ? r : cluster_end(s, &s->nodes);
+}
+
+/* The first slot that could hold a page, if it happens to hold one at a multiple of DISK_PAGE: one that a page has left. */
+static struct fit fit_page(const struct space *s)
+{
+	const struct fit f = fit_outside(s, DISK_PAGE);
+
+	return page_round(f.start) + DISK_PAGE <= f.start + f.size ? f : (struct fit){0};
+}
+
+/*      slot: |   |    |    |    |  |      whole pages of the file are cut out of its middle; what is left on either side
+ *                |<- cluster ->|          stays free
+ *
+ * Of the wished size where a slot has that, smaller otherwise. */
+static int pages_begin(struct space *s)
+{
+	const uint64_t slack = DISK_PAGE - DISK_UNIT; /* before the first multiple, at most */
+	const uint64_t wish = s->cluster_bytes > DISK_PAGE ? s->cluster_bytes : DISK_PAGE;
+	struct cluster c;
+	struct fit f;
+	int r = cluster_end(s, &s->pages);
+
+	if (r != 0)
+		return r;
+	f = wish > DISK_PAGE ? fit_outside(s, wish + slack) : (struct fit){0};
+	if (f.size == 0)
+		f = fit_page(s);
+	if (f.size == 0)
+		r = fit_obtain(s, DISK_PAGE + slack, s->max_bytes, &f);
+	if (r != 0)
+		return r;
+	c.start = page_round(f.start);
+	c.end = (f.start + f.size) & ~(DISK_PAGE - 1);
+	if (c.end - c.start > wish)
+		c.end = c.start + wish;
+	r = slot_cut(s, c.start, c.end - c.start);
+	if (r == 0)
+		s->pages = c;
+	return r;
+}
+
+/* Wherever there is room. */
+static int place_squeeze(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	struct fit f;
+	const int r = fit_obtain(s, bytes + DISK_LINE - DISK_UNIT, s->max_bytes, &f);
+
+	if (r != 0)
+		return r;
+	*offset = line_round(f.start);
+	return slot_cut(s, *offset, bytes);
+}
+
+static void cluster_take(struct cluster *c, uint64_t bytes, uint64_t *offset)
+{
+	assert(bytes <= c->end - c->start);
+	*offset = c->start;
+	c->start += bytes;
+}
+
+static int page_take(struct space *s, uint64_t *offset)
+{
+	const int r = s->pages.start == s->pages.end ? pages_begin(s) : 0;
+
+	if (space_none(r))
+		return place_squeeze(s, DISK_PAGE, offset);
+	if (r == 0)
+		cluster_take(&s->pages, DISK_PAGE, offset);
+	return r;
+}
+
+/* A page for the next nodes. */
+static int nodes_begin(struct space *s)
+{
+	uint64_t offset;
+	int r = cluster_end(s, &s->nodes);
+
+	if (r == 0)
+		r = page_take(s, &offset);
+	if (r == 0)
+		s->nodes = (struct cluster){offset, offset + DISK_PAGE};
+	return r;
+}
+
+static int part_take(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	int r;
+
+	if (s->max_bytes != UINT64_MAX) {
+		r = s->pages.end - s->pages.start < bytes ? packed_begin(s, bytes) : 0;
+		if (r == 0)
+			cluster_take(&s->pages, bytes, offset);
+		return r;
+	}
+	if (bytes == DISK_PAGE)
+		return page_take(s, offset);
+	r = s->nodes.end - s->nodes.start < bytes ? nodes_begin(s) : 0;
+	if (space_none(r))
+		return place_squeeze(s, bytes, offset);
+	if (r == 0)
+		cluster_take(&s->nodes, bytes, offset);
+	return r;
+}
+
+int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
+{
+	int r;
+
+	assert(bytes > 0 && bytes <= DISK_PAGE && bytes % DISK_LINE == 0);
+	do
+		r = part_take(s, bytes, offset);
+	while (full_again(s, r, SLOTS_PAGE));
+	return space_code(s, r);
+}
+
+uint64_t space_growth(const struct space *s)
+{
+	const uint64_t limit = s->max_bytes & ~(DISK_PAGE - 1);
+	const uint64_t bytes = map_bytes(s->map);
+
+	return limit > bytes ? limit - bytes : 0;
+}
+
+/* A slot for a window, by preference one that is worth the JUMP. */
+static int window_fit(struct space *s, uint64_t need, struct fit *f)
+{
+	const uint64_t wish = need > SPACE_WINDOW_LEAST ? need : SPACE_WINDOW_LEAST;
+	int r = 0;
+
+	*f = (struct fit){0};
+	if (s->window_least > wish)
+		*f = fit_outside(s, s->window_least);
+	/* What is moved to make large slots does not go into small ones while there is a large one. */
+	if (f->size == 0 && s->evict_end > s->evict_start)
+		*f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
+	if (f->size == 0)
+		r = fit_obtain(s, wish, s->max_bytes, f);
+	if (f->size == 0)
+		*f = fit_outside(s, need);
+	if (f->size != 0)
+		return 0;
+	return r != 0 ? r : GRAVITY_FULL;
+}
+
+static int window_take(struct space *s, uint64_t need, enum space_claim claim, uint64_t *start, uint64_t *end)
+{
+	struct fit f;
+	int r;
+
+	if (claim == SPACE_PUT && (!space_allows(s, need) || pages_short(s)))
+		return GRAVITY_FULL;
+	r = s->max_bytes == UINT64_MAX ? window_fit(s, need, &f) : window_fit_limited(s, need, claim, &f);
+	if (r != 0)
+		return r;
+	if (f.size >= SLOTS_PAGE)
+		s->slack -= (int64_t)window_part(s, f.size, need);
+	f.size = window_part(s, f.size, need);
+	*start = f.start;
+	*end = f.start + f.size;
+	return slot_cut(s, f.start, f.size);
+}
+
+/* What puts and moves take is theirs if what is kept ready is there without it. A transaction that finds the disk full with
+ * this window is told so: what limit.c asks for is not measured yet. */
+static int window_settle(struct space *s, enum space_claim claim, uint64_t start, uint64_t end)
+{
+	if (s->full || (claim != SPACE_PUT && !is_moving(s)) || s->ready_known)
+		return 0;
+	if (slots_keep(&s->free, 1) != 0)
+		return 0;
+	space_ready_look(s, true);
+	if (!s->full) {
+		slots_keep_less(&s->free, 1);
+		return 0;
+	}
+	(void)slots_insert_kept(&s->free, start, end - start);
+	return s->full_code;
+}
+
+int space_window(struct space *s, uint64_t bytes, enum space_claim claim, uint64_t *start, uint64_t *end)
+{
+	const uint64_t need = bytes + sizeof(struct jump_disk);
+	bool full;
+	int r;
+
+	assert(bytes % DISK_UNIT == 0);
+	do {
+		full = s->full;
+		r = window_take(s, need, claim, start, end);
+	} while ((full || claim != SPACE_PUT) && full_again(s, r, need));
+	if (r == 0)
+		r = window_settle(s, claim, *start, *end);
+	return r == SPACE_AGAIN ? s->full_code : space_code(s, r);
+}
+
+void space_return(struct space *s, uint64_t start, uint64_t end)
+{
+	assert(start <= end);
+	/* In a damaged file an extent that died inside it may be free already, and then it is lost. */
+	if (start < end)
+		(void)slots_insert_kept(&s->free, start, end - start);
+	else
+		slots_keep_less(&s->free, 1);
+}
+
+/* A hostile file may claim a birth that is yet to come. */
+static struct extent extent_dead(uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
+{
+	return (struct extent){.start = offset, .size = bytes, .born = born < died ? born : died, .died = died};
+}
+
+void space_free_page(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
+{
+	const struct extent e = extent_dead(offset, bytes, born, died);
+
+	s->copied_bytes += e.born <= s->started_seq ? bytes : 0;
+	pending_add(&s->pending, e, e.born <= s->started_seq);
+}
+
+void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t born, uint64_t died)
+{
+	const struct extent e = extent_dead(offset, bytes, born, died);
+
+	s->dead_bytes += bytes;
+	pending_add(&s->pending, e, !broken(BROKEN_REUSE_LOG) || born <= s->started_seq);
+}
+
+uint64_t space_drain(struct space *s, uint64_t budget)
+{
+	const uint64_t checkpoint = broken(BROKEN_REUSE) ? UINT64_MAX : s->durable_seq;
+
+	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* key_text.h: a key as a sentence shows it. */
+#ifndef GKV_KVSTORE_KEY_TEXT_H
+#define GKV_KVSTORE_KEY_TEXT_H
+
+#include "kvstore/record.h"
+
+/* Room for a key that is shown, with its quotes. */
+#define SHOWN_MAX 288
+
+/* The record's key in quotes, its first 64 bytes where it is longer; \t \n \r \0 \\ \" and \xHH stand for control bytes,
+ * the backslash and the quote, as in the text formats of the command line. All other bytes stand for themselves. */
+void shown_key(char out[SHOWN_MAX], const struct record *record);
+
+#endif
