@@ -5,28 +5,21 @@
  *
  * 1. A free slot is reachable from no durable state and no reader.
  * 2. The file never exceeds max_bytes through growth.
- * 3. Low addresses go first; the slot at the end of the file is used last, and the file grows only when no slot fits, or for
- *    what space_full.c keeps ready.
+ * 3. Low addresses go first, and the file grows only when no slot fits (space_fit.c), or for what space_ready.c keeps ready.
  * 4. Without a limit a page of the table is one page of the file, wherever a slot has that or the file may grow for it.
  *
- * What differs under a limit is in space_limit.c, what differs on a full disk in space_full.c. Disk space is the matter of
- * space_disk.c.
+ * What differs under a limit is in space_limit.c, what differs on a full disk in space_full.c. Disk space is asked for by
+ * space_disk.c and handed back by space_back.c.
  *
  * Cost: O(log n) in the number of slots. */
 #include "arena/space/space.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #include "arena/broken.h"
 #include "arena/gravity.h"
 #include "arena/space/space_fit.h"
-
-#define GROW_LEAST (UINT64_C(64) << 10)
-#define GROW_MOST (UINT64_C(16) << 20)
-#define DRAIN_STEP 1024u
-#define GROW_SHARE 32 /* of the file's length, at a time */
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
 {
@@ -57,139 +50,6 @@ void space_release(struct space *s)
 	s->map = NULL;
 }
 
-uint64_t tail_bytes(const struct space *s)
-{
-	const slot_id last = s->free.last;
-
-	if (last == SLOT_NONE || slots_start(&s->free, last) + slots_size(&s->free, last) != map_bytes(s->map))
-		return 0;
-	return slots_size(&s->free, last);
-}
-
-/* Of these, what lies behind the range that compaction empties. */
-static uint64_t tail_usable(const struct space *s)
-{
-	const uint64_t end = map_bytes(s->map);
-	const uint64_t tail = tail_bytes(s);
-
-	return tail > end - s->evict_end ? end - s->evict_end : tail;
-}
-
-bool space_short(int r)
-{
-	return r == GRAVITY_FULL || disk_short(r);
-}
-
-bool space_none(int r)
-{
-	return space_short(r) || r == ENOMEM;
-}
-
-int grow_to(struct space *s, uint64_t end)
-{
-	const uint64_t old = map_bytes(s->map);
-	int r = slots_reserve(&s->free, 1);
-
-	if (r != 0)
-		return r;
-	r = map_grow(s->map, end);
-	if (r == 0)
-		r = slots_insert(&s->free, old, end - old);
-	assert(r <= 0 || r != EINVAL);
-	s->ready_known = false;
-	s->grants |= r == 0;
-	return r;
-}
-
-/* Lengthens the file, to `limit` at most, so that its last slot holds `bytes`; by a share of its length where that may
- * be had. */
-int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
-{
-	const uint64_t old = map_bytes(s->map);
-	const uint64_t tail = tail_usable(s);
-	uint64_t share = old / GROW_SHARE;
-	uint64_t least, wish;
-	int r;
-
-	assert(tail < bytes);
-	least = page_round(old + bytes - tail);
-	if (least > limit)
-		return GRAVITY_FULL;
-	share = share < GROW_LEAST ? GROW_LEAST : share > GROW_MOST ? GROW_MOST : share;
-	wish = page_round(least - (bytes - tail) + (bytes - tail > share ? bytes - tail : share));
-	if (wish > limit)
-		wish = limit & ~(DISK_PAGE - 1);
-	r = grow_to(s, wish < least ? least : wish);
-	if (space_none(r) && wish > least)
-		r = grow_to(s, least);
-	return disk_short(r) ? full_begin(s, r) : r;
-}
-
-uint64_t space_left(const struct space *s)
-{
-	const uint64_t bytes = map_bytes(s->map);
-
-	if (s->max_bytes == UINT64_MAX)
-		return UINT64_MAX;
-	return s->free.bytes + (s->max_bytes > bytes ? s->max_bytes - bytes : 0);
-}
-
-/* Only a limit makes a reserve: without one the file grows. */
-bool space_allows(const struct space *s, uint64_t bytes)
-{
-	const uint64_t left = space_left(s);
-
-	return left >= bytes && left - bytes >= s->reserve;
-}
-
-/* Behind the range that compaction empties: what a slot has there that reaches over its end, or the first one after it. */
-static struct fit fit_behind(const struct space *s, uint64_t bytes)
-{
-	const struct fit over = fit_slot(s, slots_at_or_before(&s->free, s->evict_end));
-
-	if (over.size > 0 && over.start + over.size >= s->evict_end + bytes)
-		return (struct fit){s->evict_end, over.start + over.size - s->evict_end};
-	return fit_slot(s, slots_first_fit_from(&s->free, bytes, s->evict_end));
-}
-
-struct fit fit_outside(const struct space *s, uint64_t bytes)
-{
-	const struct fit f = fit_slot(s, slots_first_fit(&s->free, bytes));
-
-	if (f.start >= s->evict_end || f.start + f.size <= s->evict_start)
-		return f;
-	if (f.start < s->evict_start && s->evict_start - f.start >= bytes)
-		return (struct fit){f.start, s->evict_start - f.start};
-	return fit_behind(s, bytes);
-}
-
-int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
-{
-	int r;
-
-	*f = fit_outside(s, bytes);
-	while (f->size == 0 && space_drain(s, DRAIN_STEP) > 0)
-		*f = fit_outside(s, bytes);
-	if (f->size != 0)
-		return 0;
-	r = space_grow(s, bytes, limit);
-	if (r == 0)
-		*f = fit_outside(s, bytes);
-	assert(r != 0 || f->size >= bytes);
-	return r;
-}
-
-int slot_cut(struct space *s, uint64_t start, uint64_t bytes)
-{
-	const int r = space_allocate(s, start, bytes);
-
-	if (r != 0)
-		return full_cut(s, start, bytes, r);
-	s->ready_known &= bytes <= s->ready;
-	s->ready -= s->ready < bytes ? s->ready : bytes;
-	return slots_remove(&s->free, start, bytes);
-}
-
 static int piece_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	struct fit f = fit_piece(s, bytes);
@@ -210,23 +70,6 @@ int space_take(struct space *s, uint64_t bytes, uint64_t *offset)
 		r = piece_take(s, bytes, offset);
 	while (full_again(s, r, bytes));
 	return space_code(s, r);
-}
-
-static int cluster_end(struct space *s, struct cluster *c)
-{
-	const int r = c->start == c->end ? 0 : slots_insert(&s->free, c->start, c->end - c->start);
-
-	assert(c->start <= c->end);
-	if (r == 0)
-		*c = (struct cluster){0};
-	return r;
-}
-
-int space_end_cluster(struct space *s)
-{
-	const int r = cluster_end(s, &s->pages);
-
-	return r != 0 ? r : cluster_end(s, &s->nodes);
 }
 
 /* The first slot that could hold a page, if it happens to hold one at a multiple of DISK_PAGE: one that a page has left. */
@@ -342,14 +185,6 @@ int space_take_page(struct space *s, uint64_t bytes, uint64_t *offset)
 	return space_code(s, r);
 }
 
-uint64_t space_growth(const struct space *s)
-{
-	const uint64_t limit = s->max_bytes & ~(DISK_PAGE - 1);
-	const uint64_t bytes = map_bytes(s->map);
-
-	return limit > bytes ? limit - bytes : 0;
-}
-
 /* A slot for a window, by preference one that is worth the JUMP. */
 static int window_fit(struct space *s, uint64_t need, struct fit *f)
 {
@@ -452,11 +287,4 @@ void space_free_blob(struct space *s, uint64_t offset, uint64_t bytes, uint64_t 
 
 	s->dead_bytes += bytes;
 	pending_add(&s->pending, e, !broken(BROKEN_REUSE_LOG) || born <= s->started_seq);
-}
-
-uint64_t space_drain(struct space *s, uint64_t budget)
-{
-	const uint64_t checkpoint = broken(BROKEN_REUSE) ? UINT64_MAX : s->durable_seq;
-
-	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
 }

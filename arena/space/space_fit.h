@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* space_fit.h: what space.c and space_limit.c know of each other, and nobody else does. */
+/* space_fit.h: what the files of space know of each other, and nobody else does. From the bottom up: each calls those above it
+ * in this list alone. */
 #ifndef GKV_ARENA_SPACE_SPACE_FIT_H
 #define GKV_ARENA_SPACE_SPACE_FIT_H
 
@@ -41,7 +42,29 @@ static inline bool disk_short(int r)
 	return r == ENOSPC || r == EDQUOT || r == EFBIG;
 }
 
-/* space.c -------------------------------------------------------------------------------------------------------- */
+static inline uint64_t least_of(uint64_t x, uint64_t y)
+{
+	return x < y ? x : y;
+}
+
+#define SPACE_AGAIN EAGAIN /* between the files of space alone: what is free is not what it was, look again */
+
+/* space_full.c --------------------------------------------------------------------------------------------------- */
+
+/* From now on the file is to grow to `max_bytes` at most; arena/move/limit.c measures what puts leave alone. */
+void limit_set(struct space *s, uint64_t max_bytes);
+/* The disk has refused space with that code. SPACE_AGAIN, or ENOMEM. */
+int full_begin(struct space *s, int code);
+/* The disk has none for a piece of a free slot, and says so with that code. SPACE_AGAIN, or a code that is no lack of space. */
+int full_cut(struct space *s, uint64_t start, uint64_t bytes, int code);
+/* Of a full disk: a free stretch has been handed back, or the file has another length. */
+void full_punched(struct space *s, uint64_t start, uint64_t end);
+void full_length(struct space *s);
+/* How much is to be kept ready; and how much of that the file is made longer for. */
+uint64_t keep_bytes(const struct space *s);
+uint64_t keep_share(const struct space *s);
+
+/* space_fit.c ---------------------------------------------------------------------------------------------------- */
 
 /* The free bytes at the very end of the file. */
 uint64_t tail_bytes(const struct space *s);
@@ -56,30 +79,24 @@ int grow_to(struct space *s, uint64_t end);
 /* Lengthens the file, to `limit` at most, so that its last slot holds `bytes`, which it does not yet; by a share of its
  * length where that may be had. SPACE_AGAIN: the disk is full from here on. */
 int space_grow(struct space *s, uint64_t bytes, uint64_t limit);
+/* What is left of a cluster is free again. 0 or ENOMEM. */
+int cluster_end(struct space *s, struct cluster *c);
 
-/* space_full.c --------------------------------------------------------------------------------------------------- */
+/* space_ready.c -------------------------------------------------------------------------------------------------- */
 
-#define SPACE_AGAIN EAGAIN /* between the files of space alone: what is free is not what it was, look again */
-
-/* The disk has refused space with that code. SPACE_AGAIN, or ENOMEM. */
-int full_begin(struct space *s, int code);
-/* The disk has none for a piece of a free slot, and says so with that code. SPACE_AGAIN, or a code that is no lack of space. */
-int full_cut(struct space *s, uint64_t start, uint64_t bytes, int code);
-/* After a search that ended with that code: whether to look again, since a slot was put aside, or since the disk has granted
- * something for `bytes`. */
-bool full_again(struct space *s, int r, uint64_t bytes);
-/* Of a full disk: a free stretch has been handed back, or the file has another length. */
-void full_punched(struct space *s, uint64_t start, uint64_t end);
-void full_length(struct space *s);
 /* Up to where the free slots keep their disk space. */
 uint64_t ready_end(const struct space *s);
 /* Of what is free below `end`, what counts as kept, as far as it is wanted. */
 uint64_t ready_below(const struct space *s, uint64_t end);
 
+/* space_again.c -------------------------------------------------------------------------------------------------- */
+
+/* After a search that ended with that code: whether to look again, since a slot was put aside, or since the disk has granted
+ * something for `bytes`. */
+bool full_again(struct space *s, int r, uint64_t bytes);
+
 /* space_limit.c -------------------------------------------------------------------------------------------------- */
 
-/* From now on the file is to grow to `max_bytes` at most; arena/move/limit.c measures what puts leave alone. */
-void limit_set(struct space *s, uint64_t max_bytes);
 /* The first piece that holds so much; none without a limit. */
 struct fit fit_piece(const struct space *s, uint64_t bytes);
 /* On a full disk a put that fits into pieces is refused, too, where its commit would copy a page into what is set aside: nothing

@@ -9,14 +9,11 @@
  *    use, tombstones and nodes go where no page does, while there is such a place.
  *
  * Cost: O(log n) in the number of slots, for each of some dozens of slots at most; what is clean is counted slot by slot. */
-#include <assert.h>
 #include <limits.h>
 
 #include "arena/gravity.h"
 #include "arena/space/space_fit.h"
 
-#define WINDOW_MOST (UINT64_C(32) << 10)
-#define WINDOW_SHARE 256 /* of the limit */
 #define PIECE_LOOKS 64u
 #define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks of a free list are taken */
 #define LIST_FEW 64u /* pairs that come while it is begun */
@@ -25,16 +22,6 @@
 #define LIST_GRAIN UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 
 _Static_assert(SLOTS_PAGE == sizeof(struct page_disk) + DISK_LINE, "what holds a page");
-
-void limit_set(struct space *s, uint64_t max_bytes)
-{
-	s->max_bytes = max_bytes;
-	s->slack = INT64_MAX / 2;
-	s->reserve = s->spare = s->floor = s->list = s->copies = 0;
-	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE; s->window /= 2)
-		;
-	s->unit = s->window;
-}
 
 /* The first slot of `bytes` that is smaller than `size`: larger ones on the way to it are passed, but not for ever. */
 static struct fit fit_below(const struct space *s, uint64_t bytes, uint64_t size)
