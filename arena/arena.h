@@ -18,16 +18,9 @@
 
 #include "arena/gravity.h"
 #include "arena/os/os.h"
+#include "arena/types.h"
 
-typedef struct arena arena;
-typedef struct arena_txn arena_txn;
 typedef struct arena_walk arena_walk;
-
-typedef struct vpos {
-	uint64_t bits;
-} vpos;
-
-enum arena_kind { ARENA_KEYED = 1, ARENA_PLAIN = 2 };
 
 struct arena_options {
 	const struct os *os;       /* NULL: os_posix()                                       */
@@ -119,8 +112,7 @@ int arena_walk_open(arena_txn *t, arena_walk **out);
 int arena_walk_next(arena_walk *w, vpos *name, struct arena_blob *out); /* GRAVITY_NOTFOUND at the end */
 void arena_walk_close(arena_walk *w);
 
-/* Care. `progress` may be NULL; a non-zero answer stops the work with ECANCELED. */
-typedef int arena_progress(void *arg, uint64_t done, uint64_t total);
+/* Maintenance. `progress` may be NULL. */
 int arena_sync(arena *a);
 int arena_checkpoint(arena *a);
 /* want > 0: makes a free slot of `want` bytes. want == 0: moves data down and gives the end of the file back. */

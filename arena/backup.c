@@ -4,10 +4,14 @@
 /* backup.c owns writing one snapshot to a new file, compactly, while readers and the writer go on.
  *
  * 1. The new store has the same names and the same hash seed, and an identity of its own. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
 #include <errno.h>
-#include <string.h>
+
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/log/flush.h"
+#include "arena/log/session.h"
 
 #define BACKUP_COMMIT (UINT64_C(1) << 20)
 

@@ -10,9 +10,15 @@
  *
  * Cost: one read of what lives, to verify it; a look-up in the table for each record; 56 bytes of memory for each stretch
  * that is freed and still held. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
 #include <assert.h>
+
+#include "arena/core.h"
+#include "arena/log/recover.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
+#include "arena/move/evacuate.h"
 
 struct layout {
 	arena *a;

@@ -2,10 +2,19 @@
  * SPDX-FileCopyrightText: the gkv authors */
 
 /* maintain.c owns what a handle is asked beside reading and writing: sync, checkpoint, statistics, the free slots. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
-#include <assert.h>
 #include <string.h>
+
+#include "arena/core.h"
+#include "arena/log/flush.h"
+#include "arena/log/log.h"
+#include "arena/log/recover.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
+#include "arena/move/shrink.h"
+#include "arena/move/slot_make.h"
+#include "arena/move/sweep.h"
 
 static int care_allowed(const arena *a)
 {
@@ -61,6 +70,32 @@ int arena_checkpoint(arena *a)
 	r = writer_session(a);
 	writer_unlock(a);
 	return r != 0 ? r : shrink_asked(a);
+}
+
+int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_progress *progress, void *arg)
+{
+	OS_UNCANCELLED;
+	int r;
+
+	if (!arena_ours(a))
+		return GRAVITY_INVALID;
+	if (a->read_only)
+		return GRAVITY_READONLY;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_lock(a, false);
+	if (r != 0)
+		return r;
+	r = writer_session(a);
+	if (r == 0 && want > DISK_FILE_MAX)
+		r = GRAVITY_FULL;
+	else if (r == 0 && want > 0)
+		r = room_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
+		              SPACE_RESERVED);
+	writer_unlock(a);
+	if (r == 0 && want == 0)
+		r = sweep_all(a, progress, arg);
+	return space_code(&a->space, r);
 }
 
 /* Slots and pending extents belong to the writer: its lock is taken unless this thread has it. */

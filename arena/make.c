@@ -6,12 +6,17 @@
  * 1. It has no name until it is complete and flushed, and never takes the name of another file. After a failure
  *    nothing is there.
  * 2. It stays locked until its name is durable. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
 #include <assert.h>
 #include <errno.h>
 
 #include "arena/file/draft.h"
+#include "arena/gravity.h"
+#include "arena/open.h"
+#include "arena/os/os.h"
+#include "arena/os/thread.h"
+#include "arena/types.h"
 
 #define MAKE_MODE 0644u
 

@@ -10,14 +10,25 @@
  *    exclusively may remove it: so a file is looked for again under its name once it is locked.
  * 3. A handle that came along through fork is only let go of: nothing is flushed, unlocked or cut. Its descriptor was
  *    closed by the fork, and its number may be another file's by now. */
-#include "arena/core.h"
+#include "arena/open.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
+#include "arena/arena.h"
+#include "arena/broken.h"
+#include "arena/core.h"
 #include "arena/file/draft.h"
+#include "arena/log/flush.h"
+#include "arena/log/freelist.h"
+#include "arena/log/log.h"
+#include "arena/log/recover.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
+#include "arena/move/shrink.h"
 #include "arena/newstore.h"
+#include "arena/os/fork.h"
+#include "arena/space/freemap.h"
 
 #define OPEN_TRIES  8
 #define CREATE_MODE 0644u

@@ -1,37 +1,28 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* txn.c owns transactions as their users see them: begin, commit, abort, and looking up.
+/* txn.c owns transactions as their users see them: begin, put, delete, commit, abort. Looking up is read/get.c.
  *
  * 1. A read transaction is a reader slot; it looks at one root until it ends.
  * 2. The one write transaction is a->writer; it holds the writer's lock from begin to commit or abort.
  * 3. An ended transaction is known by `live`: using it is refused, not undefined, while the handle is open and its slot
  *    was not given to another one. */
-#include "arena/move/limit.h"
+#include "arena/arena.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "arena/read/get.h"
-
-int arena_pin_take(arena *a, arena_pin *pin)
-{
-	if (!arena_ours(a))
-		return GRAVITY_INVALID;
-	pin->slot = readers_pin(&a->readers);
-	return 0;
-}
-
-int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out)
-{
-	(void)pin;
-	return find_by_pin(a, name, out);
-}
-
-void arena_pin_drop(arena *a, arena_pin pin)
-{
-	readers_unpin(&a->readers, pin.slot);
-}
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/log/checkpoint.h"
+#include "arena/log/commit.h"
+#include "arena/log/flush.h"
+#include "arena/log/log.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
+#include "arena/move/shrink.h"
+#include "arena/move/slot_make.h"
+#include "arena/move/steps.h"
 
 static bool flags_valid(unsigned flags)
 {
@@ -214,7 +205,7 @@ void arena_abort(arena_txn *t)
 	atomic_fetch_sub(&a->open_txns, 1);
 }
 
-/* Once the transaction has changed something nothing is moved any more before its end: see worth_compacting in writer.c. */
+/* Once the transaction has changed something nothing is moved any more before its end: see worth_compacting. */
 void arena_shown(arena_txn *t, const void *data)
 {
 	struct shown *s = &txn_arena(t)->writer.shown;
@@ -226,70 +217,69 @@ void arena_shown(arena_txn *t, const void *data)
 		s->data[s->count++] = data;
 }
 
-int arena_find(arena_txn *t, vpos name, struct arena_blob *out)
+/* Once more after compaction has made room, where the transaction has nothing in the chain that would be in its way. */
+static bool worth_compacting(const arena *a, int r)
 {
-	const struct blob_disk *b;
-	int r;
+	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
 
-	if (t->slot.live == TXN_READ && arena_ours(t->slot.arena))
-		r = lookup(&txn_arena(t)->map, t->slot.root, name.bits, &b);
-	else if ((r = arena_txn_usable(t)) == 0)
-		r = writer_find(txn_arena(t), name.bits, &b);
-	if (r == 0)
-		blob_show(b, out);
-	return r;
+	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) && !a->writer.internal;
 }
 
-#define MANY 16u
-#define MANY_LINES 3u /* of a record that are asked for */
-
-/* Each step touches memory that the step before asked for. The pages of a snapshot do not change between two steps. */
-static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena_blob *out, int *codes)
+int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 {
-	const struct map *m = &txn_arena(t)->map;
-	const struct page_disk *page[MANY];
-	struct page_match match[MANY];
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned first, second;
-		page[i] = table_page(m, t->slot.root, names[i].bits);
-		if (page[i] == NULL)
-			continue;
-		page_groups(names[i].bits, &first, &second);
-		__builtin_prefetch(page[i]->group[first]);
-		__builtin_prefetch(page[i]->group[second]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const uint8_t *record;
-		match[i].ways = 0;
-		if (page[i] == NULL)
-			continue;
-		match[i] = page_match(page[i], names[i].bits);
-		/* Wherever that is: a prefetch never faults. */
-		record = m->base + page_match_offset(match[i]);
-		for (unsigned line = 0; line < MANY_LINES; line++)
-			__builtin_prefetch(record + line * DISK_LINE);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct blob_disk *b;
-		codes[i] = page[i] == NULL ? GRAVITY_CORRUPT : lookup_match(m, match[i], names[i].bits, &b);
-		if (codes[i] == 0)
-			blob_show(b, &out[i]);
-	}
-}
-
-int arena_find_many(arena_txn *t, size_t n, const vpos *names, struct arena_blob *out, int *codes)
-{
-	const int r = arena_txn_usable(t);
+	arena *a = txn_arena(t);
+	int r = arena_txn_usable(t);
 
 	if (r != 0)
 		return r;
-	if (txn_is_writer(t)) {
-		for (size_t i = 0; i < n; i++)
-			codes[i] = arena_find(t, names[i], &out[i]);
-		return 0;
-	}
-	for (size_t i = 0; i < n; i += MANY)
-		find_group(t, (unsigned)(n - i < MANY ? n - i : MANY), names + i, out + i, codes + i);
+	if (!txn_is_writer(t))
+		return GRAVITY_READONLY;
+	if (size > ARENA_BLOB_MAX)
+		return GRAVITY_TOOBIG;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_put(a, BLOB_PUT, name, aux, size, data);
+	if (worth_compacting(a, r) && room_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), writer_claim(&a->writer)) == 0)
+		r = writer_put(a, BLOB_PUT, name, aux, size, data);
+	return space_code(&a->space, r);
+}
+
+void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
+{
+	map_copy(&txn_arena(t)->map, to, from, bytes);
+}
+
+int arena_del(arena_txn *t, vpos name)
+{
+	arena *a = txn_arena(t);
+	int r = arena_txn_usable(t);
+
+	if (r != 0)
+		return r;
+	if (!txn_is_writer(t))
+		return GRAVITY_READONLY;
+	if (arena_failed(a))
+		return GRAVITY_FAILED;
+	r = writer_del(a, name.bits);
+	if (worth_compacting(a, r) && room_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
+		r = writer_del(a, name.bits);
+	return space_code(&a->space, r);
+}
+
+void arena_use_reserve(arena_txn *t, bool on)
+{
+	txn_arena(t)->writer.use_reserve = on;
+}
+
+int arena_name_next(arena_txn *t, vpos *name)
+{
+	arena *a = txn_arena(t);
+
+	assert(txn_is_writer(t));
+	/* The one after it is that of 0. */
+	if (a->next_name == UINT64_MAX)
+		return GRAVITY_FULL;
+	a->next_name++;
+	*name = (vpos){mix64(a->next_name)};
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "arena/core.h"
+#include "arena/log/recover.h"
 #include "tests/arena_fixture.h"
 
 static char copy_path[320];

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arena/arena.h"
 #include "arena/core.h"
+#include "arena/log/session.h"
 #include "tests/arena_fixture.h"
 
 static char copy_path[320];

@@ -16,6 +16,7 @@
 
 #include "arena/core.h"
 #include "arena/gravity.h"
+#include "arena/log/recover.h"
 #include "kvstore/hash.h"
 #include "tests/testing.h"
 

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "arena/core.h"
+#include "arena/log/recover.h"
+#include "arena/space/plan.h"
 #include "tests/arena_fixture.h"
 
 static struct bare bare;

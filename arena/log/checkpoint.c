@@ -20,10 +20,21 @@
  * one. Between header and finish nothing durable changes.
  *
  * The one who pushes holds the checkpoint mutex and never waits for the writer's lock meanwhile. */
-#include "arena/core.h"
+#include "arena/log/checkpoint.h"
 
 #include <assert.h>
 #include <string.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/flush.h"
+#include "arena/log/freelist.h"
+#include "arena/log/interval.h"
+#include "arena/log/log.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
 
 #define SLICE_LEAST (UINT64_C(256) << 10)
 #define SLICE_RATIO 4 /* of what a commit wrote and freed */
@@ -75,10 +86,10 @@ bool checkpoint_due(const arena *a)
 
 	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) || a->tidy.due)
 		return true;
-	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes / (!limited && tidy_above_target(a) ? PAGES_WORTH : 1))
+	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes / (!limited && file_above_target(a) ? PAGES_WORTH : 1))
 		return false;
 	/* Under a limit what is only deleted now is wanted back before long. */
-	return limited || (a->log.bytes >= waiting && arena_space_wanted(a)) ||
+	return limited || (a->log.bytes >= waiting && file_space_wanted(a)) ||
 	       s->dead_bytes >= waiting_most(live, DEAD_SHARE);
 }
 
@@ -109,9 +120,9 @@ static void checkpoint_anonymous(arena *a)
 {
 	a->space.started_seq = atomic_load(&a->readers.seq);
 	a->space.durable_seq = a->space.started_seq;
-	tidy_begin(a);
+	interval_begin(a);
 	freelist_survey(a);
-	tidy_renew(a, &a->checkpoint.survey);
+	interval_renew(a, &a->checkpoint.survey);
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	a->checkpoint.count++;
@@ -211,7 +222,7 @@ static int checkpoint_begin(arena *a)
 	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */
 	if (a->space.durable_seq == cp->header.seq)
 		a->space.durable_seq--;
-	tidy_begin(a);
+	interval_begin(a);
 	a->log.before += a->log.bytes;
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
@@ -346,7 +357,7 @@ static void checkpoint_finish(arena *a)
 	cp->state = CHECKPOINT_IDLE;
 	cp->count++;
 	atomic_store(&cp->pushing, false);
-	tidy_renew(a, &cp->survey);
+	interval_renew(a, &cp->survey);
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_ready(&a->space);
 	space_trim(&a->space, a->header.file_bytes);

@@ -32,10 +32,18 @@
  *
  * Cost: two or three cache misses an op, which overlap where there are several; a sort of the ops by name, so that each page
  * is prepared once. */
-#include "arena/core.h"
+#include "arena/log/commit.h"
 
 #include <assert.h>
-#include <string.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/flush.h"
+#include "arena/log/log.h"
+#include "arena/log/writer.h"
+#include "arena/table/page.h"
 
 #define ASK_AHEAD 12u /* ops whose pages are asked for before their turn */
 

@@ -17,9 +17,12 @@
  * mostly find that the next one's flush covered them. Records that compaction moved since the last flush add some
  * windows. Only where they are very many does one fdatasync take the place of the msyncs: it writes every page of the
  * table that was changed, and each of them must then be made writable again at its next change. */
-#include "arena/core.h"
+#include "arena/log/flush.h"
 
-#include <assert.h>
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/gravity.h"
+#include "arena/log/log.h"
 
 #define FLUSH_GAP (4 * DISK_PAGE)
 

@@ -8,7 +8,11 @@
  * 2. Nothing is believed before the chunk verifies, and no pair before it lies inside the file and outside the others.
  *
  * Cost: a few instructions, and an insert into the free slots, a pair. */
+#include "arena/log/freelist.h"
+
 #include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
 
 /* 0 when there is no whole varint of at most 64 bits. */
 static unsigned varint_get(const uint8_t *from, const uint8_t *end, uint64_t *value)

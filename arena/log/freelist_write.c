@@ -14,11 +14,18 @@
  * 3. Until its last step a chunk has no right check, and nobody but the checkpoint under way knows it.
  *
  * Cost: 16 bytes an extent while it is being made, two to five bytes on disk. */
-#include "arena/move/limit.h"
+#include "arena/log/freelist.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/checkpoint.h"
+#include "arena/space/freemap.h"
 
 #define CHUNK_MOST (UINT64_C(64) << 10)
 #define CHUNK_LEAST UINT64_C(128)
@@ -153,7 +160,7 @@ static int extents_reserve(arena *a, uint64_t more)
 	struct free_list *l = &a->checkpoint.list;
 	const uint64_t room = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + more;
 
-	*l = (struct free_list){.file_bytes = map_bytes(&a->map), .large = room_large(a)};
+	*l = (struct free_list){.file_bytes = map_bytes(&a->map), .large = freemap_large(&a->space)};
 	return ranges_init(&l->ranges, a->os, ranges_room(room, space_free_bytes(&a->space) + a->space.pending.bytes));
 }
 
@@ -293,7 +300,7 @@ static bool list_sort(arena *a, struct free_list *l)
 		list_cut(l);
 	survey_release(&a->checkpoint.survey, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, room_segment(a), l->large);
+	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, freemap_segment(&a->space), l->large);
 	return true;
 }
 

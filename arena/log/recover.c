@@ -19,11 +19,18 @@
  * file, into memory of its own.
  *
  * Cost: a clean store is opened by reading the header alone; the free list is read at the first write. */
-#include "arena/core.h"
+#include "arena/log/recover.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <string.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/commit.h"
+#include "arena/log/flush.h"
+#include "arena/log/freelist.h"
+#include "arena/log/log.h"
 
 void chain_begin(struct chain *c, const struct map *m, const struct header_disk *h)
 {

@@ -8,13 +8,15 @@
  * 2. Every op's `now` is a blob of this transaction; every `before` is what the table has.
  * 3. An operation that fails leaves ops and log as they were.
  * 4. Who waits for the writer's lock gets it: writer_passed is below WRITER_PASSED_MOST, or the lock is handed over. */
-#include "arena/core.h"
-#include "arena/move/limit.h"
-#include "arena/table/page.h"
+#include "arena/log/writer.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <string.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/log.h"
 
 /* Holds the mutex. A thread that lets go of the lock and takes it again at once is faster than one that has to wake up, and
  * spares both a switch: so it is let past, but not for ever. */
@@ -63,63 +65,6 @@ void writer_unlock(arena *a)
 	os_mutex_unlock(&a->writer_mutex);
 	if (wake)
 		os_cond_wake_one(&a->writer_cond);
-}
-
-/* Takes the head off whatever stands where this session will write. What a power cut left of a commit that was lost could
- * otherwise be made whole by the same bytes, written by one who tries again, and come back after the next power cut. */
-static int tail_behead(arena *a)
-{
-	const uint64_t nothing = 0;
-
-	assert(a->log.at.window_end - a->log.at.cursor >= sizeof(struct jump_disk));
-	return map_write(&a->map, a->log.at.cursor, &nothing, sizeof nothing);
-}
-
-/* What the session relies on, and where it will write. The page of the other header, too: it may be a hole, and without
- * room for it there would be no checkpoint. */
-static int session_touch(arena *a)
-{
-	const uint64_t in_force = a->header_index * DISK_PAGE;
-	const uint64_t other = DISK_PAGE - in_force;
-	int r = map_touch(&a->map, other, other + DISK_PAGE);
-
-	if (r == 0 && !broken(BROKEN_HEADER_TRUST))
-		r = map_touch(&a->map, in_force, in_force + DISK_PAGE);
-	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
-		r = map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
-	if (r == 0 && !broken(BROKEN_BEHEAD))
-		r = tail_behead(a);
-	return r;
-}
-
-/* After a flush that failed in an earlier session the kernel may call pages clean that the disk never got. The header
- * that this session starts from (recovery has seen to it where it had to replay) and the log that it replayed are made
- * sure of before anything is reused or promised on top of them. Where there was a log to replay, this is not the first
- * flush of the handle: pages that the replay has made are dirty by then, and a failure is final. */
-static int session_flush(arena *a)
-{
-	return flush_earlier(a, session_touch, 0, FLUSH_ALL);
-}
-
-int writer_session(arena *a)
-{
-	int r;
-
-	/* All numbers of commits are used up. */
-	if (atomic_load_explicit(&a->readers.seq, memory_order_relaxed) >= DISK_SEQ_LAST)
-		return GRAVITY_FULL;
-	if (a->session)
-		return 0;
-	r = recover_space(a);
-	if (r == 0)
-		r = session_flush(a);
-	if (r != 0)
-		return r;
-	a->os->free(a->os, a->replayed);
-	a->replayed = NULL;
-	a->replayed_count = 0;
-	a->session = true;
-	return 0;
 }
 
 void writer_begin(arena *a, unsigned flags, bool internal)
@@ -220,7 +165,7 @@ static void op_overwrite(arena *a, struct op *op, uint64_t now)
 	op->now = now;
 }
 
-static enum space_claim put_claim(const struct writer *w)
+enum space_claim writer_claim(const struct writer *w)
 {
 	return w->use_reserve || broken(BROKEN_RESERVE) ? SPACE_RESERVED : SPACE_PUT;
 }
@@ -237,7 +182,7 @@ int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, 
 	if (r != 0)
 		return r;
 	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux,
-	               put_claim(w), &b);
+	               writer_claim(w), &b);
 	if (r != 0) {
 		if (is_new)
 			ops_drop_last(&w->ops);
@@ -249,7 +194,7 @@ int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, 
 	return 0;
 }
 
-static int writer_del(arena *a, uint64_t name)
+int writer_del(arena *a, uint64_t name)
 {
 	struct writer *w = &a->writer;
 	const struct blob_disk *found;
@@ -270,72 +215,5 @@ static int writer_del(arena *a, uint64_t name)
 	}
 	op_overwrite(a, op, 0);
 	ops_add_dead(&w->ops, blob_offset(&a->map, b), blob_span(0));
-	return 0;
-}
-
-/* Once more after compaction has made room, where the transaction has nothing in the chain that would be in its way. */
-static bool worth_compacting(const arena *a, int r)
-{
-	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
-
-	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) && !a->writer.internal;
-}
-
-int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
-{
-	arena *a = txn_arena(t);
-	int r = arena_txn_usable(t);
-
-	if (r != 0)
-		return r;
-	if (!txn_is_writer(t))
-		return GRAVITY_READONLY;
-	if (size > ARENA_BLOB_MAX)
-		return GRAVITY_TOOBIG;
-	if (arena_failed(a))
-		return GRAVITY_FAILED;
-	r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	if (worth_compacting(a, r) && room_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), put_claim(&a->writer)) == 0)
-		r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	return space_code(&a->space, r);
-}
-
-void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
-{
-	map_copy(&txn_arena(t)->map, to, from, bytes);
-}
-
-int arena_del(arena_txn *t, vpos name)
-{
-	arena *a = txn_arena(t);
-	int r = arena_txn_usable(t);
-
-	if (r != 0)
-		return r;
-	if (!txn_is_writer(t))
-		return GRAVITY_READONLY;
-	if (arena_failed(a))
-		return GRAVITY_FAILED;
-	r = writer_del(a, name.bits);
-	if (worth_compacting(a, r) && room_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
-		r = writer_del(a, name.bits);
-	return space_code(&a->space, r);
-}
-
-void arena_use_reserve(arena_txn *t, bool on)
-{
-	txn_arena(t)->writer.use_reserve = on;
-}
-
-int arena_name_next(arena_txn *t, vpos *name)
-{
-	arena *a = txn_arena(t);
-
-	assert(txn_is_writer(t));
-	/* The one after it is that of 0. */
-	if (a->next_name == UINT64_MAX)
-		return GRAVITY_FULL;
-	a->next_name++;
-	*name = (vpos){mix64(a->next_name)};
 	return 0;
 }

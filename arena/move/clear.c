@@ -8,7 +8,16 @@
  * Which run it is a planner says (plan.c); why there has to be one, arena/move/limit.c.
  *
  * Cost: that of moving what stands in the run, and a checkpoint for each part. */
+#include "arena/move/clear.h"
+
+#include "arena/core.h"
+#include "arena/gravity.h"
+#include "arena/log/log.h"
+#include "arena/move/effort.h"
+#include "arena/move/evacuate.h"
+#include "arena/move/guard.h"
 #include "arena/move/limit.h"
+#include "arena/space/plan.h"
 
 #define RUN_STEP (UINT64_C(16) << 20)
 

@@ -16,11 +16,19 @@
  * 5. Nothing new is put into the stretch meanwhile (space.evict_*), so a place in it that becomes free keeps its bytes.
  *
  * Cost: the stretch is read from end to end; a batch of records waits once for its entries. */
-#include "arena/core.h"
+#include "arena/move/evacuate.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/commit.h"
+#include "arena/log/log.h"
+#include "arena/log/writer.h"
+#include "arena/table/page.h"
 
 #define EVACUATE_COMMIT (UINT64_C(256) << 10) /* bytes of a commit of moves */
 #define EVACUATE_BATCH 32u

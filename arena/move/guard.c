@@ -9,11 +9,15 @@
  * 1. What snapshots hold, with what a step may add to it, is at most a GUARD_SHARE of the live bytes. All that moves data asks
  *    before each step. So one snapshot that stays open ends it there; snapshots that are short hold little, and it goes on.
  * 2. Point reads are waited for: they end by themselves.
- * 3. The write transaction itself holds nothing: what it has shown is not moved (writer.c), so it stays where it is.
+ * 3. The write transaction itself holds nothing: what it has shown is not moved (writer.h), so it stays where it is.
  *
  * Cost: one load without a snapshot; otherwise a look at the reader slots and at what died since the oldest began, up to a
  * bound. */
+#include "arena/move/guard.h"
+
+#include "arena/broken.h"
 #include "arena/core.h"
+#include "arena/log/checkpoint.h"
 
 #define GUARD_SHARE 4 /* of the live bytes */
 

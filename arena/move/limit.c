@@ -54,8 +54,10 @@
  * slots as make up the spare. */
 #include "arena/move/limit.h"
 
-#include <assert.h>
-#include <errno.h>
+#include "arena/core.h"
+#include "arena/move/evacuate.h"
+#include "arena/move/guard.h"
+#include "arena/move/steps.h"
 
 #define SPARE_SHARE 128 /* of the limit ... */
 #define SPARE_MOST (UINT64_C(1) << 20)
@@ -68,21 +70,9 @@
 #define KEPT_SHARE 4                     /* of that, kept for copies, ...                 */
 #define KEPT_LEAST (UINT64_C(256) << 10) /* ... and at least so much                      */
 #define UNIT_RECORDS 32                  /* in the smallest clean slot                    */
-#define SEGMENT_WINDOWS 4
 #define STEP_LEAST (UINT64_C(4) << 10)   /* bytes moved at a time */
 #define STEP_MOST (UINT64_C(256) << 10)
 #define STEPS_MOST 64                   /* before one checkpoint */
-#define BEGIN_TRIES 4
-
-uint64_t room_segment(const arena *a)
-{
-	return room_limited(a) ? SEGMENT_WINDOWS * a->space.window : SURVEY_SEGMENT;
-}
-
-uint64_t room_large(const arena *a)
-{
-	return room_limited(a) ? a->space.unit : SURVEY_LARGE;
-}
 
 static uint64_t spare_bytes(const struct space *s)
 {
@@ -147,10 +137,15 @@ void room_measure(arena *a)
 	space_count_slack(s);
 }
 
-/* Grows with what an interval takes: a delete writes little, and copies a page. A checkpoint begins it anew (tidy_begin). */
+/* Grows with what an interval takes: a delete writes little, and copies a page. A checkpoint begins it anew (interval_begin). */
 static uint64_t taken(const arena *a)
 {
 	return a->log.written + a->space.copied_bytes;
+}
+
+bool room_stale(const arena *a)
+{
+	return taken(a) >= a->tidy.look_at || a->tidy.limit != a->space.max_bytes;
 }
 
 int room_settle(arena *a)
@@ -222,56 +217,6 @@ bool room_empty_segments(arena *a)
 	return a->bytes_moved > before;
 }
 
-/* What a transaction begins with: room for the pages that its commit copies, and clean slots. */
-static bool begin_lacks_pages(const struct space *s)
-{
-	return s->slack + (int64_t)(s->spare / 2) < 0;
-}
-
-static bool begin_lacks_slots(const struct space *s)
-{
-	const uint64_t least = s->floor + s->unit;
-
-	return space_clean(s, least) < least;
-}
-
-/* Nothing came of the last try, and nothing was written or freed since: transactions that change nothing, since what they put
- * is refused, make no checkpoint each. */
-static bool begun_in_vain(arena *a)
-{
-	const struct tidy *t = &a->tidy;
-
-	return t->vain_room != 0 && t->vain_written == a->log.written && room_all(a) <= t->vain_room;
-}
-
-/* Where these fail, the transaction may succeed all the same. */
-void room_begin(arena *a)
-{
-	const struct effort some = effort_some(a);
-	struct space *s = &a->space;
-
-	assert(room_limited(a));
-	if (taken(a) >= a->tidy.look_at || a->tidy.limit != s->max_bytes)
-		room_measure(a);
-	if (!begin_lacks_pages(s) && !begin_lacks_slots(s))
-		return;
-	(void)space_drain(s, UINT64_MAX);
-	if (begun_in_vain(a))
-		return;
-	for (int i = 0; i < BEGIN_TRIES && begin_lacks_pages(s); i++) {
-		if (s->pending.logged_bytes < s->unit && !room_empty_segments(a))
-			break;
-		if (room_settle(a) != 0)
-			break;
-	}
-	if (begin_lacks_slots(s))
-		(void)room_settle(a);
-	if (begin_lacks_slots(s))
-		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED, &some);
-	a->tidy.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? room_all(a) : 0;
-	a->tidy.vain_written = a->log.written;
-}
-
 /* Whether puts will want for clean slots before long. */
 static bool clean_low(const arena *a)
 {
@@ -310,7 +255,7 @@ bool room_poll(arena *a)
 
 	if (!room_limited(a))
 		return false;
-	if (taken(a) < t->look_at && t->limit == s->max_bytes)
+	if (!room_stale(a))
 		return t->due;
 	room_measure(a);
 	over = interval_over(a);

@@ -23,7 +23,18 @@
  *
  * Cost: a look at a few numbers after a commit. A sweep moves a byte for each that it gives back where holes are large
  * enough to take what is moved, and all that lives otherwise. */
+#include "arena/move/shrink.h"
+
 #include "arena/core.h"
+#include "arena/gravity.h"
+#include "arena/log/checkpoint.h"
+#include "arena/log/commit.h"
+#include "arena/log/interval.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
+#include "arena/move/guard.h"
+#include "arena/move/steps.h"
+#include "arena/move/sweep.h"
 
 #define SHARE 28       /* hundredths of what lives */
 #define SHARE_SMALL 42 /* where records are small  */
@@ -228,7 +239,7 @@ static int shorten(arena *a, bool locked)
 	if (r != 0)
 		return r;
 	(void)space_drain(&a->space, UINT64_MAX);
-	again = tidy_above_target(a) && a->space.free.bytes > TWICE_LEAST;
+	again = file_above_target(a) && a->space.free.bytes > TWICE_LEAST;
 	if (again) {
 		tidy_end(a);
 		/* Where it finds no room it stays: the checkpoint is as good, the file a little longer. */

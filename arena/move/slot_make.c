@@ -20,13 +20,25 @@
  *    checkpoint. What snapshots see counts when they end.
  *
  * Cost: that bound, for a put that has no place. */
+#include "arena/move/slot_make.h"
+
+#include <assert.h>
+
+#include "arena/broken.h"
+#include "arena/core.h"
+#include "arena/gravity.h"
+#include "arena/log/log.h"
+#include "arena/move/clear.h"
+#include "arena/move/effort.h"
 #include "arena/move/limit.h"
+#include "arena/move/sweep.h"
 
 #define CHECKPOINTS_MOST 192u
 #define CHECKPOINT_BYTES (UINT64_C(4) << 20)
 #define MOVED_MOST       2 /* times the file */
 #define ROUNDS_SHARE     4
-#define IDLE_MOST        3  /* rounds that make nothing */
+#define IDLE_MOST        3 /* rounds that make nothing */
+#define BEGIN_TRIES      4
 #define SWEEP_SHARE      64 /* of the limit, written or freed between two sweeps that help nothing */
 
 static struct effort effort_of(const arena *a, uint64_t share)
@@ -210,4 +222,54 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	if (sweep_stopped(a) && space_allows(s, want))
 		return GRAVITY_FULL;
 	return refuse(a, want, r == GRAVITY_BUSY);
+}
+
+/* What a transaction begins with: room for the pages that its commit copies, and clean slots. */
+static bool begin_lacks_pages(const struct space *s)
+{
+	return s->slack + (int64_t)(s->spare / 2) < 0;
+}
+
+static bool begin_lacks_slots(const struct space *s)
+{
+	const uint64_t least = s->floor + s->unit;
+
+	return space_clean(s, least) < least;
+}
+
+/* Nothing came of the last try, and nothing was written or freed since: transactions that change nothing, since what they put
+ * is refused, make no checkpoint each. */
+static bool begun_in_vain(arena *a)
+{
+	const struct tidy *t = &a->tidy;
+
+	return t->vain_room != 0 && t->vain_written == a->log.written && room_all(a) <= t->vain_room;
+}
+
+/* Where these fail, the transaction may succeed all the same. */
+void room_begin(arena *a)
+{
+	const struct effort some = effort_some(a);
+	struct space *s = &a->space;
+
+	assert(room_limited(a));
+	if (room_stale(a))
+		room_measure(a);
+	if (!begin_lacks_pages(s) && !begin_lacks_slots(s))
+		return;
+	(void)space_drain(s, UINT64_MAX);
+	if (begun_in_vain(a))
+		return;
+	for (int i = 0; i < BEGIN_TRIES && begin_lacks_pages(s); i++) {
+		if (s->pending.logged_bytes < s->unit && !room_empty_segments(a))
+			break;
+		if (room_settle(a) != 0)
+			break;
+	}
+	if (begin_lacks_slots(s))
+		(void)room_settle(a);
+	if (begin_lacks_slots(s))
+		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED, &some);
+	a->tidy.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? room_all(a) : 0;
+	a->tidy.vain_written = a->log.written;
 }

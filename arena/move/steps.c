@@ -26,9 +26,18 @@
  * 4. A failure of a step is not the commit's: what was moved is moved, the rest stays.
  *
  * Cost: a look at two numbers where nothing is to be done. */
-#include "arena/move/limit.h"
+#include "arena/move/steps.h"
 
-#include <assert.h>
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/gravity.h"
+#include "arena/log/interval.h"
+#include "arena/log/session.h"
+#include "arena/move/evacuate.h"
+#include "arena/move/guard.h"
+#include "arena/move/limit.h"
+#include "arena/space/freemap.h"
+#include "arena/space/plan.h"
 
 #define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
 #define TIDY_STEP (UINT64_C(256) << 10)
@@ -39,8 +48,6 @@
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
 #define EXTENTS_MOST 1024u /* looked at for where a stretch at the end may begin */
-#define TIDY_TARGET_SHARE 5 /* the file may be live + live / 5 long, ... */
-#define TIDY_SLACK (UINT64_C(1) << 20) /* ... so much more, and the table once more */
 #define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 /* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
@@ -52,30 +59,11 @@
 #define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
 #define SHORT_GRADE_SHARE 40 /* of the live bytes above the target: a grade less */
 
-static uint64_t tidy_live(const arena *a)
-{
-	return a->live_bytes + a->table.bytes;
-}
-
-/* What stands in the file once more between two checkpoints, and what is kept ready for a disk that fills, is not what moving
- * could make less. */
-static uint64_t tidy_target(const arena *a)
-{
-	const uint64_t live = tidy_live(a);
-
-	return live + live / TIDY_TARGET_SHARE + a->table.bytes + TIDY_SLACK + a->space.keep;
-}
-
 static uint64_t asked_target(const arena *a)
 {
-	const uint64_t live = tidy_live(a);
+	const uint64_t live = file_live(a);
 
-	return live + live / ASKED_TARGET_SHARE + TIDY_SLACK;
-}
-
-bool tidy_above_target(const arena *a)
-{
-	return map_bytes(&a->map) > tidy_target(a);
+	return live + live / ASKED_TARGET_SHARE + TARGET_SLACK;
 }
 
 /* Where the target is close to the limit, the limit bounds the file, and arena/move/limit.c says what is moved. */
@@ -83,7 +71,7 @@ static bool limit_near(const arena *a)
 {
 	const uint64_t limit = a->space.max_bytes;
 
-	return limit != UINT64_MAX && tidy_target(a) >= limit - limit / LIMIT_SHARE;
+	return limit != UINT64_MAX && file_target(a) >= limit - limit / LIMIT_SHARE;
 }
 
 /* What a step empties. */
@@ -251,12 +239,12 @@ static int64_t clean_left(const arena *a)
 
 static uint64_t tidy_above(const arena *a)
 {
-	return map_bytes(&a->map) - tidy_target(a);
+	return map_bytes(&a->map) - file_target(a);
 }
 
 static unsigned short_grade(const arena *a)
 {
-	const uint64_t grades = tidy_above(a) / (tidy_live(a) / SHORT_GRADE_SHARE + 1);
+	const uint64_t grades = tidy_above(a) / (file_live(a) / SHORT_GRADE_SHARE + 1);
 
 	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
 }
@@ -287,7 +275,7 @@ static bool step_plan(arena *a, struct stretch *t)
 		return planner_plan(a, t);
 	if (left < wanted)
 		return part_plan(a, short_grade(a), t);
-	if (tidy_above(a) > tidy_live(a) / CUT_SHARE && cut_plan(a, t))
+	if (tidy_above(a) > file_live(a) / CUT_SHARE && cut_plan(a, t))
 		return true;
 	return part_plan(a, HALF_GRADE, t);
 }
@@ -327,31 +315,13 @@ uint64_t tidy_halves(arena *a, uint64_t most)
 	return a->bytes_moved - before;
 }
 
-void tidy_begin(arena *a)
-{
-	a->tidy.need = a->log.bytes + a->space.copied_bytes;
-	a->tidy.prepared = a->tidy.end = 0;
-	a->tidy.look_at = 0;
-	a->tidy.due = false;
-}
-
-void tidy_renew(arena *a, struct survey *survey)
-{
-	if (survey->next == NULL)
-		return;
-	survey_release(&a->tidy.survey, a->os);
-	a->tidy.survey = *survey;
-	a->tidy.look_at = 0;
-	*survey = (struct survey){0};
-}
-
 void tidy_poll(arena *a, uint64_t bytes)
 {
 	unsigned steps = 0;
 	uint64_t stop;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
-	if (arena_failed(a) || room_poll(a) || limit_near(a) || !tidy_above_target(a) || !arena_space_wanted(a)) {
+	if (arena_failed(a) || room_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a)) {
 		a->tidy.credit = 0;
 		return;
 	}
@@ -371,7 +341,7 @@ void tidy_end(arena *a)
 	const slot_id large = slots_first_fit(s, TIDY_STEP);
 	uint64_t start, occupied;
 
-	if (large == SLOT_NONE || !tidy_above_target(a))
+	if (large == SLOT_NONE || !file_above_target(a))
 		return;
 	start = slots_start(s, large) + slots_size(s, large);
 	occupied = map_bytes(&a->map) - start;

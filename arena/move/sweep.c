@@ -5,13 +5,22 @@
  *
  * What was moved is free after the next checkpoint, so each step ends with one.
  *
- * 1. Between two steps of arena_compact the writer's lock is free.
+ * 1. Between two steps of sweep_all the writer's lock is free.
  * 2. Beside snapshots a step moves no more than arena/move/guard.c allows. Where that is too little the sweep ends with GRAVITY_BUSY.
  * 3. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
-#include "arena/move/limit.h"
+#include "arena/move/sweep.h"
 
 #include <assert.h>
 #include <errno.h>
+
+#include "arena/core.h"
+#include "arena/gravity.h"
+#include "arena/log/log.h"
+#include "arena/log/writer.h"
+#include "arena/move/effort.h"
+#include "arena/move/evacuate.h"
+#include "arena/move/guard.h"
+#include "arena/space/plan.h"
 
 #define SWEEP_FIRST (UINT64_C(512) << 10) /* bytes moved in the first step, ... */
 #define SWEEP_FIRST_LEAST (UINT64_C(64) << 10)
@@ -130,7 +139,7 @@ int sweep_for(arena *a, uint64_t *at, uint64_t want, enum space_claim claim, con
 	return r;
 }
 
-static int sweep(arena *a, arena_progress *progress, void *arg)
+int sweep_all(arena *a, arena_progress *progress, void *arg)
 {
 	uint64_t at = DISK_DATA;
 	uint64_t total = 0;
@@ -153,30 +162,4 @@ static int sweep(arena *a, arena_progress *progress, void *arg)
 			r = ECANCELED;
 	}
 	return r;
-}
-
-int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_progress *progress, void *arg)
-{
-	OS_UNCANCELLED;
-	int r;
-
-	if (!arena_ours(a))
-		return GRAVITY_INVALID;
-	if (a->read_only)
-		return GRAVITY_READONLY;
-	if (arena_failed(a))
-		return GRAVITY_FAILED;
-	r = writer_lock(a, false);
-	if (r != 0)
-		return r;
-	r = writer_session(a);
-	if (r == 0 && want > DISK_FILE_MAX)
-		r = GRAVITY_FULL;
-	else if (r == 0 && want > 0)
-		r = room_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
-		              SPACE_RESERVED);
-	writer_unlock(a);
-	if (r == 0 && want == 0)
-		r = sweep(a, progress, arg);
-	return space_code(&a->space, r);
 }

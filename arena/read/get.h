@@ -9,7 +9,9 @@
 #ifndef GKV_ARENA_READ_GET_H
 #define GKV_ARENA_READ_GET_H
 
+#include "arena/arena.h"
 #include "arena/core.h"
+#include "arena/log/session.h"
 #include "arena/table/lookup.h"
 
 static inline void blob_show(const struct blob_disk *b, struct arena_blob *out)

@@ -20,14 +20,18 @@
  *
  * Cost: one verified blob a step, and for each slice half a nanosecond per record of the whole store, with WALK_SLICES
  * at most. Memory: an eighth of the file, but 64 KiB at least and 8 MiB at most. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/log/session.h"
+#include "arena/log/writer.h"
 #include "arena/read/readahead.h"
 #include "arena/table/lookup.h"
+#include "arena/table/page.h"
 
 #define WALK_SLICE (UINT64_C(64) << 20) /* bytes of the file, or more where that makes too many slices  */
 #define WALK_SLICES 16u

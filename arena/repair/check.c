@@ -12,13 +12,22 @@
  * The file is read through by calls before it is mapped, so that a sector that cannot be read is a finding and not a signal.
  *
  * Cost: one read of the file, and a bit of memory for each 8 bytes of it. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "arena/core.h"
+#include "arena/file/blob.h"
+#include "arena/file/crc32c.h"
+#include "arena/log/checkpoint.h"
+#include "arena/log/freelist.h"
+#include "arena/log/recover.h"
+#include "arena/log/writer.h"
+#include "arena/repair/diagnose.h"
+#include "arena/table/page.h"
 
 #define CHECK_FINDINGS 1000u /* more are not told one by one */
 #define READ_BYTES (UINT64_C(1) << 20)

@@ -8,13 +8,23 @@
  *
  * Cost: the file is mapped privately; the log, the free list, the table and every record of the newest whole checkpoint
  * are read. */
-#include "arena/core.h"
+#include "arena/repair/diagnose.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "arena/arena.h"
+#include "arena/file/blob.h"
+#include "arena/file/crc32c.h"
+#include "arena/file/disk.h"
+#include "arena/file/header.h"
+#include "arena/file/map.h"
+#include "arena/log/freelist.h"
+#include "arena/log/recover.h"
+#include "arena/os/os.h"
 #include "arena/table/page.h"
+#include "arena/table/table.h"
+#include "arena/types.h"
 
 #define FINDINGS_MOST 1000u /* more are not told one by one */
 #define ULL(x) ((unsigned long long)(x))

@@ -21,15 +21,28 @@
  *
  * Cost: of a sound store one read of it and 40 bytes a record; otherwise a second read, and 40 bytes for each blob that
  * verifies, dead ones included. */
-#include "arena/core.h"
+#include "arena/arena.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "arena/file/blob.h"
+#include "arena/file/crc32c.h"
+#include "arena/file/disk.h"
+#include "arena/file/header.h"
+#include "arena/file/map.h"
+#include "arena/gravity.h"
+#include "arena/log/freelist.h"
+#include "arena/log/recover.h"
+#include "arena/os/os.h"
+#include "arena/os/thread.h"
+#include "arena/repair/pace.h"
 #include "arena/repair/salvage_list.h"
 #include "arena/repair/scan.h"
+#include "arena/table/page.h"
+#include "arena/table/table.h"
 
 #define READ_BYTES (UINT64_C(1) << 20)
 #define ULL(x) ((unsigned long long)(x))

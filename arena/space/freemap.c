@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define SEGMENTS_MOST (UINT64_C(1) << 18)
+#define SEGMENT_WINDOWS 4 /* in a segment, under a limit */
 
 /* Free bytes of a segment, by the size of the extents that they are of. */
 struct segment_room {
@@ -99,4 +100,14 @@ bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *en
 		return true;
 	}
 	return false;
+}
+
+uint64_t freemap_segment(const struct space *s)
+{
+	return s->max_bytes == UINT64_MAX ? SURVEY_SEGMENT : SEGMENT_WINDOWS * s->window;
+}
+
+uint64_t freemap_large(const struct space *s)
+{
+	return s->max_bytes == UINT64_MAX ? SURVEY_LARGE : s->unit;
 }

@@ -15,6 +15,7 @@
 
 #include "arena/os/os.h"
 #include "arena/space/ranges.h"
+#include "arena/space/space.h"
 
 #define SURVEY_SEGMENT (UINT64_C(256) << 10) /* bytes of a segment, more in a very long file      */
 #define SURVEY_LARGE (UINT64_C(64) << 10)    /* without a limit: free extents of so much are large  */
@@ -35,6 +36,10 @@ struct survey {
 int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
                 uint64_t least);
 void survey_release(struct survey *s, const struct os *os);
+
+/* Bytes of a segment, and of a free extent that counts as none of it: large ones, under a limit clean ones. */
+uint64_t freemap_segment(const struct space *s);
+uint64_t freemap_large(const struct space *s);
 
 /* Takes the emptiest segment out of the picture, if at least least/32 of it are free, its large extents aside. */
 bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end);

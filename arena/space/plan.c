@@ -13,9 +13,11 @@
  *   stretch   for compacting everything: the next so many bytes with their gaps.
  *
  * Cost: gravity O(log n + slots taken), cheapest O(n). */
-#include "arena/core.h"
+#include "arena/space/plan.h"
 
 #include <assert.h>
+
+#include "arena/gravity.h"
 
 static uint64_t slot_end(const struct slots *s, slot_id id)
 {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "arena/core.h"
+#include "arena/space/plan.h"
 
 #define KIB             UINT64_C(1024)
 #define MIB             (1024 * KIB)

@@ -7,6 +7,8 @@
  * 2. A state is acknowledged only after the library has promised it: a durable commit, sync, checkpoint or close that
  *    returned 0.
  * 3. All that happens follows from the life's own random numbers. */
+#include "arena/arena.h"
+#include "arena/log/session.h"
 #include "tests/crash/crash.h"
 
 #include <errno.h>

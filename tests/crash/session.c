@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arena/arena.h"
+#include "arena/os/os.h"
 #include "tests/testing.h"
 
 #define FILL 0x5a

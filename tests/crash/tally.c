@@ -6,6 +6,7 @@
  * 1. A step counts when a call was made in it and images were made at that call.
  * 2. A piece of the file counts as there, lost or torn by comparison of an image with what its parent had written: the next
  *    blob of the chain, and, where a checkpoint is under way, each page, node and chunk that it writes. */
+#include "arena/log/recover.h"
 #include "tests/crash/crash.h"
 
 #include <inttypes.h>

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "arena/arena.h"
 #include "tests/crash/session.h"
 #include "tests/testing.h"
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "arena/core.h"
+#include "arena/log/commit.h"
+#include "arena/move/evacuate.h"
 #include "kvstore/hash.h"
 #include "kvstore/kv.h"
 

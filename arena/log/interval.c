@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* interval.c owns what one checkpoint leaves for the time up to the next one, and how long the file should be meanwhile.
+ *
+ * Cost: a few numbers. */
+#include "arena/log/interval.h"
+
+#include "arena/core.h"
+#include "arena/space/freemap.h"
+
+#define TARGET_SHARE 5 /* the file may be live + live / 5 long, TARGET_SLACK more, and the table once more */
+
+uint64_t file_live(const arena *a)
+{
+	return a->live_bytes + a->table.bytes;
+}
+
+/* What stands in the file once more between two checkpoints, and what is kept ready for a disk that fills, is not what moving
+ * could make less. */
+uint64_t file_target(const arena *a)
+{
+	const uint64_t live = file_live(a);
+
+	return live + live / TARGET_SHARE + a->table.bytes + TARGET_SLACK + a->space.keep;
+}
+
+bool file_above_target(const arena *a)
+{
+	return map_bytes(&a->map) > file_target(a);
+}
+
+bool file_space_wanted(const arena *a)
+{
+	return a->log.bytes >= a->space.dead_bytes / 2;
+}
+
+void interval_begin(arena *a)
+{
+	a->tidy.need = a->log.bytes + a->space.copied_bytes;
+	a->tidy.prepared = a->tidy.end = 0;
+	a->tidy.look_at = 0;
+	a->tidy.due = false;
+}
+
+void interval_renew(arena *a, struct survey *survey)
+{
+	if (survey->next == NULL)
+		return;
+	survey_release(&a->tidy.survey, a->os);
+	a->tidy.survey = *survey;
+	a->tidy.look_at = 0;
+	*survey = (struct survey){0};
+}

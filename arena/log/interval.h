@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* interval.h: what one checkpoint leaves for the time up to the next one, and how long the file should be meanwhile. */
+#ifndef GKV_ARENA_LOG_INTERVAL_H
+#define GKV_ARENA_LOG_INTERVAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/space/freemap.h"
+#include "arena/types.h"
+
+/* Bytes by which a file may be longer than its shares, however little lives in it. */
+#define TARGET_SLACK (UINT64_C(1) << 20)
+
+/* What lives, with the table. */
+uint64_t file_live(const arena *a);
+/* How long the file should be for what lives in it; whether it is longer. */
+uint64_t file_target(const arena *a);
+bool file_above_target(const arena *a);
+/* Since the last checkpoint began about as much was written as has died. Where records are deleted and little else happens,
+ * nobody asks for their space yet: what frees it, or makes large slots of it, may wait until it is cheaper. */
+bool file_space_wanted(const arena *a);
+
+/* A checkpoint begins; and, where it was taken from, its survey serves from now on. */
+void interval_begin(arena *a);
+void interval_renew(arena *a, struct survey *survey);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* guard.h: how much may be moved while somebody looks. */
+#ifndef GKV_ARENA_MOVE_GUARD_H
+#define GKV_ARENA_MOVE_GUARD_H
+
+#include <stdint.h>
+
+#include "arena/types.h"
+
+/* How many bytes of records may be moved now for all that snapshots hold; UINT64_MAX: nobody holds anything. For the writer. */
+uint64_t guard_allowance(arena *a);
+/* A checkpoint; and what no reader holds any more is free. For the writer, who has no blobs in the chain and keeps the lock. */
+int guard_settle(arena *a);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: the gkv authors */
+
+/* types.h: the words that all floors of the arena share. */
+#ifndef GKV_ARENA_TYPES_H
+#define GKV_ARENA_TYPES_H
+
+#include <stdint.h>
+
+typedef struct arena arena;
+typedef struct arena_txn arena_txn;
+
+/* A virtual position: the name of a blob. */
+typedef struct vpos {
+	uint64_t bits;
+} vpos;
+
+enum arena_kind { ARENA_KEYED = 1, ARENA_PLAIN = 2 };
+
+/* How far a long work is; a non-zero answer stops it with ECANCELED. */
+typedef int arena_progress(void *arg, uint64_t done, uint64_t total);
+
+#endif
