@@ -7,6 +7,14 @@
 
 #include <string.h>
 
+/* Thread-safe, static and in English. glibc has it under a name of its own, and translates in strerror; what musl gives in
+ * strerror is that. */
+#if defined(__GLIBC__)
+#define system_text(code) strerrordesc_np(code)
+#else
+#define system_text(code) strerror(code)
+#endif
+
 static const char *const error_text[] = {
 	[0] = "done",
 	[-GRAVITY_NOTFOUND] = "not found",
@@ -33,7 +41,6 @@ const char *gravity_strerror(int code)
 		const unsigned index = 0u - (unsigned)code;
 		return index < count ? error_text[index] : "unknown error";
 	}
-	/* Thread-safe and static in the C libraries that this builds on, unlike strerror. */
-	text = strerrordesc_np(code);
+	text = system_text(code);
 	return text != NULL ? text : "unknown system error";
 }

@@ -165,6 +165,18 @@ static bool option_take(const struct verb *verb, int found, char **argv, const s
 	}
 }
 
+/* The getopt of musl ends at a "-", and leaves it where it stands; that of glibc takes it for a word like any other. */
+static int option_next(int argc, char **argv, const struct option *table)
+{
+	const int at = optind;
+	const int found = getopt_long(argc, argv, "-:h", table, NULL);
+
+	if (found != -1 || optind != at || at >= argc || strcmp(argv[at], "-") != 0)
+		return found;
+	optarg = argv[optind++];
+	return OPTION_NONE;
+}
+
 /* The words are taken in their order (the '-' in the string of short options), so that it is known which of them stand
  * behind a "--". Operands are collected at the beginning of argv, which getopt has left behind. */
 bool options_parse(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
@@ -178,7 +190,7 @@ bool options_parse(const struct verb *verb, int argc, char **argv, const struct 
 	wait_none();
 	*operands = (struct operands){.items = argv + 1};
 	opterr = 0;
-	while ((found = getopt_long(argc, argv, "-:h", table, NULL)) != -1) {
+	while ((found = option_next(argc, argv, table)) != -1) {
 		if (found == OPTION_NONE)
 			operand_add(operands, optarg);
 		else if (!option_take(verb, found, argv, specs, status))

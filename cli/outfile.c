@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "cli/outfile.h"
 
 enum { LINKS_MOST = 40, BESIDE_BYTES = 32, SELF_BYTES = 32 };
+enum { PROC_MAGIC = 0x9fa0 }; /* as in the kernel's linux/magic.h, which need not stand beside the C library */
 
 /* Paths ----------------------------------------------------------------------------------------------------------- */
 
@@ -56,7 +56,7 @@ static bool path_in_proc(const char *path)
 {
 	char *folder = path_join(path, ".");
 	struct statfs info;
-	bool in_proc = folder && statfs(folder, &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
+	bool in_proc = folder && statfs(folder, &info) == 0 && info.f_type == PROC_MAGIC;
 
 	free(folder);
 	return in_proc;

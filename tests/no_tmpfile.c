@@ -17,12 +17,17 @@
 
 int main(int argc, char **argv)
 {
-	/* The low half of the flags, on a little-endian machine. */
-	const uint32_t flags = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
+	/* The low half of the flags, on a little-endian machine: of open the second argument, of openat the third. */
+	const uint32_t args = offsetof(struct seccomp_data, args);
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#if defined(SYS_open)
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, args + sizeof(uint64_t)),
+		BPF_JUMP(BPF_JMP | BPF_JA, 2, 0, 0),
+#endif
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, args + 2 * sizeof(uint64_t)),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

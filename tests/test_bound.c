@@ -12,6 +12,7 @@
  * next open has 64 KiB to replay at most, and the newest commit is known to be durable.
  *
  * The files are real, and their flushes are not, as in test_model.c. */
+#define _GNU_SOURCE
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -46,13 +46,19 @@ static uint64_t status_bytes(const char *what)
 	return kib * UINT64_C(1024);
 }
 
-static void limit_set(int resource, const char *counts, uint64_t more)
+#if defined(__GLIBC__)
+typedef __rlimit_resource_t limit_name;
+#else
+typedef int limit_name;
+#endif
+
+static void limit_set(limit_name resource, const char *counts, uint64_t more)
 {
 	struct rlimit limit;
 
-	must(getrlimit((__rlimit_resource_t)resource, &limit) == 0);
+	must(getrlimit(resource, &limit) == 0);
 	limit.rlim_cur = (TESTING_SANITIZED ? status_bytes(counts) : 0) + more;
-	must(setrlimit((__rlimit_resource_t)resource, &limit) == 0);
+	must(setrlimit(resource, &limit) == 0);
 }
 
 /* Bytes of the mappings that a core dump has, whatever its filter: but those that are left out by name, and what the

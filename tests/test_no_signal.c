@@ -3,6 +3,7 @@
 
 /* test_no_signal.c: what would be a signal through the map is something else: the end of the file that is cut while a
  * reader may look there, and a sector that cannot be read. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -159,11 +159,16 @@ static int use_publish(os_file file)
 	return os->publish(os, file, path, other);
 }
 
-/* What access(2) is where the system has no call of that name. */
+/* What access(2) and open(2) are where the system has no calls of these names. That of glibc is openat anyhow. */
 #ifdef SYS_access
 #define CALL_ACCESS SYS_access
 #else
 #define CALL_ACCESS SYS_faccessat
+#endif
+#if defined(SYS_open) && !defined(__GLIBC__)
+#define CALL_OPEN SYS_open
+#else
+#define CALL_OPEN SYS_openat
 #endif
 
 /* Makes a file and names it; -1 where it had no name meanwhile, -2 where what it had was wrong. */
@@ -206,7 +211,7 @@ START_TEST(failures_of_the_system_are_handed_on)
 		long call;
 		int (*body)(os_file file);
 	} uses[] = {
-		{SYS_openat, use_open},        {SYS_fcntl, use_lock},       {SYS_fallocate, use_grow},
+		{CALL_OPEN, use_open},         {SYS_fcntl, use_lock},       {SYS_fallocate, use_grow},
 		{SYS_fallocate, use_punch},    {SYS_pread64, use_read},     {SYS_pwrite64, use_write},
 		{SYS_ftruncate, use_truncate}, {SYS_getrandom, use_random}, {SYS_fdatasync, use_sync},
 		{SYS_fsync, use_sync_dir},
@@ -277,8 +282,8 @@ START_TEST(a_new_file_has_a_name_where_it_must)
 	ck_assert_int_eq(with_failing(CALL_ACCESS, ENOENT, use_create, like), 0);
 	ck_assert_int_eq(chmod(path, 0604), 0);
 	ck_assert_int_eq(with_failing(CALL_ACCESS, ENOENT, use_create, like), 0);
-	ck_assert_int_eq(with_failing(SYS_openat, ENOSPC, use_create, like), ENOSPC);
-	ck_assert_int_eq(with_failing(SYS_openat, EOPNOTSUPP, use_create, like), EOPNOTSUPP);
+	ck_assert_int_eq(with_failing(CALL_OPEN, ENOSPC, use_create, like), ENOSPC);
+	ck_assert_int_eq(with_failing(CALL_OPEN, EOPNOTSUPP, use_create, like), EOPNOTSUPP);
 	ck_assert_int_eq(os->close(os, like), 0);
 }
 END_TEST

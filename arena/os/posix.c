@@ -36,6 +36,11 @@
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
 #define RETRY_MOST 1000u
 
+/* The C library may not have a name for these, as musl has not. */
+#ifndef FALLOC_FL_UNSHARE_RANGE
+#define FALLOC_FL_UNSHARE_RANGE 0x40
+#endif
+
 /* What a write of zeroes hands over at a time. */
 #define ZEROES_SIZE 16384u
 

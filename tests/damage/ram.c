@@ -441,8 +441,10 @@ void ram_init(struct ram *r, uint64_t seed)
 	};
 	r->os.context = r;
 	/* What is given back is wanted again at once. Other allocators need not be told. */
+#if defined(M_MMAP_THRESHOLD)
 	(void)mallopt(M_MMAP_THRESHOLD, 8 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
+#endif
 	r->file = region_make();
 	r->copy = region_make();
 	os_set_default(&r->os);

@@ -152,15 +152,21 @@ static void refused(bool atomic)
 	records_release(&left);
 }
 
-/* What the command says about an input is not looked at. The descriptor stays: others report there. */
+/* What the command says about an input is not looked at. The descriptor stays: others report there. Where the C library
+ * has no libFuzzer, and its stderr cannot be set, there are no others. */
 static void stderr_hush(void)
 {
 	static FILE *nowhere;
 
-	if (nowhere == NULL)
+	if (nowhere == NULL) {
+#if defined(__GLIBC__)
 		nowhere = fopen("/dev/null", "w");
+		stderr = nowhere;
+#else
+		nowhere = freopen("/dev/null", "w", stderr);
+#endif
+	}
 	fuzz_must(nowhere != NULL);
-	stderr = nowhere;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
