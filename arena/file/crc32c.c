@@ -7,16 +7,11 @@
  * 1. All ways give the same sum.
  *
  * Cost: 8 bytes in three cycles by the instruction, which waits for the one before it; of 12 KiB and more three parts are
- * summed side by side on x86-64, which is 8 bytes a cycle. By the table, twenty times as
- * much: processors without the instruction are from before 2009 (x86-64), or the compiler was not told of it (arm64: give it
- * -march=armv8-a+crc). */
+ * summed side by side, which is 8 bytes a cycle. By the table, twenty times as much: processors without the instruction are
+ * from before 2009 (x86-64), or the first of their kind (arm64 without +crc). */
 #include "arena/file/crc32c.h"
 
 #include <assert.h>
-
-#if defined(__ARM_FEATURE_CRC32)
-#include <arm_acle.h>
-#endif
 
 static uint32_t nibbles_sum(uint32_t crc, uint64_t bits, unsigned count)
 {
@@ -40,18 +35,7 @@ uint32_t crc32c_plain(uint32_t word, const crc32c_word *words, size_t count)
 	return ~crc;
 }
 
-#if defined(__ARM_FEATURE_CRC32)
-uint32_t crc32c_arm(uint32_t word, const crc32c_word *words, size_t count)
-{
-	uint32_t crc = __crc32cw(UINT32_MAX, word);
-
-	for (size_t i = 0; i < count; i++)
-		crc = __crc32cd(crc, words[i]);
-	return ~crc;
-}
-#endif
-
-#if defined(__x86_64__)
+#if defined(CRC32C_INSTRUCTION)
 #define POLYNOMIAL 0x82f63b78u /* the lowest power is the highest bit */
 #define PART (CRC32C_LONG / 3)
 #define PART_SHIFT 0x35d73a62u     /* x^(64 * PART), modulo the polynomial */

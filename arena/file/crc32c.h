@@ -13,8 +13,11 @@
 #ifndef GKV_ARENA_FILE_CRC32C_H
 #define GKV_ARENA_FILE_CRC32C_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "arena/os/cpu.h"
 
 /* A word of a blob, whose fields are of other types. */
 typedef uint64_t __attribute__((may_alias)) crc32c_word;
@@ -23,6 +26,7 @@ typedef uint64_t __attribute__((may_alias)) crc32c_word;
 uint32_t crc32c_plain(uint32_t word, const crc32c_word *words, size_t count);
 
 #if defined(__x86_64__)
+#define CRC32C_INSTRUCTION
 /* One word more; for processors that have SSE 4.2. */
 static inline uint64_t crc32c_step(uint64_t crc, uint64_t word)
 {
@@ -38,7 +42,35 @@ static inline uint64_t crc32c_first(uint32_t word)
 	return crc;
 }
 
-static inline uint32_t crc32c_sse42(uint32_t word, const crc32c_word *words, size_t count)
+static inline bool crc32c_supported(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+#elif defined(__aarch64__)
+#define CRC32C_INSTRUCTION
+/* The same on arm64, for processors that have the extension crc. */
+static inline uint64_t crc32c_step(uint64_t crc, uint64_t word)
+{
+	__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+	return crc;
+}
+
+static inline uint64_t crc32c_first(uint32_t word)
+{
+	uint64_t crc = UINT32_MAX;
+
+	__asm__(".arch_extension crc\n\tcrc32cw %w0, %w0, %w1" : "+r"(crc) : "r"(word));
+	return crc;
+}
+
+static inline bool crc32c_supported(void)
+{
+	return os_cpu_crc32();
+}
+#endif
+
+#if defined(CRC32C_INSTRUCTION)
+static inline uint32_t crc32c_short(uint32_t word, const crc32c_word *words, size_t count)
 {
 	uint64_t crc = crc32c_first(word);
 	size_t i = 0;
@@ -60,16 +92,9 @@ uint32_t crc32c_long(uint32_t word, const crc32c_word *words, size_t count);
 
 static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
 {
-	if (!__builtin_cpu_supports("sse4.2"))
+	if (!crc32c_supported())
 		return crc32c_plain(word, words, count);
-	return __builtin_expect(count < CRC32C_LONG, 1) ? crc32c_sse42(word, words, count) : crc32c_long(word, words, count);
-}
-#elif defined(__ARM_FEATURE_CRC32)
-uint32_t crc32c_arm(uint32_t word, const crc32c_word *words, size_t count);
-
-static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
-{
-	return crc32c_arm(word, words, count);
+	return __builtin_expect(count < CRC32C_LONG, 1) ? crc32c_short(word, words, count) : crc32c_long(word, words, count);
 }
 #else
 static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)
