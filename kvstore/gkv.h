@@ -45,6 +45,10 @@
 #ifndef GKV_H
 #define GKV_H
 
+#if !defined(__LP64__) || !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "gkv needs a 64-bit little-endian system: it maps a whole store, and works on the words of the file where they stand"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 

@@ -9,12 +9,12 @@
 #ifndef GKV_ARENA_FILE_DISK_H
 #define GKV_ARENA_FILE_DISK_H
 
+#if !defined(__LP64__) || !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "gkv needs a 64-bit little-endian system: it maps a whole store, and works on the words of the file where they stand"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
-
-#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "gkv maps its file, which is little-endian: this machine is not"
-#endif
 
 #define DISK_PAGE UINT64_C(4096)
 #define DISK_UNIT UINT64_C(8)
