@@ -206,17 +206,23 @@ static struct map map_make(uint64_t bytes, uint64_t most)
 	return m;
 }
 
+static uint64_t pages_of(uint64_t bytes, uint64_t page)
+{
+	return (bytes + page - 1) / page * page;
+}
+
 /* The first handles of a process reserve much, and the others less, never more than the file may come to, but twice what
  * it has; what is closed makes room for a large one. Where the reservation ends there is no memory. */
 START_TEST(reservations_are_in_proportion)
 {
 	const uint64_t wide = UINT64_C(1) << 40, narrow = UINT64_C(1) << 36;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	struct map m[18], small = map_make(20000, 100000), full = map_make(200000, 100000), one;
 
-	must(small.reserve == 25 * 4096 && full.reserve == 50 * 4096);
-	must_give(map_grow(&small, 25 * 4096), 0);
-	must_give(map_grow(&small, 25 * 4096 + 1), ENOMEM);
-	small.base[25 * 4096 - 1] = 1;
+	must(small.reserve == pages_of(25 * 4096, page) && full.reserve == pages_of(50 * 4096, page));
+	must_give(map_grow(&small, small.reserve), 0);
+	must_give(map_grow(&small, small.reserve + 1), ENOMEM);
+	small.base[small.reserve - 1] = 1;
 	for (int i = 0; i < 18; i++)
 		m[i] = map_make(20000, i % 2 == 0 ? UINT64_MAX : 2 * wide);
 	must(m[0].reserve <= wide && m[15].reserve <= wide && m[16].reserve <= narrow && m[17].reserve <= narrow);

@@ -85,8 +85,8 @@ static bool is_covered(char *at, uint64_t bytes)
 /* Memory behind a file, or without one, is inaccessible until it is taken into use; so it is after it was given back. */
 START_TEST(memory_is_inaccessible_until_used)
 {
-	os_file file = file_make(10000);
-	uint64_t reserve = MIB, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t reserve = MIB, page = (uint64_t)sysconf(_SC_PAGESIZE), bytes = 2 * page + 1808;
+	os_file file = file_make(bytes);
 	char *base;
 	void *at;
 
@@ -106,10 +106,10 @@ START_TEST(memory_is_inaccessible_until_used)
 	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
 	ck_assert_int_eq(os->map(os, file, OS_MAP_PRIVATE, MIB, &reserve, &at), 0);
 	base = at;
-	ck_assert(access_of(base) == READING && access_of(base + 9999) == READING);
+	ck_assert(access_of(base) == READING && access_of(base + bytes - 1) == READING);
 	ck_assert(access_of(base + MIB - 1) == NOTHING);
-	ck_assert_int_eq(os->use(os, base, 10000, MIB - 10000), 0);
-	ck_assert(access_of(base) == READING && access_of(base + 9999) == WRITING && access_of(base + MIB - 1) == WRITING);
+	ck_assert_int_eq(os->use(os, base, bytes, MIB - bytes), 0);
+	ck_assert(access_of(base) == READING && access_of(base + bytes - 1) == WRITING && access_of(base + MIB - 1) == WRITING);
 	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
 	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_MEMORY, MIB, &reserve, &at), 0);
 	ck_assert(zeroes(at, MIB) && access_of(at) == WRITING);
