@@ -13,7 +13,7 @@
 #include <inttypes.h>
 
 #include "cli/batch_line.h"
-#include "cli/escape.h"
+#include "cli/escape_write.h"
 #include "cli/line.h"
 #include "cli/message.h"
 #include "cli/options.h"

@@ -24,17 +24,16 @@ int hex_digit(char c)
 	return -1;
 }
 
-static bool is_plain(unsigned char c)
+bool escape_plain(unsigned char c)
 {
 	return c >= 0x20 && c != 0x7f && c != '\\';
 }
 
-/* The escape of one byte: two or four characters into out, their number returned. */
-static size_t escape_byte(char out[4], unsigned char c)
+size_t escape_byte(char out[4], unsigned char c)
 {
 	static const char digits[] = "0123456789abcdef";
 
-	assert(!is_plain(c));
+	assert(!escape_plain(c));
 	out[0] = '\\';
 	switch (c) {
 	case '\t':
@@ -60,25 +59,6 @@ static size_t escape_byte(char out[4], unsigned char c)
 	}
 }
 
-bool escape_write(struct sink *sink, gkv_bytes bytes)
-{
-	const unsigned char *from = bytes.data;
-	size_t run = 0;
-
-	for (size_t i = 0; i < bytes.size; i++) {
-		char out[4];
-		size_t size;
-
-		if (is_plain(from[i]))
-			continue;
-		size = escape_byte(out, from[i]);
-		if (!sink_write(sink, from + run, i - run) || !sink_write(sink, out, size))
-			return false;
-		run = i + 1;
-	}
-	return run == bytes.size || sink_write(sink, from + run, bytes.size - run);
-}
-
 void escape_string(char *out, size_t capacity, gkv_bytes bytes)
 {
 	const unsigned char *from = bytes.data;
@@ -87,7 +67,7 @@ void escape_string(char *out, size_t capacity, gkv_bytes bytes)
 	assert(capacity > 0);
 	for (size_t i = 0; i < bytes.size; i++) {
 		char one[4] = {(char)from[i]};
-		size_t size = is_plain(from[i]) ? 1 : escape_byte(one, from[i]);
+		size_t size = escape_plain(from[i]) ? 1 : escape_byte(one, from[i]);
 
 		if (size >= capacity - used)
 			break;

@@ -13,13 +13,6 @@ enum read_result reader_refuse(struct reader *reader, const char *why)
 	return READ_BAD;
 }
 
-const struct format *format_choose(bool tsv, bool json)
-{
-	if (tsv && json)
-		return NULL;
-	return tsv ? &format_tsv : json ? &format_json : &format_bdb;
-}
-
 bool format_no_head(struct sink *sink, const gkv_stats *stats)
 {
 	(void)stats;

@@ -43,11 +43,11 @@ extern const struct format format_json; /* one object a line */
 /* Notes what is wrong with the current line and returns READ_BAD. */
 enum read_result reader_refuse(struct reader *reader, const char *why);
 
-/* The format that a verb's switches ask for; NULL when they ask for two. */
-const struct format *format_choose(bool tsv, bool json);
-
 /* Head and tail of a format that has none. */
 bool format_no_head(struct sink *sink, const gkv_stats *stats);
 bool format_no_tail(struct sink *sink);
+
+/* format_choose.c: the format that a verb's switches ask for; NULL when they ask for two. */
+const struct format *format_choose(bool tsv, bool json);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cli/escape.h"
+#include "cli/escape_write.h"
 #include "cli/format.h"
 
 static bool key_write(struct sink *sink, gkv_bytes key)

@@ -187,7 +187,7 @@ done
 
 # --- docs/architecture.md tells of every file of the library ---
 
-sed -n '/^## The rooms/,/^## The file/p' "$srcdir/docs/architecture.md" >rooms.md
+sed -n '/^## The floors/,/^## The file/p' "$srcdir/docs/architecture.md" >rooms.md
 for file in "$srcdir"/arena/*.[ch] "$srcdir"/arena/*/*.[ch] "$srcdir"/kvstore/*.[ch]; do
 	name=$(basename "$file")
 	verdict "${file#"$srcdir/"} is told of in docs/architecture.md" grep -qwF "${name%.*}" rooms.md

@@ -15,8 +15,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "arena/table/lookup.h"
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -30,7 +28,7 @@ uint32_t blob_sum_xxh3(const struct blob_disk *b)
 uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t offset)
 {
 	assert(offset % DISK_UNIT == 0);
-	return lookup_check(m, b, offset);
+	return blob_check_inline(m, b, offset);
 }
 
 bool blob_verify(const struct map *m, uint64_t offset)

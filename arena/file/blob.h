@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/broken.h"
+#include "arena/file/crc32c.h"
 #include "arena/file/disk.h"
 #include "arena/file/map.h"
 
@@ -63,20 +65,6 @@ static inline bool blob_fits(const struct map *m, uint64_t offset)
  * its bytes. */
 uint32_t blob_sum_xxh3(const struct blob_disk *b);
 
-/* The check that the blob at offset should carry. It must fit. */
-uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t offset);
-
-static inline void blob_seal(const struct map *m, struct blob_disk *b)
-{
-	b->check = blob_check(m, b, blob_offset(m, b));
-}
-
-/* Fits, and carries its check. */
-bool blob_verify(const struct map *m, uint64_t offset);
-
-/* Writes a head and zeroes the bytes that pad the blob to a multiple of 8. */
-void blob_init(struct blob_disk *b, uint64_t stamp, uint64_t name, uint32_t size, uint32_t link, uint32_t aux);
-
 /* A bijective mixer (the finaliser of splitmix64, Steele, Lea and Flood 2014) and its inverse. */
 static inline uint64_t mix64(uint64_t x)
 {
@@ -91,5 +79,31 @@ static inline uint64_t unmix64(uint64_t x)
 	x = (x ^ (x >> 27) ^ (x >> 54)) * UINT64_C(0x96de1b173f119089);
 	return x ^ (x >> 30) ^ (x >> 60);
 }
+
+/* The check that the blob at offset should carry, inlined. */
+static inline uint32_t blob_check_inline(const struct map *m, const struct blob_disk *b, uint64_t offset)
+{
+	const crc32c_word *words = (const crc32c_word *)(const void *)b;
+	const size_t count = (size_t)(blob_span(b->size) / sizeof *words);
+	const uint32_t sum = __builtin_expect(m->sum == MAP_SUM_CRC32C, 1) ? crc32c(b->size, words + 1, count - 1)
+	                                                                   : blob_sum_xxh3(b);
+
+	return sum ^ (uint32_t)mix64((broken(BROKEN_CHECK_IDENTITY) ? 0 : m->identity) ^
+	                             (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
+}
+
+/* The same in a call. The blob must fit. */
+uint32_t blob_check(const struct map *m, const struct blob_disk *b, uint64_t offset);
+
+static inline void blob_seal(const struct map *m, struct blob_disk *b)
+{
+	b->check = blob_check(m, b, blob_offset(m, b));
+}
+
+/* Fits, and carries its check. */
+bool blob_verify(const struct map *m, uint64_t offset);
+
+/* Writes a head and zeroes the bytes that pad the blob to a multiple of 8. */
+void blob_init(struct blob_disk *b, uint64_t stamp, uint64_t name, uint32_t size, uint32_t link, uint32_t aux);
 
 #endif

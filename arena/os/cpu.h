@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: the gkv authors */
 
 /* cpu.h: what the processor can, as far as only the system knows. Threads: any. */
-#ifndef GKV_ARENA_CPU_H
-#define GKV_ARENA_CPU_H
+#ifndef GKV_ARENA_OS_CPU_H
+#define GKV_ARENA_OS_CPU_H
 
 #include <stdbool.h>
 

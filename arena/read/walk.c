@@ -273,7 +273,7 @@ static inline const struct blob_disk *entry_blob(const struct map *m, uint64_t e
 		return NULL;
 	if (__builtin_expect(b->size > WALK_LONG, 0))
 		long_ask(m, offset, b->size);
-	if (!blob_is_record(b) || (m->verify && b->check != lookup_check(m, b, offset)) ||
+	if (!blob_is_record(b) || (m->verify && b->check != blob_check_inline(m, b, offset)) ||
 	    page_tag(b->name) != page_entry_tag(entry))
 		return NULL;
 	return b;

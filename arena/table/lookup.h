@@ -12,22 +12,9 @@
 
 #include "arena/broken.h"
 #include "arena/file/blob.h"
-#include "arena/file/crc32c.h"
 #include "arena/gravity.h"
 #include "arena/table/page.h"
 #include "arena/table/table.h"
-
-/* blob_check, inlined. */
-static inline uint32_t lookup_check(const struct map *m, const struct blob_disk *b, uint64_t offset)
-{
-	const crc32c_word *words = (const crc32c_word *)(const void *)b;
-	const size_t count = (size_t)(blob_span(b->size) / sizeof *words);
-	const uint32_t sum = __builtin_expect(m->sum == MAP_SUM_CRC32C, 1) ? crc32c(b->size, words + 1, count - 1)
-	                                                                   : blob_sum_xxh3(b);
-
-	return sum ^ (uint32_t)mix64((broken(BROKEN_CHECK_IDENTITY) ? 0 : m->identity) ^
-	                             (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
-}
 
 /* The record of that name among the entries that may be its own: as table_find. */
 static inline int lookup_match(const struct map *m, struct page_match match, uint64_t name, const struct blob_disk **blob)
@@ -43,7 +30,7 @@ static inline int lookup_match(const struct map *m, struct page_match match, uin
 			return GRAVITY_CORRUPT;
 		if (blob_span(b->size) > room)
 			return GRAVITY_CORRUPT;
-		if ((m->verify || b->name != name) && !broken(BROKEN_READ_CHECK) && b->check != lookup_check(m, b, offset))
+		if ((m->verify || b->name != name) && !broken(BROKEN_READ_CHECK) && b->check != blob_check_inline(m, b, offset))
 			return GRAVITY_CORRUPT;
 		if (!blob_is_record(b))
 			return GRAVITY_CORRUPT;
