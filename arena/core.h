@@ -58,14 +58,21 @@ struct shrink_turn {
 	uint64_t largest;   /* put by one of them                                                 */
 };
 
+/* A sweep, see sweep.c. */
+struct sweep {
+	uint64_t at;      /* where it goes on; 0: none is under way, UINT64_MAX: it is over       */
+	uint64_t moved;   /* bytes                                                                */
+	bool busy;        /* it passed over what snapshots see, ...                               */
+	bool passing;     /* ... and did nothing else in its last step                            */
+};
+
 struct shrink {
 	struct shrink_turn turn[2]; /* this one, and the one before                               */
 	unsigned commits;
-	uint64_t at;      /* where the sweep goes on; 0: none is under way                        */
+	struct sweep sweep;
 	uint64_t step;    /* bytes that it moves at a time                                        */
 	uint64_t rest;    /* bytes to be put, or to die, before the next one: the last was in vain */
 	bool all;         /* it began at the beginning of the file                                */
-	bool waits;       /* snapshots were in its way                                            */
 };
 
 struct arena {

@@ -257,16 +257,16 @@ int gkv_checkpoint(gkv *db);
  * (gkv_stats.live_bytes; 1.45 times where records are small and of equal size) and 4 MiB. In between it has at most as many
  * times the most that has lived since the last but one checkpoint began, what open snapshots see, twice the bytes of the
  * largest transaction, and 4 MiB; but while records are only deleted it may be longer. It is longer, too, where the disk or
- * max_bytes has no room to move things, or open snapshots keep what would be moved. A commit moves 16 MiB at most for this:
- * where more than some 400 MiB live it may take more than 64 commits.
+ * max_bytes has no room to move things. A commit moves 16 MiB at most for this: where more than some 400 MiB live it may take
+ * more than 64 commits. What a snapshot saw counts for 64 commits after its end.
  *
  * After a gkv_close that returned GKV_OK the next gkv_open has at most 64 KiB of log to replay, unless there was no room for a
  * checkpoint. */
 
 /* Moves records together and gives the end of the file back, while readers and writers go on. Not within this
- * thread's own write transaction. What is moved stands in the file twice until the snapshots that see it have ended: where they
- * hold more than a quarter of the live bytes, or a step would make it more, it stops with GKV_BUSY. ECANCELED, GKV_BUSY: what
- * was done so far stays done. */
+ * thread's own write transaction. What is moved stands in the file twice until the snapshots that see it have ended: once they
+ * hold a quarter of the live bytes, the rest of what they see stays where it is, and the call returns GKV_BUSY at its end.
+ * ECANCELED, GKV_BUSY: what was done so far stays done. */
 int gkv_compact(gkv *db, gkv_progress *progress, void *arg);
 
 /* Writes one snapshot, compactly, into a new store `dest`, while readers and writers go on. dest must not exist

@@ -6,9 +6,10 @@
  * A world draws all of these, log-uniform, and changes records at random. At every step the file is no longer than
  *
  *     1.3 x the most that has lived since the last but one checkpoint began (equal small records: 1.45)
- *         + what open snapshots see + 2 x the largest transaction + 4 MiB
+ *         + the most that snapshots have seen since then + 2 x the largest transaction + 4 MiB
  *
- * and no longer than 1.3 x what lives + 4 MiB after a close, or after 64 further commits of a kilobyte. After a close the
+ * (what a snapshot saw becomes free at the checkpoint after its end, and it takes up to 64 commits to cut the file then) and no
+ * longer than 1.3 x what lives + 4 MiB after a close, or after 64 further commits of a kilobyte. After a close the
  * next open has 64 KiB to replay at most, and the newest commit is known to be durable.
  *
  * The files are real, and their flushes are not, as in test_model.c. */
@@ -30,6 +31,7 @@
 #define LIVE_MOST   (24 * MIB)
 #define SMALL_MOST  512u /* bytes of a record that is a small one */
 #define HISTORY     4096u
+#define CUT_COMMITS 64u /* after which a file is as short as it is to be */
 #define REPLAY_MOST (64 * KIB)
 
 struct world {
@@ -41,9 +43,10 @@ struct world {
 	unsigned keys;
 	uint64_t factor; /* hundredths */
 	/* What was seen. */
-	uint64_t largest;                              /* transaction                            */
-	uint64_t seq[HISTORY], live[HISTORY], count;   /* what lived after which commit          */
-	uint64_t checkpoint, checkpoint_before;        /* commits that the last two began with   */
+	uint64_t largest;                       /* transaction                            */
+	uint64_t seq[HISTORY], count;           /* commits, and after each of them:       */
+	uint64_t live[HISTORY], sees[HISTORY];  /* what lived, and what the snapshot saw  */
+	uint64_t checkpoint, checkpoint_before; /* commits that the last two began with   */
 	gkv_txn *snapshot;
 	uint64_t snapshot_sees, put, full;
 	uint8_t *value;
@@ -66,14 +69,14 @@ static void world_print(const struct world *w, const gkv_stats *s, uint64_t most
 		      (int)w->options.durability, w->options.max_bytes, s->file_bytes, s->live_bytes, most);
 }
 
-/* The most that has lived since the last but one checkpoint began. */
-static uint64_t live_most(const struct world *w)
+/* The largest since the last but one checkpoint began, and of the last `least` commits at least. */
+static uint64_t recent_most(const struct world *w, const uint64_t *list, uint64_t least)
 {
 	uint64_t most = 0;
 
 	for (uint64_t i = w->count; i-- > 0 && w->count - i < HISTORY;) {
-		most = w->live[i % HISTORY] > most ? w->live[i % HISTORY] : most;
-		if (w->seq[i % HISTORY] <= w->checkpoint_before)
+		most = list[i % HISTORY] > most ? list[i % HISTORY] : most;
+		if (w->seq[i % HISTORY] <= w->checkpoint_before && w->count - i > least)
 			break;
 	}
 	return most;
@@ -89,8 +92,9 @@ static gkv_stats world_look(struct world *w)
 		w->checkpoint = s.checkpoint_seq;
 	}
 	w->seq[w->count % HISTORY] = s.commit_seq;
-	w->live[w->count++ % HISTORY] = s.live_bytes;
-	most = rest_most(w, live_most(w)) + w->snapshot_sees + 2 * w->largest;
+	w->live[w->count % HISTORY] = s.live_bytes;
+	w->sees[w->count++ % HISTORY] = w->snapshot_sees;
+	most = rest_most(w, recent_most(w, w->live, 0)) + recent_most(w, w->sees, CUT_COMMITS) + 2 * w->largest;
 	if (s.file_bytes > most)
 		world_print(w, &s, most);
 	must(s.file_bytes <= most);
@@ -181,7 +185,7 @@ static void small_commits(struct world *w)
 	gkv_stats s = {0};
 
 	snapshot_end(w);
-	for (unsigned i = 0; i < 64; i++) {
+	for (unsigned i = 0; i < CUT_COMMITS; i++) {
 		const int rc = gkv_put(w->db, "small", 5, value, sizeof(value));
 		must(rc == GKV_OK || (rc == GKV_FULL && w->options.max_bytes != 0));
 		s = world_look(w);
@@ -201,7 +205,7 @@ static void step(struct world *w)
 		small_commits(w);
 	} else if (w->snapshot != NULL) {
 		snapshot_end(w);
-	} else if (false) {
+	} else {
 		w->snapshot = store_begin(w->db, GKV_READ);
 		w->snapshot_sees = store_stat(w->db).live_bytes;
 	}
@@ -349,6 +353,44 @@ START_TEST(half_is_deleted)
 }
 END_TEST
 
+/* However long a snapshot stays, the file holds what it sees, and what lives with the holes of that: what nobody sees is
+ * moved as ever. */
+START_TEST(a_snapshot_stays)
+{
+	static const size_t sizes[] = {20, 200, 2000};
+	static const char value[2000];
+	struct rng rng = rng_make(1);
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const uint64_t records = testing_count(12, 8) * MIB / (sizes[i] + 60);
+		gkv *db = store_lazy();
+		gkv_txn *snapshot = NULL;
+		uint64_t sees = 0;
+
+		for (uint64_t put = 0; put < 8 * records;) {
+			gkv_txn *txn = store_begin(db, GKV_WRITE);
+			gkv_stats s;
+
+			for (unsigned k = 0; k < 500; k++, put++) {
+				const uint64_t key = put < records ? put : rng_below(&rng, records);
+				must_give(gkv_txn_put(txn, &key, sizeof(key), value, sizes[i]), GKV_OK);
+			}
+			store_commit(txn);
+			s = store_stat(db);
+			if (snapshot == NULL && put >= records) {
+				snapshot = store_begin(db, GKV_READ);
+				sees = s.live_bytes;
+			}
+			must(s.file_bytes <= s.live_bytes / 100 * (sizes[i] < SMALL_MOST ? 145 : 130) + sees +
+						     1000 * sizes[i] + 4 * MIB);
+		}
+		store_commit(snapshot);
+		store_close(db);
+		must(unlink(testing_path) == 0);
+	}
+}
+END_TEST
+
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
 #define THREADS 4u
@@ -409,8 +451,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
-				      a_transaction_writes_over_itself, half_is_deleted, threads_keep_the_bound};
+	const TTest *const tests[] = {the_file_keeps_its_bound, a_large_value_is_replaced,
+				      a_session_for_each_value, a_transaction_writes_over_itself,
+				      half_is_deleted,          a_snapshot_stays,
+				      threads_keep_the_bound};
 	Suite *suite = suite_create("bound");
 
 	(void)unflushed_set();

@@ -34,9 +34,11 @@ wanted='
 	reuse-log       crash    durable
 	reuse-snapshot  crash    durable
 	reuse-snapshot  reader   slots
+	reuse-snapshot  kv_iter  large
 	reuse-pin       reader   slots
 	reserve         kv_open  damage and limits
 	guard           guard    snapshots
+	guard           kv_iter  large
 	refused         guard    snapshots
 	shown           guard    shown
 	kept            faults   systems

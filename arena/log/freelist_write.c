@@ -135,11 +135,13 @@ static int chunk_count(void *arg, struct free_disk *chunk)
 	return 0;
 }
 
+/* What snapshots see is marked, for the survey. */
 static int extent_collect(void *arg, const struct extent *e)
 {
-	struct free_list *l = arg;
+	arena *a = arg;
+	const bool seen = readers_holder(&a->space.pending.view, e->born, e->died) != 0;
 
-	ranges_add(&l->ranges, e->start, e->size);
+	ranges_add_marked(&a->checkpoint.list.ranges, e->start, e->size, seen ? RANGE_MARK : 0);
 	return 0;
 }
 
@@ -170,8 +172,9 @@ static void extents_collect(arena *a)
 
 	slots_copy(&a->space.free, &l->ranges);
 	slots_copy(&a->space.aside, &l->ranges);
+	readers_look(&a->readers, &a->space.pending.view);
 	if (!broken(BROKEN_LIST_FORGETS))
-		(void)pending_each(&a->space.pending, extent_collect, l);
+		(void)pending_each(&a->space.pending, extent_collect, a);
 }
 
 int freelist_begin(arena *a, struct header_disk *h)

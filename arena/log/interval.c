@@ -16,13 +16,13 @@ uint64_t file_live(const arena *a)
 	return a->live_bytes + a->table.bytes;
 }
 
-/* What stands in the file once more between two checkpoints, and what is kept ready for a disk that fills, is not what moving
- * could make less. */
+/* What stands in the file once more between two checkpoints, what snapshots hold, and what is kept ready for a disk that fills,
+ * is not what moving could make less. */
 uint64_t file_target(const arena *a)
 {
 	const uint64_t live = file_live(a);
 
-	return live + live / TARGET_SHARE + a->table.bytes + TARGET_SLACK + a->space.keep;
+	return live + live / TARGET_SHARE + a->table.bytes + TARGET_SLACK + a->space.keep + a->space.pending.held_bytes;
 }
 
 bool file_above_target(const arena *a)

@@ -4,9 +4,9 @@
 /* shrink.c owns the bound on the length of the file: what is done when the small steps of arena/move/steps.c are not enough,
  * and what a checkpoint that is asked for, and a close, do to give space back.
  *
- * The file may be as long as what lives, a share of it, a few mebibytes, and the largest of the latest transactions, since
- * the next one may be as large. A file that is longer is swept (arena/move/sweep.c): first its end, as much of it as has to
- * go; where that is not enough, because what is free lies in holes that hold no record, all of it.
+ * The file may be as long as what lives, a share of it, a few mebibytes, what snapshots hold, and the largest of the latest
+ * transactions, since the next one may be as large. A file that is longer is swept (arena/move/sweep.c): first its end, as
+ * much of it as has to go; if that is not enough, because what is free lies in holes that hold no record, all of it.
  *
  *     | A | B |  free  | C |   | D | E |        ->      | A | B | D | E | C |
  *                                ^ from here to the end
@@ -19,7 +19,8 @@
  * 4. A checkpoint that is asked for ends, whatever others write meanwhile: it makes two checkpoints for the commits before it, two
  *    for each of ROUNDS_MOST rounds and two for the end of the file at most. One of two is the one that was under way. It moves
  *    no more than the rounds' shares, a segment for each, and TIDY_CREDIT_MOST at the end.
- * 5. Beside snapshots a sweep ends where arena/move/guard.c says so. It begins again AGAIN_LEAST later, or when all of them are gone.
+ * 5. Beside snapshots a sweep passes over what arena/move/guard.c does not allow. It begins again when a share of the file was
+ *    written, or when all of them are gone.
  *
  * Cost: a look at a few numbers after a commit. A sweep moves a byte for each that it gives back where holes are large
  * enough to take what is moved, and all that lives otherwise. */
@@ -36,23 +37,24 @@
 #include "arena/move/steps.h"
 #include "arena/move/sweep.h"
 
-#define SHARE 28       /* hundredths of what lives */
-#define SHARE_SMALL 42 /* where records are small  */
-#define SMALL_RECORD 512u
-#define BELOW_SHARE 32 /* of what lives: so much more is swept, so that the next sweep is not soon */
-#define SLACK (UINT64_C(3) << 20)
-#define TABLE_MOST (UINT64_C(1) << 20)
-#define RECENT_COMMITS 8u /* in one of two turns */
-#define END_STEPS 12u   /* of a sweep of the end, ... */
-#define ALL_STEPS 24u   /* ... and of all of the file */
-#define STEP_LEAST (UINT64_C(64) << 10)
-#define STEP_MOST (UINT64_C(16) << 20)
-#define WORK_RATIO 4
-#define AGAIN_LEAST (UINT64_C(1) << 20)
-#define TWICE_LEAST (UINT64_C(1) << 20)
-#define ROUND_SHARE 16 /* of the file, moved at a time when a checkpoint is asked for */
-#define ROUND_LEAST (UINT64_C(1) << 20)
-#define ROUNDS_MOST 10 /* of segments that are three eighths free, the rest is ten such shares of the file */
+#define SHARE          28 /* hundredths of what lives */
+#define SHARE_SMALL    42 /* where records are small  */
+#define SMALL_RECORD   512u
+#define BELOW_SHARE    32 /* of what lives: so much more is swept, so that the next sweep is not soon */
+#define SLACK          (UINT64_C(3) << 20)
+#define TABLE_MOST     (UINT64_C(1) << 20)
+#define RECENT_COMMITS 8u  /* in one of two turns */
+#define END_STEPS      12u /* of a sweep of the end, ... */
+#define ALL_STEPS      24u /* ... and of all of the file */
+#define STEP_LEAST     (UINT64_C(64) << 10)
+#define STEP_MOST      (UINT64_C(16) << 20)
+#define WORK_RATIO     4
+#define AGAIN_LEAST    (UINT64_C(1) << 20)
+#define BUSY_SHARE     64 /* of the file: it was looked over from end to end */
+#define TWICE_LEAST    (UINT64_C(1) << 20)
+#define ROUND_SHARE    16 /* of the file, moved at a time when a checkpoint is asked for */
+#define ROUND_LEAST    (UINT64_C(1) << 20)
+#define ROUNDS_MOST    10 /* of segments that are three eighths free, the rest is ten such shares of the file */
 
 /* ---- the bound -------------------------------------------------------------------------------------------------- */
 
@@ -80,12 +82,14 @@ static uint64_t with_share(const arena *a, uint64_t live)
 	return live + live / 100 * (small ? SHARE_SMALL : SHARE);
 }
 
-/* How long the file may be when nothing is written for a while, ... A sweep begins with a copy of the table. */
+/* How long the file may be when nothing is written for a while, ... A sweep begins with a copy of the table. What snapshots hold
+ * it does not make less. */
 static uint64_t rest_most(const arena *a)
 {
 	const uint64_t table = a->table.bytes;
 
-	return with_share(a, live_now(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST);
+	return with_share(a, live_now(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST) +
+	       a->space.pending.held_bytes;
 }
 
 /* ... and now. */
@@ -137,8 +141,8 @@ static void sweep_begin(arena *a, uint64_t most, bool all)
 
 	if (a->space.free.pages * SLOTS_PAGE < more)
 		all = true;
-	s->at = end_begin(a, all ? UINT64_MAX : more, &data);
-	s->all = s->at == DISK_DATA;
+	s->sweep = (struct sweep){.at = end_begin(a, all ? UINT64_MAX : more, &data)};
+	s->all = s->sweep.at == DISK_DATA;
 	/* Each step may copy all of the table. */
 	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->table.bytes);
 }
@@ -148,32 +152,23 @@ static void sweep_over(arena *a, uint64_t most)
 {
 	struct shrink *s = &a->shrink;
 
-	s->at = 0;
+	s->sweep.at = 0;
 	if (map_bytes(&a->map) <= most)
 		return;
 	if (!s->all)
 		sweep_begin(a, most, true);
 	else
-		s->rest = AGAIN_LEAST;
+		s->rest = s->sweep.busy ? most_of(map_bytes(&a->map) / BUSY_SHARE, AGAIN_LEAST) : AGAIN_LEAST;
 }
 
-/* Snapshots are in the way. */
-static bool sweep_wait(struct shrink *s)
-{
-	s->at = 0;
-	s->rest = AGAIN_LEAST;
-	s->waits = true;
-	return false;
-}
-
-/* Until they are gone. */
-static void wait_end(arena *a)
+/* What a sweep has passed over may be moved when the snapshots are gone: it begins anew. */
+static void busy_end(arena *a)
 {
 	struct shrink *s = &a->shrink;
 
-	if (!s->waits || atomic_load(&a->readers.snapshots) != 0)
+	if (!s->sweep.busy || atomic_load(&a->readers.snapshots) != 0)
 		return;
-	s->waits = false;
+	s->sweep = (struct sweep){0};
 	s->rest = 0;
 }
 
@@ -185,22 +180,19 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 	int r;
 
 	commit_note(s, put, died);
-	wait_end(a);
+	busy_end(a);
 	/* On a full disk what is free is handed back where it is. */
-	if (arena_failed(a) || a->space.full || (s->at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
+	if (arena_failed(a) || a->space.full ||
+	    (s->sweep.at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
 		return false;
-	if (guard_allowance(a) < STEP_LEAST)
-		return sweep_wait(s);
-	if (s->at == 0)
+	if (s->sweep.at == 0)
 		sweep_begin(a, most, false);
 	step = most_of(most_of(s->step, STEP_LEAST), WORK_RATIO * (put + died));
 	a->space.floor = 0;
-	r = sweep_on(a, &s->at, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died)));
-	if (r == GRAVITY_BUSY)
-		return sweep_wait(s);
+	r = sweep_on(a, &s->sweep, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died)));
 	if (r != 0)
-		s->at = UINT64_MAX;
-	if (s->at == UINT64_MAX)
+		s->sweep.at = UINT64_MAX;
+	if (s->sweep.at == UINT64_MAX)
 		sweep_over(a, most);
 	return true;
 }
@@ -220,9 +212,9 @@ static int shrink_rest(arena *a)
 		return 0;
 	a->space.floor = 0;
 	sweep_begin(a, rest_most(a), false);
-	while (r == 0 && s->at != 0) {
-		r = sweep_on(a, &s->at, most_of(s->step, STEP_MOST));
-		if (r == 0 && s->at == UINT64_MAX)
+	while (r == 0 && s->sweep.at != 0) {
+		r = sweep_on(a, &s->sweep, most_of(s->step, STEP_MOST));
+		if (r == 0 && s->sweep.at == UINT64_MAX)
 			sweep_over(a, rest_most(a));
 	}
 	return r;

@@ -119,21 +119,21 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 {
 	struct space *s = &a->space;
 	struct tidy *t = &a->tidy;
-	uint64_t at = sweep_stopped(a) ? t->sweep_at : DISK_DATA;
+	struct sweep sweep = {.at = sweep_stopped(a) ? t->sweep_at : DISK_DATA};
 	int r;
 
 	if (claim == SPACE_PUT && !space_allows(s, want))
 		return 0;
 	a->space.floor = room_floor(a);
 	t->sweep_at = 0;
-	r = sweep_for(a, &at, want, claim, e);
+	r = sweep_for(a, &sweep, want, claim, e);
 	room_measure(a);
 	if (r == 0 && !space_fits(s, want, claim)) {
-		if (at == UINT64_MAX) {
+		if (sweep.at == UINT64_MAX) {
 			t->swept = a->log.written;
 			t->swept_room = room_all(a);
 		} else {
-			t->sweep_at = at;
+			t->sweep_at = sweep.at;
 			t->sweep_written = a->log.written;
 		}
 	}

@@ -63,7 +63,7 @@ static uint64_t asked_target(const arena *a)
 {
 	const uint64_t live = file_live(a);
 
-	return live + live / ASKED_TARGET_SHARE + TARGET_SLACK;
+	return live + live / ASKED_TARGET_SHARE + TARGET_SLACK + a->space.pending.held_bytes;
 }
 
 /* Where the target is close to the limit, the limit bounds the file, and arena/move/limit.c says what is moved. */
@@ -172,11 +172,12 @@ static bool segment_look(const arena *a, unsigned least, uint64_t most, struct s
 	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
 }
 
-static bool segment_plan(arena *a, unsigned least, uint64_t most, struct stretch *t)
+/* forced: beside snapshots, too. */
+static bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct stretch *t)
 {
 	/* What has become emptier since the survey was taken is worth a look. */
 	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, &t->start, &t->end); i++)
-		if (segment_look(a, least, most, t))
+		if (segment_look(a, least, most, t) && (forced || guard_allows(a, t->start, t->end)))
 			return true;
 	return false;
 }
@@ -187,9 +188,9 @@ static bool part_plan(arena *a, unsigned least, struct stretch *t)
 	struct tidy *tidy = &a->tidy;
 
 	*t = (struct stretch){.start = tidy->rest, .end = tidy->rest_end};
-	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t)) {
+	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t) || !guard_allows(a, t->start, t->end)) {
 		struct stretch segment;
-		if (!segment_plan(a, least, TIDY_STEP, &segment))
+		if (!segment_plan(a, least, TIDY_STEP, false, &segment))
 			return false;
 		*t = segment;
 		/* Before its first slot there is more than that. */
@@ -206,7 +207,7 @@ bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint6
 	struct tidy *tidy = &a->tidy;
 	struct stretch t = {.start = tidy->rest, .end = tidy->rest_end};
 
-	if ((t.start >= t.end || !segment_look(a, 1, most, &t)) && !segment_plan(a, 1, most, &t))
+	if ((t.start >= t.end || !segment_look(a, 1, most, &t)) && !segment_plan(a, 1, most, true, &t))
 		return false;
 	tidy->rest = t.end;
 	tidy->rest_end = t.segment_end;
@@ -283,16 +284,15 @@ static bool step_plan(arena *a, struct stretch *t)
 static bool tidy_step(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
-	const uint64_t allowed = guard_allowance(a);
 	struct stretch t = {0};
 	uint64_t moved;
 
-	if (allowed < step_most(a)) {
-		a->tidy.credit = 0;
+	if (!step_plan(a, &t) || !guard_allows(a, t.start, t.end)) {
+		/* Beside snapshots looking costs more. */
+		if (atomic_load(&a->readers.snapshots) != 0)
+			a->tidy.credit = 0;
 		return false;
 	}
-	if (!step_plan(a, &t) || t.end - t.start > allowed)
-		return false;
 	if (evacuate(a, t.start, t.end) == 0)
 		a->tidy.prepared += t.gain;
 	moved = a->bytes_moved - before;
@@ -309,8 +309,7 @@ uint64_t tidy_halves(arena *a, uint64_t most)
 	if (arena_failed(a) || a->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
 		return 0;
 	while (a->bytes_moved - before < most)
-		if (guard_allowance(a) < TIDY_STEP || !segment_plan(a, ASKED_GRADE, TIDY_STEP, &t) ||
-		    evacuate(a, t.start, t.end) != 0)
+		if (!segment_plan(a, ASKED_GRADE, TIDY_STEP, false, &t) || evacuate(a, t.start, t.end) != 0)
 			break;
 	return a->bytes_moved - before;
 }
@@ -347,6 +346,6 @@ void tidy_end(arena *a)
 	occupied = map_bytes(&a->map) - start;
 	for (slot_id id = slots_next(s, large); id != SLOT_NONE; id = slots_next(s, id))
 		occupied -= slots_size(s, id);
-	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST && occupied <= guard_allowance(a))
+	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST && guard_allows(a, start, map_bytes(&a->map)))
 		(void)evacuate(a, start, map_bytes(&a->map));
 }

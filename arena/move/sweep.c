@@ -6,7 +6,8 @@
  * What was moved is free after the next checkpoint, so each step ends with one.
  *
  * 1. Between two steps of sweep_all the writer's lock is free.
- * 2. Beside snapshots a step moves no more than arena/move/guard.c allows. Where that is too little the sweep ends with GRAVITY_BUSY.
+ * 2. Beside snapshots a step moves no more than arena/move/guard.c allows. A sweep passes over what stays for that reason, and ends
+ *    with GRAVITY_BUSY.
  * 3. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
 #include "arena/move/sweep.h"
 
@@ -22,13 +23,14 @@
 #include "arena/move/guard.h"
 #include "arena/space/plan.h"
 
-#define SWEEP_FIRST (UINT64_C(512) << 10) /* bytes moved in the first step, ... */
+#define SWEEP_FIRST       (UINT64_C(512) << 10) /* bytes moved in the first step, ... */
 #define SWEEP_FIRST_LEAST (UINT64_C(64) << 10)
-#define SWEEP_LEAST (UINT64_C(1) << 20) /* bytes moved in a step */
-#define SWEEP_MOST (UINT64_C(16) << 20)
-#define SWEEP_SHARE 32 /* of the file */
-#define AGAIN_SHARE 64 /* of a step, for which it is worth another one */
-#define DENSE_SHARE 32 /* less than this share free: not worth moving */
+#define SWEEP_LEAST       (UINT64_C(1) << 20) /* bytes moved in a step */
+#define SWEEP_MOST        (UINT64_C(16) << 20)
+#define SWEEP_SHARE       32                   /* of the file */
+#define AGAIN_SHARE       64                   /* of a step, for which it is worth another one */
+#define DENSE_SHARE       32                   /* less than this share free: not worth moving */
+#define PASS_MOST         (UINT64_C(16) << 20) /* bytes that a step passes over: it looks at the heads in them */
 
 /* Whether there is nothing to gain that is worth the moving. */
 static bool dense(const arena *a)
@@ -46,53 +48,85 @@ static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
 	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
 
-	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes && slots_start(s, id) + slots_size(s, id) >= at)
+	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes &&
+	    slots_start(s, id) + slots_size(s, id) >= at)
 		most = slots_size(s, id) - a->table.bytes;
 	return step < most ? step : most;
 }
 
-/* The next stretch that is worth it. */
-static int stretch_next(const arena *a, uint64_t *at, uint64_t step, struct plan *plan)
+/* Whether the stretch may be moved. */
+static bool stretch_allowed(arena *a, const struct plan *plan)
 {
-	int r;
+	return guard_allows(a, plan->first_end, plan->end);
+}
 
-	for (;; *at = plan->next) {
-		r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), step, plan);
-		if (r != 0 || plan->free >= plan->moved / DENSE_SHARE)
+/* The stretch at *at, or the part of it that snapshots allow: ever smaller parts would be a checkpoint each, for nothing. */
+static int stretch_plan(arena *a, uint64_t at, uint64_t most, struct plan *plan)
+{
+	const uint64_t step = step_fitting(a, at, most);
+	const int r = plan_stretch(&a->space.free, at, map_bytes(&a->map), step, plan);
+	uint64_t allowed;
+
+	if (r != 0 || stretch_allowed(a, plan))
+		return r;
+	allowed = guard_allowance(a);
+	if (allowed < SWEEP_FIRST_LEAST)
+		allowed = SWEEP_FIRST_LEAST;
+	return allowed >= step ? 0 : plan_stretch(&a->space.free, at, map_bytes(&a->map), allowed, plan);
+}
+
+/* The next stretch that is worth it and may be moved. plan->moved 0: it has passed over as much as a step may. */
+static int stretch_next(arena *a, struct sweep *s, uint64_t most, struct plan *plan)
+{
+	const uint64_t first = s->at;
+
+	for (;; s->at = plan->next) {
+		const int r = stretch_plan(a, s->at, most, plan);
+		if (r != 0)
 			return r;
+		if (plan->free < plan->moved / DENSE_SHARE)
+			continue;
+		if (stretch_allowed(a, plan))
+			return 0;
+		s->busy = true;
+		if (plan->next - first >= PASS_MOST)
+			break;
 	}
+	s->at = plan->next;
+	plan->moved = 0;
+	return 0;
 }
 
 /* Moves the data of the next stretch into slots before it, or at first to the end of the file; what it leaves is the
  * large slot that the next stretch moves into: data goes left, the slot goes right.
  *
  *     |A| |B|  |C| |D| |E|          ->  |A|  free   |C| |D| |E| B        ->  |A|C|D|  free  |E| B     */
-static int sweep_step(arena *a, uint64_t *at, uint64_t step, bool again)
+static int sweep_step(arena *a, struct sweep *s, uint64_t most, bool again)
 {
 	const uint64_t before = a->bytes_moved;
-	struct plan plan;
-	uint64_t allowed;
-	int r = guard_settle(a);
+	struct plan plan = {0};
+	int r = s->passing ? stretch_next(a, s, most, &plan) : 0;
 
-	if (r != 0)
-		return r;
-	log_shed_window(&a->log);
-	allowed = guard_allowance(a);
-	step = step_fitting(a, *at, step);
-	/* Ever smaller steps would be a checkpoint each, for nothing. */
-	if (allowed < step)
-		step = allowed < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : allowed;
-	r = stretch_next(a, at, step, &plan);
+	/* To pass over more costs no checkpoint. */
+	if (!s->passing || (r == 0 && plan.moved > 0)) {
+		r = guard_settle(a);
+		if (r != 0)
+			return r;
+		log_shed_window(&a->log);
+		r = stretch_next(a, s, most, &plan);
+	}
 	if (r != 0) {
-		*at = UINT64_MAX;
+		s->at = UINT64_MAX;
 		return r == GRAVITY_NOTFOUND ? 0 : r;
 	}
-	if (plan.moved > allowed)
-		return GRAVITY_BUSY;
-	*at = plan.end;
+	s->passing = plan.moved == 0;
+	if (s->passing)
+		return 0;
+	s->at = plan.end;
 	r = evacuate(a, plan.first_end, plan.end);
-	if (space_short(r) && again && a->bytes_moved - before >= step / AGAIN_SHARE)
-		*at = plan.start;
+	s->moved += a->bytes_moved - before;
+	if (space_short(r) && again && a->bytes_moved - before >= plan.moved / AGAIN_SHARE)
+		s->at = plan.start;
 	/* What found no room stays where it is: what was moved is gained all the same. */
 	return space_none(r) && r != ENOMEM ? 0 : r;
 }
@@ -109,16 +143,20 @@ static int sweep_end(arena *a)
 	return r;
 }
 
-static int sweep_go(arena *a, uint64_t *at, uint64_t most, bool again)
+/* What was passed over is told of when the rest is done. */
+static int sweep_go(arena *a, struct sweep *s, uint64_t most, bool again)
 {
-	const int r = sweep_step(a, at, most, again);
+	int r = sweep_step(a, s, most, again);
 
-	return r == 0 && *at == UINT64_MAX ? sweep_end(a) : r;
+	if (r != 0 || s->at != UINT64_MAX)
+		return r;
+	r = s->busy && s->moved == 0 ? 0 : sweep_end(a);
+	return r == 0 && s->busy ? GRAVITY_BUSY : r;
 }
 
-int sweep_on(arena *a, uint64_t *at, uint64_t most)
+int sweep_on(arena *a, struct sweep *s, uint64_t most)
 {
-	return sweep_go(a, at, most, false);
+	return sweep_go(a, s, most, false);
 }
 
 /* Of a file of that length. */
@@ -129,36 +167,36 @@ static uint64_t step_bytes(uint64_t file)
 	return step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_MOST ? SWEEP_MOST : step;
 }
 
-int sweep_for(arena *a, uint64_t *at, uint64_t want, enum space_claim claim, const struct effort *e)
+int sweep_for(arena *a, struct sweep *s, uint64_t want, enum space_claim claim, const struct effort *e)
 {
 	int r = 0;
 
 	assert(!log_has_blobs(&a->log));
-	while (r == 0 && *at != UINT64_MAX && !effort_over(a, e) && !space_fits(&a->space, want, claim))
-		r = sweep_go(a, at, step_bytes(map_bytes(&a->map)), true);
+	while (r == 0 && s->at != UINT64_MAX && !effort_over(a, e) && !space_fits(&a->space, want, claim))
+		r = sweep_go(a, s, step_bytes(map_bytes(&a->map)), true);
 	return r;
 }
 
 int sweep_all(arena *a, arena_progress *progress, void *arg)
 {
-	uint64_t at = DISK_DATA;
+	struct sweep s = {.at = DISK_DATA};
 	uint64_t total = 0;
 	int r = 0;
 
-	while (r == 0 && at != UINT64_MAX) {
+	while (r == 0 && s.at != UINT64_MAX) {
 		r = writer_lock(a, false);
 		if (r != 0)
 			return r;
 		if (total == 0)
 			total = map_bytes(&a->map);
-		if (at == DISK_DATA && (r = guard_settle(a)) == 0 && dense(a))
-			at = UINT64_MAX;
+		if (s.at == DISK_DATA && (r = guard_settle(a)) == 0 && dense(a))
+			s.at = UINT64_MAX;
 		if (r == 0)
-			r = at != UINT64_MAX ? sweep_on(a, &at, step_bytes(map_bytes(&a->map))) : sweep_end(a);
-		if (r == 0 && at == UINT64_MAX)
+			r = s.at != UINT64_MAX ? sweep_on(a, &s, step_bytes(map_bytes(&a->map))) : sweep_end(a);
+		if ((r == 0 || r == GRAVITY_BUSY) && s.at == UINT64_MAX)
 			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
 		writer_unlock(a);
-		if (r == 0 && progress != NULL && progress(arg, at < total ? at : total, total) != 0)
+		if (r == 0 && progress != NULL && progress(arg, s.at < total ? s.at : total, total) != 0)
 			r = ECANCELED;
 	}
 	return r;

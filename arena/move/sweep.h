@@ -11,12 +11,13 @@
 #include "arena/space/space.h"
 #include "arena/types.h"
 
-/* A step of the sweep from *at on that moves about `most` bytes, with a checkpoint before it; *at: where the next one begins,
- * UINT64_MAX: it is over, and the end of the file was cut. GRAVITY_BUSY: snapshots hold too much for it (guard.c). For the
- * writer, as above. */
-int sweep_on(arena *a, uint64_t *at, uint64_t most);
-/* The sweep from *at on (sweep_on), until there is a place, or the effort is over. */
-int sweep_for(arena *a, uint64_t *at, uint64_t want, enum space_claim claim, const struct effort *e);
+struct sweep;
+
+/* A step of the sweep that moves about `most` bytes, with a checkpoint before it. When it is over the end of the file was cut;
+ * GRAVITY_BUSY: and something was passed over (guard.c). For the writer, who has no blobs in the chain and keeps the lock. */
+int sweep_on(arena *a, struct sweep *s, uint64_t most);
+/* The sweep (sweep_on), until there is a place, or the effort is over. */
+int sweep_for(arena *a, struct sweep *s, uint64_t want, enum space_claim claim, const struct effort *e);
 /* All of it, without the writer's lock; then the end of the file is cut, and what is free is handed back. ECANCELED, if
  * `progress` (which may be NULL) said so. */
 int sweep_all(arena *a, arena_progress *progress, void *arg);

@@ -60,10 +60,24 @@ static void segments_grade(struct survey *s, const struct segment_room *room)
 	}
 }
 
+/* Takes from place *at on what touches and is not marked, as one. */
+static bool run_take(const struct ranges *r, uint64_t *at, uint64_t *start, uint64_t *end)
+{
+	while (*at < r->count && range_marked(r->list[*at]))
+		++*at;
+	if (*at == r->count)
+		return false;
+	*start = *end = range_start(r->list[*at]);
+	for (; *at < r->count && range_start(r->list[*at]) == *end && !range_marked(r->list[*at]); ++*at)
+		*end = range_end(r->list[*at]);
+	return true;
+}
+
 int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
-                uint64_t least)
+		uint64_t least)
 {
 	struct segment_room *room;
+	uint64_t at = 0, start, end;
 
 	*s = (struct survey){.segment = segment, .least = least};
 	while (file_bytes / s->segment >= SEGMENTS_MOST)
@@ -77,11 +91,9 @@ int survey_take(struct survey *s, const struct os *os, const struct ranges *list
 		return ENOMEM;
 	}
 	memset(room, 0, s->count * sizeof *room);
-	for (uint64_t at = 0; at < list->count;) {
-		uint64_t start, size;
-		ranges_take_run(list, &at, &start, &size);
-		extent_spread(s, room, start, size);
-		s->large += size >= s->least ? size : 0;
+	while (run_take(list, &at, &start, &end)) {
+		extent_spread(s, room, start, end - start);
+		s->large += end - start >= s->least ? end - start : 0;
 	}
 	segments_grade(s, room);
 	os->free(os, room);

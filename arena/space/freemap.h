@@ -32,7 +32,7 @@ struct survey {
 };
 
 /* From extents in order of start, which may touch, of a file that ends at file_bytes; those of `least` bytes and more are
- * large. Those of a hostile file may overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
+ * large. Those that are marked are not free yet: a snapshot sees them. Those of a hostile file may overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
 int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
                 uint64_t least);
 void survey_release(struct survey *s, const struct os *os);

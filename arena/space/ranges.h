@@ -16,10 +16,11 @@
 #include "arena/file/disk.h"
 #include "arena/os/os.h"
 
-/* Start and size in one word, in units: 40 bits and 24. What is larger than RANGE_MOST is several that touch. */
+/* Start, a mark and size in one word, in units: 40 bits, one, and 23. What is larger than RANGE_MOST is several that touch. */
 typedef uint64_t range;
 #define RANGE_SIZE_BITS 24u
-#define RANGE_MOST (((UINT64_C(1) << RANGE_SIZE_BITS) - 1) * DISK_UNIT)
+#define RANGE_MARK      (UINT64_C(1) << (RANGE_SIZE_BITS - 1))
+#define RANGE_MOST      ((RANGE_MARK - 1) * DISK_UNIT)
 
 static inline uint64_t range_start(range r)
 {
@@ -28,7 +29,12 @@ static inline uint64_t range_start(range r)
 
 static inline uint64_t range_size(range r)
 {
-	return (r & ((UINT64_C(1) << RANGE_SIZE_BITS) - 1)) * DISK_UNIT;
+	return (r & (RANGE_MARK - 1)) * DISK_UNIT;
+}
+
+static inline bool range_marked(range r)
+{
+	return (r & RANGE_MARK) != 0;
 }
 
 static inline uint64_t range_end(range r)
@@ -52,21 +58,26 @@ static inline uint64_t ranges_room(uint64_t count, uint64_t bytes)
 int ranges_init(struct ranges *r, const struct os *os, uint64_t capacity);
 void ranges_release(struct ranges *r, const struct os *os);
 
-/* Room was made. */
-static inline void ranges_add(struct ranges *r, uint64_t start, uint64_t size)
+/* Room was made. mark: RANGE_MARK or 0; what it means is the owner's. */
+static inline void ranges_add_marked(struct ranges *r, uint64_t start, uint64_t size, uint64_t mark)
 {
 	assert(r->sorted_bits == 0);
 	assert(start % DISK_UNIT == 0 && start < DISK_FILE_MAX && size % DISK_UNIT == 0);
 	while (size > 0) {
 		const uint64_t part = size < RANGE_MOST ? size : RANGE_MOST;
 		assert(r->count < r->capacity);
-		r->list[r->count++] = start / DISK_UNIT << RANGE_SIZE_BITS | part / DISK_UNIT;
+		r->list[r->count++] = start / DISK_UNIT << RANGE_SIZE_BITS | mark | part / DISK_UNIT;
 		start += part;
 		size -= part;
 	}
 }
 
-/* Takes from place *at on what touches, as one; *at is then behind it. There is one. */
+static inline void ranges_add(struct ranges *r, uint64_t start, uint64_t size)
+{
+	ranges_add_marked(r, start, size, 0);
+}
+
+/* Takes from place *at on what touches, marked or not, as one; *at is then behind it. There is one. */
 static inline void ranges_take_run(const struct ranges *r, uint64_t *at, uint64_t *start, uint64_t *size)
 {
 	uint64_t end = range_end(r->list[*at]);
