@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/cli.sh"
 
-without=$(dirname "$GKV")/tests/no_tmpfile
+without=$(dirname "$GKV")/tests/cli/no_tmpfile
 must "$without" true
 umask 022
 mkdir copies
