@@ -33,12 +33,12 @@
 #include "arena/log/freelist.h"
 #include "arena/log/interval.h"
 #include "arena/log/log.h"
+#include "arena/log/push.h"
 #include "arena/log/session.h"
 #include "arena/log/writer.h"
 
 #define SLICE_LEAST (UINT64_C(256) << 10)
 #define SLICE_RATIO 4 /* of what a commit wrote and freed */
-#define PUSH_MOST (UINT64_C(1) << 20) /* of the log, after a commit */
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
@@ -46,7 +46,6 @@
 #define RESERVE_SHARE 4
 #define PAGES_WORTH 2 /* bytes of pages written for a dead one, where the file is above its target */
 #define LOG_MOST (UINT64_C(64) << 20)
-#define PUSH_PART (UINT64_C(256) << 10)
 #define PUNCH_SHARE 8 /* of the live bytes */
 #define PUNCH_STEP 32u /* slots after a change: some ten microseconds each */
 #define DRAIN_STEP 4096u
@@ -129,72 +128,6 @@ static void checkpoint_anonymous(arena *a)
 	(void)space_drain(&a->space, DRAIN_STEP);
 }
 
-/* What the array has no room for is left to the flush. */
-static void dirty_add(struct ranges *dirty, uint64_t start, uint64_t end)
-{
-	while (start < end && dirty->count < dirty->capacity) {
-		const uint64_t part = end - start < PUSH_PART ? end - start : PUSH_PART;
-		ranges_add(dirty, start, part);
-		start += part;
-	}
-}
-
-/* Pages and nodes, of which there are few beside the pages. The count comes from the file: it need not be true. */
-static uint64_t pages_most(const arena *a)
-{
-	const uint64_t file = map_bytes(&a->map) / DISK_PAGE;
-
-	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
-}
-
-/* What will be pushed: what was not yet of the log, in parts, and room for what is sealed. Without memory the flush writes
- * it all. */
-static void dirty_begin(arena *a)
-{
-	struct checkpoint *cp = &a->checkpoint;
-	struct log *l = &a->log;
-
-	ranges_release(&cp->dirty, a->os);
-	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
-		for (uint32_t i = l->since_at; i < l->since_count; i++)
-			dirty_add(&cp->dirty, l->since[i].start, l->since[i].end);
-	}
-	l->since_count = l->since_at = 0;
-	l->pushed = l->written;
-}
-
-/* Under a limit the log is on its way to the disk while it grows: what died is wanted back before as many changes as would
- * push it in slices of a checkpoint. That is dearer, above all where windows are small. After a very large commit some at a
- * time, since the writer's lock is held. Pages of the system, not ours, are what is written: a gap within one is no gap. */
-static void log_push(arena *a)
-{
-	struct log *l = &a->log;
-	uint64_t bytes = 0;
-
-	if (a->space.max_bytes == UINT64_MAX || l->written - l->pushed < PUSH_PART)
-		return;
-	while (l->since_at < l->since_count && bytes < PUSH_MOST) {
-		const uint64_t start = l->since[l->since_at].start;
-		uint64_t end = start;
-		while (l->since_at < l->since_count && end - start < PUSH_MOST) {
-			struct log_stretch *next = &l->since[l->since_at];
-			if (next->start < end || next->start - end >= DISK_PAGE)
-				break;
-			end = next->end - start < PUSH_MOST ? next->end : start + PUSH_MOST;
-			if (end < next->end)
-				next->start = end;
-			else
-				l->since_at++;
-		}
-		(void)a->os->push(a->os, a->map.file, start, end - start);
-		bytes += end - start;
-	}
-	if (l->since_at == l->since_count) {
-		l->since_count = l->since_at = 0;
-		l->pushed = l->written;
-	}
-}
-
 /* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
 static int checkpoint_begin(arena *a)
 {
@@ -216,7 +149,7 @@ static int checkpoint_begin(arena *a)
 	cp->born_after = a->space.durable_seq;
 	cp->sealed = false;
 	cp->pushed = 0;
-	dirty_begin(a);
+	push_begin(a);
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
 	a->space.started_seq = cp->header.seq;
 	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */
@@ -233,11 +166,6 @@ static int checkpoint_begin(arena *a)
 	return 0;
 }
 
-static void budget_take(uint64_t *budget, uint64_t bytes)
-{
-	*budget -= bytes < *budget ? bytes : *budget;
-}
-
 /* Sets the checks of pages and nodes. */
 static int slice_seal(arena *a, uint64_t *budget)
 {
@@ -252,36 +180,9 @@ static int slice_seal(arena *a, uint64_t *budget)
 		if (!broken(BROKEN_PAGE_CHECK))
 			blob_seal(&a->map, b);
 		budget_take(budget, blob_span(b->size));
-		dirty_add(&cp->dirty, blob_offset(&a->map, b), blob_offset(&a->map, b) + blob_span(b->size));
+		push_add(&cp->dirty, blob_offset(&a->map, b), blob_offset(&a->map, b) + blob_span(b->size));
 	}
 	return 0;
-}
-
-/* Starts writing them, in the order of the file, neighbours in one call; true when nothing is left. */
-static bool slice_push(arena *a, uint64_t *budget)
-{
-	struct checkpoint *cp = &a->checkpoint;
-	const struct ranges *p = &cp->dirty;
-
-	if (!ranges_sorted(p, map_bytes(&a->map))) {
-		ranges_sort_pass(&cp->dirty);
-		budget_take(budget, p->count * sizeof *p->list);
-		return false;
-	}
-	/* Many pages in one call: what lies between them is clean, but for the little that was changed since. */
-	while (cp->pushed < p->count && *budget > 0) {
-		const uint64_t start = range_start(p->list[cp->pushed]);
-		const uint64_t most = *budget < PUSH_PART ? *budget : PUSH_PART;
-		uint64_t end = start;
-		uint64_t bytes = 0;
-		for (; cp->pushed < p->count && bytes < most; cp->pushed++) {
-			end = range_end(p->list[cp->pushed]);
-			bytes += end - range_start(p->list[cp->pushed]);
-		}
-		(void)a->os->push(a->os, a->map.file, start, end - start);
-		budget_take(budget, bytes);
-	}
-	return cp->pushed == p->count;
 }
 
 static int header_flush(arena *a)
@@ -319,7 +220,7 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 		return r;
 	if (!cp->sealed)
 		return slice_seal(a, budget);
-	if (!slice_push(a, budget))
+	if (!push_slice(a, budget))
 		return 0;
 	if (broken(BROKEN_HEADER_FIRST))
 		r = header_flush(a);
@@ -397,7 +298,7 @@ void checkpoint_poll(arena *a)
 
 	checkpoint_punch(a, PUNCH_STEP);
 	space_cut(&a->space);
-	log_push(a);
+	push_log(a);
 	if (!drive_begin(cp, false))
 		return;
 	checkpoint_finish(a);

@@ -5,7 +5,8 @@
  * anything but the blob itself says so.
  *
  *   header     a valid one gives the identity, the table of its checkpoint and the log behind it. Without one, the
- *              identity is tried as it stands in the header pages, and then found from the blobs (scan.c).
+ *              identity is tried as it stands in the header pages, and then found from the blobs
+ *              (salvage_header.c, scan.c).
  *   table      each record that an entry names and that verifies is confirmed.
  *   log        each blob of a whole commit is confirmed. Where the log ends before the mark, where the mark tells of a
  *              newer header than there is, or where it is gone, what was committed later is looked for among the blobs.
@@ -21,16 +22,13 @@
  *
  * Cost: of a sound store one read of it and 40 bytes a record; otherwise a second read, and 40 bytes for each blob that
  * verifies, dead ones included. */
-#include "arena/arena.h"
+#include "arena/repair/salvage.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "arena/arena.h"
 #include "arena/file/blob.h"
-#include "arena/file/crc32c.h"
-#include "arena/file/disk.h"
 #include "arena/file/header.h"
 #include "arena/file/map.h"
 #include "arena/gravity.h"
@@ -39,59 +37,10 @@
 #include "arena/os/os.h"
 #include "arena/os/thread.h"
 #include "arena/repair/pace.h"
-#include "arena/repair/salvage_list.h"
-#include "arena/repair/scan.h"
 #include "arena/table/page.h"
 #include "arena/table/table.h"
 
 #define READ_BYTES (UINT64_C(1) << 20)
-#define ULL(x) ((unsigned long long)(x))
-
-struct salvage {
-	const struct os *os;
-	const struct arena_salvage_options *options;
-	struct map map;
-	struct scan verifier;   /* for its budget                                                    */
-	struct header_disk h;
-	unsigned header_index;  /* its page                                                          */
-	bool header_known;      /* h is valid                                                        */
-	bool tail_open;         /* commits may have happened after the log's end                     */
-	bool damaged;           /* the table or the log: all blobs are looked at                     */
-	uint64_t log_seq;       /* last whole commit of the log                                      */
-	uint64_t strayed;       /* a header page that stands where it should go on; 0: none          */
-	struct finds finds;
-	unsigned passes;        /* how many of the passes that `pace` counts are over                */
-	struct pace pace;       /* stopped: what the owner, or the reader of the report, ended it with */
-};
-
-static void tell(struct salvage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void tell(struct salvage *s, const char *format, ...)
-{
-	const struct arena_salvage_options *o = s->options;
-	char text[256];
-	va_list args;
-
-	if (s->pace.stopped != 0)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	if (o->report(o->arg, text) != 0)
-		s->pace.stopped = ECANCELED;
-}
-
-static void give(struct salvage *s, enum arena_fate fate, uint64_t offset)
-{
-	const struct blob_disk *b = blob_at(&s->map, offset);
-	struct arena_blob shown = {.data = NULL};
-
-	if (s->pace.stopped != 0)
-		return;
-	if (blob_fits(&s->map, offset))
-		shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
-	s->pace.stopped = s->options->each(s->options->arg, fate, offset, &shown);
-}
 
 /* The owner sees the work as passes over the file: it is read, the table is followed, all blobs are looked at if that is
  * necessary, and the records are copied. */
@@ -99,79 +48,6 @@ static void pass_end(struct salvage *s)
 {
 	s->passes++;
 	s->pace.done = s->passes * map_bytes(&s->map);
-}
-
-/* Header ---------------------------------------------------------------------------------------------------------- */
-
-/* Whether any blob of the file verifies with the identity that the map has. */
-static bool identity_fits(struct salvage *s)
-{
-	struct scan scan;
-
-	scan_begin(&scan, &s->map, &s->pace, s->options->aux_mask);
-	return scan_next(&scan) != NULL;
-}
-
-/* The identity as it stands in one of the header pages, if blobs verify with it. */
-static bool identity_stands(struct salvage *s)
-{
-	struct header_disk raw;
-
-	for (unsigned i = 0; i < 2; i++) {
-		memcpy(&raw, s->map.base + i * DISK_PAGE, sizeof raw);
-		s->map.identity = header_identity(&raw);
-		if ((raw.identity[0] | raw.identity[1]) != 0 && identity_fits(s))
-			return true;
-	}
-	return false;
-}
-
-/* By which sum blobs are checked is lost with the header: what fits counts, and the newest format comes first. */
-static const enum map_sum sums[] = {MAP_SUM_CRC32C, MAP_SUM_XXH3};
-#define SUMS (sizeof sums / sizeof sums[0])
-
-/* No header verifies; r says how. Its identity may still be right where it stands. */
-static int identity_find(struct salvage *s, int r)
-{
-	bool seen = false;
-
-	for (size_t i = 0; i < SUMS; i++) {
-		s->map.sum = sums[i];
-		if (!identity_stands(s))
-			continue;
-		tell(s, "no header verifies: the table is lost, and only the blobs themselves tell what the store held");
-		return 0;
-	}
-	if (r == GRAVITY_BADVERSION)
-		return r;
-	for (size_t i = 0; i < SUMS; i++) {
-		s->map.sum = sums[i];
-		if (!scan_derive_identity(&s->map, &s->pace, s->options->aux_mask, &s->map.identity, &seen))
-			continue;
-		tell(s, "both header pages are lost: the table is lost with them, and the identity of the file was found "
-		        "from its blobs");
-		return 0;
-	}
-	if (!seen && r == GRAVITY_NOTASTORE)
-		return r;
-	tell(s, "both header pages are lost, and too few blobs are left to find the identity of the file, without which "
-	        "nothing in it can be verified");
-	return GRAVITY_CORRUPT;
-}
-
-static int header_find(struct salvage *s)
-{
-	const int r = header_choose(&s->map, &s->h, &s->header_index);
-
-	if (r != 0)
-		return identity_find(s, r);
-	if (s->h.kind != (uint32_t)s->options->kind)
-		return GRAVITY_NOTASTORE;
-	s->header_known = true;
-	header_adopt(&s->map, &s->h);
-	if (map_bytes(&s->map) < s->h.file_bytes)
-		tell(s, "the file was cut: it has %llu bytes of %llu", ULL(map_bytes(&s->map)), ULL(s->h.file_bytes));
-	return 0;
 }
 
 /* Table and log --------------------------------------------------------------------------------------------------- */
@@ -200,7 +76,7 @@ static int page_collect(struct salvage *s, const struct page_disk *page)
 			continue;
 		if (!entry_belongs(s, page, i / PAGE_WAYS, entry) || !scan_verify(&s->verifier, offset)) {
 			s->damaged = true;
-			give(s, ARENA_LOST, offset);
+			salvage_give(s, ARENA_LOST, offset);
 			continue;
 		}
 		if (pace_step(&s->pace, blob_span(blob_at(&s->map, offset)->size)) != 0)
@@ -222,7 +98,7 @@ static int table_collect(struct salvage *s)
 	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
 		if (r != 0) {
 			s->damaged = true;
-			tell(s, "the table is damaged at %llu: names from %016llx on, %u bits deep",
+			salvage_tell(s, "the table is damaged at %llu: names from %016llx on, %u bits deep",
 			     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
 		} else if (pace_step(&s->pace, blob_span(b->size)) != 0) {
@@ -266,16 +142,16 @@ static void tail_judge(struct salvage *s)
 	const int r = header_marks_read(&s->map, &s->h, &marked);
 
 	if (r != 0)
-		tell(s, "the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
+		salvage_tell(s, "the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
 		        "tell, and some that were deleted since may be there again", ULL(s->h.checkpoint));
 	else if (marked > s->log_seq)
-		tell(s, "the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
+		salvage_tell(s, "the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
 		        "from the blobs alone", ULL(s->log_seq), ULL(marked));
 	else if (s->strayed != 0)
-		tell(s, "the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
+		salvage_tell(s, "the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
 		        "is taken from the blobs alone", ULL(s->log_seq), ULL(s->strayed));
 	else if (s->h.checkpoint > 1 && !header_mark_there(&s->map, 1 - s->header_index))
-		tell(s, "the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
+		salvage_tell(s, "the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
 		     ULL(s->log_seq));
 	else
 		return;
@@ -300,7 +176,7 @@ static int header_follow(struct salvage *s)
 		return r;
 	tail_judge(s);
 	if (freelist_each(&s->map, &s->h, chunk_pass, NULL) != 0)
-		tell(s, "the free list of checkpoint %llu is damaged, by which no record is lost", ULL(s->h.checkpoint));
+		salvage_tell(s, "the free list of checkpoint %llu is damaged, by which no record is lost", ULL(s->h.checkpoint));
 	return s->pace.stopped;
 }
 
@@ -320,7 +196,7 @@ static int scan_all(struct salvage *s)
 			return r;
 	}
 	if (scan.refused > 0)
-		tell(s, "%llu places that look like long blobs overlap others and were passed over", ULL(scan.refused));
+		salvage_tell(s, "%llu places that look like long blobs overlap others and were passed over", ULL(scan.refused));
 	return s->pace.stopped;
 }
 
@@ -371,7 +247,7 @@ static void name_choose(struct salvage *s, struct find *list, size_t count)
 	if ((best->stamp >> 48 & 0xff) != BLOB_TOMB)
 		best->marks |= FIND_TAKEN;
 	else if (confirmed != NULL && confirmed != best && (confirmed->stamp >> 48 & 0xff) != BLOB_TOMB)
-		give(s, ARENA_DELETED, confirmed->offset);
+		salvage_give(s, ARENA_DELETED, confirmed->offset);
 }
 
 static int finds_choose(struct salvage *s)
@@ -391,7 +267,7 @@ static int finds_choose(struct salvage *s)
 	share = f->count > 0 ? map_bytes(&s->map) / f->count : 0;
 	for (size_t i = 0; i < f->count && s->pace.stopped == 0; i++) {
 		const bool sure = (f->list[i].marks & (FIND_TABLE | FIND_LOG)) != 0;
-		give(s, sure ? ARENA_CONFIRMED : ARENA_DOUBTFUL, f->list[i].offset);
+		salvage_give(s, sure ? ARENA_CONFIRMED : ARENA_DOUBTFUL, f->list[i].offset);
 		(void)pace_step(&s->pace, share);
 	}
 	pass_end(s);
@@ -409,7 +285,7 @@ static int read_through(struct salvage *s, os_file file, uint64_t bytes)
 	for (uint64_t at = 0; r == 0 && at < bytes && got > 0; at += got) {
 		r = s->os->read(s->os, file, at, buf, READ_BYTES, &got);
 		if (r != 0)
-			tell(s, "the file cannot be read at %llu: %s; copy what can be read to another disk first", ULL(at),
+			salvage_tell(s, "the file cannot be read at %llu: %s; copy what can be read to another disk first", ULL(at),
 			     gravity_strerror(r));
 		else
 			r = pace_step(&s->pace, got);
@@ -428,7 +304,7 @@ static int short_file(struct salvage *s, os_file file)
 		return r;
 	if (memcmp(magic, HEADER_MAGIC, sizeof magic) != 0)
 		return GRAVITY_NOTASTORE;
-	tell(s, "the file was cut within its headers: nothing of the store is left");
+	salvage_tell(s, "the file was cut within its headers: nothing of the store is left");
 	return GRAVITY_CORRUPT;
 }
 
@@ -455,7 +331,7 @@ static int salvage_map(struct salvage *s, os_file file)
 /* What the file holds, as far as it is to be believed: `each` is told. */
 static int salvage_blobs(struct salvage *s)
 {
-	int r = header_find(s);
+	int r = salvage_header(s);
 
 	if (r == 0 && s->header_known) {
 		r = header_follow(s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* slots_node.h: key and node of a free slot, shared by slots.c, which changes it, and slots_find.c and slots_check.c,
- * which only read. Private to these three. */
+/* slots_node.h: key and node of a free slot, shared by slots.c and slots_memory.c, which change it, and slots_find.c and
+ * slots_check.c, which only read. Private to these. */
 #ifndef GKV_ARENA_SPACE_SLOTS_NODE_H
 #define GKV_ARENA_SPACE_SLOTS_NODE_H
 
@@ -59,5 +59,11 @@ static inline double slot_gravity(const struct slots *s, slot_id id)
 	distance = (double)(s->keys[next].start - slot_end(s, id));
 	return (double)s->nodes[id].size * (double)s->nodes[next].size / (distance * distance);
 }
+
+/* slots_memory.c: a node that stands nowhere yet, for which there is room. Its largest size and highest gravity are 0, as if
+ * it were not there. */
+slot_id node_take(struct slots *s, uint64_t start, uint64_t size);
+/* A node that stands nowhere any more is spare. */
+void node_give(struct slots *s, slot_id id);
 
 #endif
