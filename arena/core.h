@@ -71,7 +71,7 @@ struct shrink {
 	unsigned commits;
 	struct sweep sweep;
 	uint64_t step;    /* bytes that it moves at a time                                        */
-	uint64_t rest;    /* bytes to be put, or to die, before the next one: the last was in vain */
+	uint64_t rest;    /* bytes to be put, or to die, before it is looked at again whether to begin one */
 	bool all;         /* it began at the beginning of the file                                */
 };
 

@@ -139,7 +139,8 @@ static int chunk_count(void *arg, struct free_disk *chunk)
 static int extent_collect(void *arg, const struct extent *e)
 {
 	arena *a = arg;
-	const bool seen = readers_holder(&a->space.pending.view, e->born, e->died) != 0;
+	const struct readers_view *view = &a->space.pending.view;
+	const bool seen = view->count > 0 && readers_holder(view, e->born, e->died) != 0;
 
 	ranges_add_marked(&a->checkpoint.list.ranges, e->start, e->size, seen ? RANGE_MARK : 0);
 	return 0;

@@ -258,7 +258,8 @@ static uint64_t slot_pass(struct evacuation *e, uint64_t at)
 {
 	const struct space *s = &e->a->space;
 
-	for (uint64_t free; (free = space_free_at(s, at)) > 0;)
+	/* Slots of one kind do not touch. */
+	for (uint64_t free = space_free_at(s, at); free > 0; free = s->aside.count > 0 ? space_free_at(s, at) : 0)
 		at += free;
 	e->gap_end = space_free_next(s, at);
 	return at;

@@ -50,7 +50,8 @@
 #define STEP_MOST      (UINT64_C(16) << 20)
 #define WORK_RATIO     4
 #define AGAIN_LEAST    (UINT64_C(1) << 20)
-#define BUSY_SHARE     64 /* of the file: it was looked over from end to end */
+#define LOOK_LEAST     (UINT64_C(4) << 10) /* bytes to be put, or to die, between two looks at the length */
+#define BUSY_SHARE     64                  /* of the file: it was looked over from end to end */
 #define TWICE_LEAST    (UINT64_C(1) << 20)
 #define ROUND_SHARE    16 /* of the file, moved at a time when a checkpoint is asked for */
 #define ROUND_LEAST    (UINT64_C(1) << 20)
@@ -175,15 +176,20 @@ static void busy_end(arena *a)
 bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 {
 	struct shrink *s = &a->shrink;
-	const uint64_t most = file_most(a);
-	uint64_t step;
+	uint64_t most, step;
 	int r;
 
 	commit_note(s, put, died);
 	busy_end(a);
+	if (s->sweep.at == 0 && s->rest != 0)
+		return false;
+	most = file_most(a);
+	if (s->sweep.at == 0 && map_bytes(&a->map) <= most) {
+		s->rest = LOOK_LEAST;
+		return false;
+	}
 	/* On a full disk what is free is handed back where it is. */
-	if (arena_failed(a) || a->space.full ||
-	    (s->sweep.at == 0 && (s->rest != 0 || only_deleted(s) || map_bytes(&a->map) <= most)))
+	if (arena_failed(a) || a->space.full || (s->sweep.at == 0 && only_deleted(s)))
 		return false;
 	if (s->sweep.at == 0)
 		sweep_begin(a, most, false);

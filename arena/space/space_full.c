@@ -51,25 +51,35 @@ bool space_full_sound(const struct space *s)
 		       : s->aside.count == 0 && s->max_bytes == s->asked;
 }
 
+/* What is left of the slot that offset lies in. */
+static uint64_t slot_rest(const struct slots *s, uint64_t offset)
+{
+	const slot_id id = slots_at_or_before(s, offset);
+
+	if (id == SLOT_NONE || offset - slots_start(s, id) >= slots_size(s, id))
+		return 0;
+	return slots_size(s, id) - (offset - slots_start(s, id));
+}
+
 uint64_t space_free_at(const struct space *s, uint64_t offset)
 {
-	const struct slots *all[] = {&s->free, &s->aside};
+	const uint64_t rest = slot_rest(&s->free, offset);
 
-	for (unsigned i = 0; i < 2; i++) {
-		const slot_id id = slots_at_or_before(all[i], offset);
-		if (id != SLOT_NONE && offset - slots_start(all[i], id) < slots_size(all[i], id))
-			return slots_size(all[i], id) - (offset - slots_start(all[i], id));
-	}
-	return 0;
+	return rest > 0 || s->aside.count == 0 ? rest : slot_rest(&s->aside, offset);
+}
+
+static uint64_t slot_next(const struct slots *s, uint64_t offset)
+{
+	const slot_id id = slots_at_or_after(s, offset);
+
+	return id == SLOT_NONE ? UINT64_MAX : slots_start(s, id);
 }
 
 uint64_t space_free_next(const struct space *s, uint64_t offset)
 {
-	const slot_id free = slots_at_or_after(&s->free, offset);
-	const slot_id aside = slots_at_or_after(&s->aside, offset);
+	const uint64_t next = slot_next(&s->free, offset);
 
-	return least_of(free == SLOT_NONE ? UINT64_MAX : slots_start(&s->free, free),
-			aside == SLOT_NONE ? UINT64_MAX : slots_start(&s->aside, aside));
+	return s->aside.count == 0 ? next : least_of(next, slot_next(&s->aside, offset));
 }
 
 void limit_set(struct space *s, uint64_t max_bytes)
