@@ -107,6 +107,18 @@ for name in gkv3 gravity3; do
 	verdict "the program of $name prints what it should" gives "$name"
 done
 
+# --- the walk of docs/architecture.md: at most ten stations a table, each a function that its file defines ---
+
+walk() {
+	awk '/^## / { inside = $0 ~ /^## A walk/ } inside && /^\| [0-9]+ \| `/ { gsub(/`/, ""); print $2, $4, $6 }' \
+		"$srcdir/docs/architecture.md"
+}
+verdict 'the walk has a put and a get' test "$(walk | awk '$1 == 1' | wc -l)" = 2
+verdict 'no walk has more than ten stations' test "$(walk | awk '$1 > most { most = $1 } END { print most + 0 }')" -le 10
+while read -r number file function; do
+	verdict "station $number: $function is defined in $file" grep -qE "^[a-z].*[ *]$function\(" "$srcdir/$file"
+done < <(walk)
+
 # --- headers and manual pages ---
 
 # Functions that a header declares, and constants that it names.

@@ -1,7 +1,23 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* session.h: what a handle may still do, and its first write. */
+/* session.h: what a handle may still do, and its first write.
+ *
+ * The states of a handle:
+ *
+ *     arena_open --> FRESH ----- writer_session ----> SESSION ----- arena_close ----> closed
+ *                     |  reads alone; nothing was       |  reads and writes             ^
+ *                     |  written, no free list is read  |                               |
+ *                     |                                 | a flush failed (flush.c),     |
+ *                     |                                 | or the checkpoint's           |
+ *                     |                                 v                               |
+ *                     |                               FAILED: reads, GRAVITY_FAILED     |
+ *                     |                                 |     for everything else       |
+ *                     +---------------------------------+--------- arena_close ---------+
+ *
+ *     FRESH: !session and !failed. SESSION: session. FAILED: flush.failed, for ever. writer_session fails where it cannot do
+ *     what it must: the handle stays FRESH (for want of space or memory), or is FAILED (its flush failed).
+ *     A handle that only reads stays FRESH. In a forked child it is none of these: !arena_ours. */
 #ifndef GKV_ARENA_LOG_SESSION_H
 #define GKV_ARENA_LOG_SESSION_H
 

@@ -10,6 +10,16 @@
  * running apply; the writer announces the apply, then looks for readers. So one sees the other at least:
  *   - the writer sees the announced reader: it counts it as a snapshot of the state before this apply;
  *   - the reader sees the apply: it waits until that one ends, and then reads the new state, or is handed it.
+ *
+ *                 readers_pin                readers_unpin
+ *      FREE --------------------> PIN s ---------------------> FREE
+ *       |
+ *       |  readers_snapshot           state_read, by the reader          readers_end
+ *       +-------------------> WAIT -----------------------------> SNAP s ------------> FREE
+ *                              |                                    ^
+ *                              +--- readers_apply_end, the writer --+
+ *                                   hands it its new state
+ *
  * (All of these are sequentially consistent; it is Dekker's algorithm.) A pin works the same way, but never waits: it
  * follows the live root, and what it may meet there is not freed because its slot was seen, or it meets what came
  * after: nothing that dies with a commit is freed before that commit is published. */

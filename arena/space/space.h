@@ -3,7 +3,27 @@
 
 /* space.h: where new blobs may go: free slots, what waits to become one, the growth of the file and its limit.
  *
- * All of it belongs to the writer: whoever calls holds the writer's lock. */
+ * All of it belongs to the writer: whoever calls holds the writer's lock.
+ *
+ * What a piece of the file can be, and the function that makes it that:
+ *
+ *     FREE --- space_window ----> WINDOW --- log_append ----> RECORD --- space_free_blob ---> PENDING, logged
+ *      | ^                         |                                                           |
+ *      | +--- space_return --------+  log_abort, log_shed_window                               |
+ *      |                                                                                       |
+ *      +---- space_take_page ---> CLUSTER -- cluster_take --> PAGE, NODE -- space_free_page -->+
+ *        ^                         |                                                           |
+ *        +--- space_end_cluster ---+                                 born since the checkpoint v
+ *                                                                    that was begun last: PENDING, loose
+ *
+ *     PENDING, logged -- pending_drain, when a checkpoint has reached it and the pins of its time have ended --> asked
+ *     PENDING, loose --- pending_drain, when the pins of its time have ended ----------------------------------> asked
+ *     asked ------------ extent_settle: no snapshot sees it --------------------------------------------------> FREE
+ *     asked ------------ extent_settle: one does; it hangs on the newest of them -----------------------------> PENDING, held
+ *     PENDING, held ---- held_drain, when that snapshot has ended ---------------------------------------------> asked
+ *
+ * Without snapshots many at once go from `logged` to FREE through a batch, which is sorted (batch_take). On a full disk a FREE
+ * piece without disk space is put aside (space_full.c). */
 #ifndef GKV_ARENA_SPACE_SPACE_H
 #define GKV_ARENA_SPACE_SPACE_H
 
