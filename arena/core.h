@@ -23,28 +23,28 @@
 #include "arena/gravity.h"
 #include "arena/log/checkpoint.h"
 #include "arena/log/flush.h"
+#include "arena/log/interval.h"
 #include "arena/log/log.h"
 #include "arena/log/writer.h"
 #include "arena/os/os.h"
 #include "arena/os/thread.h"
-#include "arena/space/freemap.h"
 #include "arena/space/reader.h"
 #include "arena/space/space.h"
 #include "arena/table/table.h"
 #include "arena/types.h"
 
-/* Compaction in the write path. An interval is the time from the begin of one checkpoint to the next one's. */
-struct tidy {
-	uint64_t credit;      /* bytes that may be moved                                      */
-	struct survey survey; /* of the last checkpoint                                       */
-	uint64_t prepared;    /* bytes of the segments that this interval emptied             */
-	uint64_t need;        /* bytes that the interval before took                          */
-	uint64_t end;         /* start of what this interval emptied at the end of the file; 0: nothing, DISK_DATA: it cannot */
-	uint64_t rest, rest_end; /* what is left of the segment that is being emptied, also by the next interval */
-	/* Under a size limit. */
-	uint64_t limit;       /* space.max_bytes when it was measured                         */
-	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see limit.c */
-	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due            */
+/* Compaction in the write path, see steps.c and segment.c. */
+struct steps {
+	uint64_t credit; /* bytes that may be moved */
+};
+
+struct segment_rest {
+	uint64_t start, end; /* what is left of the segment that is being emptied, also by the next interval */
+};
+
+/* What a size limit asks for, see limit.c and slot_make.c. */
+struct limit {
+	uint64_t measured;    /* space.max_bytes when it was measured                         */
 	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
 	uint64_t refused_beside; /* the oldest commit that a snapshot saw then, if it was in the way; 0: none was */
 	uint64_t sweep_at, sweep_written; /* where a sweep for a put goes on that stopped, 0: none; and log.written then */
@@ -116,7 +116,10 @@ struct arena {
 	uint64_t live_bytes; /* theirs, with heads                 */
 	_Atomic uint64_t next_name; /* ARENA_PLAIN: names handed out; the writer changes it */
 	uint64_t bytes_moved, compaction_steps;
-	struct tidy tidy;
+	struct interval interval;
+	struct steps steps;
+	struct segment_rest segment_rest;
+	struct limit limit;
 	struct shrink shrink;
 	_Atomic uint32_t open_txns;
 	void *memory; /* that this stands in, see arena_new */

@@ -90,7 +90,7 @@ static void arena_free(arena *a)
 	freelist_drop(a);
 	survey_release(&a->checkpoint.survey, os);
 	ranges_release(&a->checkpoint.dirty, os);
-	survey_release(&a->tidy.survey, os);
+	survey_release(&a->interval.survey, os);
 	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);
 	if (arena_ours(a)) {

@@ -83,7 +83,7 @@ bool checkpoint_due(const arena *a)
 	const uint64_t waiting = waiting_most(live, WAITING_SHARE);
 	const bool limited = s->max_bytes != UINT64_MAX;
 
-	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) || a->tidy.due)
+	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) || a->interval.due)
 		return true;
 	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes / (!limited && file_above_target(a) ? PAGES_WORTH : 1))
 		return false;

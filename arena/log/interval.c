@@ -37,18 +37,18 @@ bool file_space_wanted(const arena *a)
 
 void interval_begin(arena *a)
 {
-	a->tidy.need = a->log.bytes + a->space.copied_bytes;
-	a->tidy.prepared = a->tidy.end = 0;
-	a->tidy.look_at = 0;
-	a->tidy.due = false;
+	a->interval.need = a->log.bytes + a->space.copied_bytes;
+	a->interval.prepared = a->interval.end = 0;
+	a->interval.look_at = 0;
+	a->interval.due = false;
 }
 
 void interval_renew(arena *a, struct survey *survey)
 {
 	if (survey->next == NULL)
 		return;
-	survey_release(&a->tidy.survey, a->os);
-	a->tidy.survey = *survey;
-	a->tidy.look_at = 0;
+	survey_release(&a->interval.survey, a->os);
+	a->interval.survey = *survey;
+	a->interval.look_at = 0;
 	*survey = (struct survey){0};
 }

@@ -57,7 +57,7 @@
 #include "arena/core.h"
 #include "arena/move/evacuate.h"
 #include "arena/move/guard.h"
-#include "arena/move/steps.h"
+#include "arena/move/segment.h"
 
 #define SPARE_SHARE 128 /* of the limit ... */
 #define SPARE_MOST (UINT64_C(1) << 20)
@@ -124,7 +124,7 @@ void room_measure(arena *a)
 	struct space *s = &a->space;
 	uint64_t copies;
 
-	a->tidy.limit = s->max_bytes;
+	a->limit.measured = s->max_bytes;
 	if (!room_limited(a))
 		return;
 	copies = least_of(a->table.bytes, s->max_bytes / COPIES_SHARE);
@@ -145,7 +145,7 @@ static uint64_t taken(const arena *a)
 
 bool room_stale(const arena *a)
 {
-	return taken(a) >= a->tidy.look_at || a->tidy.limit != a->space.max_bytes;
+	return taken(a) >= a->interval.look_at || a->limit.measured != a->space.max_bytes;
 }
 
 int room_settle(arena *a)
@@ -198,12 +198,12 @@ static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 	uint64_t start, end, room;
 	int r;
 
-	if (budget < STEP_LEAST || !tidy_segment(a, budget, &start, &end, &room))
+	if (budget < STEP_LEAST || !segment_next(a, budget, &start, &end, &room))
 		return false;
 	a->space.floor = floor;
 	r = evacuate(a, start, end);
 	if (r == 0)
-		a->tidy.prepared += a->bytes_moved - before + room;
+		a->interval.prepared += a->bytes_moved - before + room;
 	room_measure(a);
 	return r == 0;
 }
@@ -229,7 +229,7 @@ static bool clean_low(const arena *a)
 /* What the next checkpoint gives back. */
 static uint64_t coming(const arena *a)
 {
-	return a->tidy.prepared + a->space.copied_bytes;
+	return a->interval.prepared + a->space.copied_bytes;
 }
 
 /* Whether more is to be emptied in this interval. */
@@ -244,13 +244,13 @@ static bool interval_over(const arena *a)
 	const uint64_t most = interval_most(a);
 	const int64_t little = (int64_t)(most / LOW_SHARE + s->window);
 
-	return (s->slack < little && coming(a) >= most / 2) || (a->tidy.prepared >= s->spare && clean_low(a));
+	return (s->slack < little && coming(a) >= most / 2) || (a->interval.prepared >= s->spare && clean_low(a));
 }
 
 bool room_poll(arena *a)
 {
 	const struct space *s = &a->space;
-	struct tidy *t = &a->tidy;
+	struct interval *t = &a->interval;
 	bool over;
 
 	if (!room_limited(a))

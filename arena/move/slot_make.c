@@ -98,7 +98,7 @@ uint64_t room_all(arena *a)
 /* A sweep that helped nothing is not repeated before something has changed. */
 static bool sweep_due(arena *a)
 {
-	const struct tidy *t = &a->tidy;
+	const struct limit *t = &a->limit;
 	const uint64_t share = a->space.max_bytes / SWEEP_SHARE;
 
 	return room_limited(a) &&
@@ -108,7 +108,7 @@ static bool sweep_due(arena *a)
 /* A sweep stopped when nothing more might be spent, and most of what it left stands as it did. */
 static bool sweep_stopped(arena *a)
 {
-	const struct tidy *t = &a->tidy;
+	const struct limit *t = &a->limit;
 
 	return t->sweep_at != 0 && a->log.written - t->sweep_written < a->space.max_bytes / SWEEP_SHARE;
 }
@@ -118,7 +118,7 @@ static bool sweep_stopped(arena *a)
 static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, const struct effort *e)
 {
 	struct space *s = &a->space;
-	struct tidy *t = &a->tidy;
+	struct limit *t = &a->limit;
 	struct sweep sweep = {.at = sweep_stopped(a) ? t->sweep_at : DISK_DATA};
 	int r;
 
@@ -151,7 +151,7 @@ static uint64_t oldest_seen(const arena *a)
 /* As much was refused before, and nothing has come since: a put that is tried again and again costs no checkpoints. */
 static bool refused_before(arena *a, uint64_t want)
 {
-	const struct tidy *t = &a->tidy;
+	const struct limit *t = &a->limit;
 
 	if (!room_limited(a) || t->refused == 0 || want < t->refused || room_all(a) > t->refused_room)
 		return false;
@@ -161,9 +161,9 @@ static bool refused_before(arena *a, uint64_t want)
 /* busy: what snapshots hold is in the way. */
 static int refuse(arena *a, uint64_t want, bool busy)
 {
-	a->tidy.refused = want;
-	a->tidy.refused_room = room_all(a);
-	a->tidy.refused_beside = busy ? oldest_seen(a) : 0;
+	a->limit.refused = want;
+	a->limit.refused_room = room_all(a);
+	a->limit.refused_beside = busy ? oldest_seen(a) : 0;
 	return GRAVITY_FULL;
 }
 
@@ -241,7 +241,7 @@ static bool begin_lacks_slots(const struct space *s)
  * is refused, make no checkpoint each. */
 static bool begun_in_vain(arena *a)
 {
-	const struct tidy *t = &a->tidy;
+	const struct limit *t = &a->limit;
 
 	return t->vain_room != 0 && t->vain_written == a->log.written && room_all(a) <= t->vain_room;
 }
@@ -270,6 +270,6 @@ void room_begin(arena *a)
 		(void)room_settle(a);
 	if (begin_lacks_slots(s))
 		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED, &some);
-	a->tidy.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? room_all(a) : 0;
-	a->tidy.vain_written = a->log.written;
+	a->limit.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? room_all(a) : 0;
+	a->limit.vain_written = a->log.written;
 }

@@ -29,25 +29,22 @@
 #include "arena/move/steps.h"
 
 #include "arena/core.h"
-#include "arena/file/blob.h"
 #include "arena/gravity.h"
 #include "arena/log/interval.h"
 #include "arena/log/session.h"
 #include "arena/move/evacuate.h"
 #include "arena/move/guard.h"
 #include "arena/move/limit.h"
+#include "arena/move/segment.h"
 #include "arena/space/freemap.h"
 #include "arena/space/plan.h"
 
-#define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
 #define TIDY_STEP (UINT64_C(256) << 10)
 #define STEP_WRITES (UINT64_C(1) << 20)
 #define TIDY_RATIO 2
 #define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
-#define LOOKS_MOST 32 /* at segments that are not any more what the survey says */
 #define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
 #define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
-#define EXTENTS_MOST 1024u /* looked at for where a stretch at the end may begin */
 #define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 /* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
@@ -74,14 +71,6 @@ static bool limit_near(const arena *a)
 	return limit != UINT64_MAX && file_target(a) >= limit - limit / LIMIT_SHARE;
 }
 
-/* What a step empties. */
-struct stretch {
-	uint64_t start, end;
-	uint64_t gain; /* of it, what becomes clean: not the large slots in it, which are, nor what is cut */
-	uint64_t room; /* of that, what is free                                                           */
-	uint64_t segment_end; /* of the segment that it is of                                             */
-};
-
 /* How much a step may move: each record may be the first that changes its page in this interval. */
 static uint64_t step_most(const arena *a)
 {
@@ -99,7 +88,7 @@ static uint64_t step_most(const arena *a)
 static bool end_plan(const arena *a, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
-	const uint64_t upper = a->tidy.end != 0 && a->tidy.end < map_bytes(&a->map) ? a->tidy.end : map_bytes(&a->map);
+	const uint64_t upper = a->interval.end != 0 && a->interval.end < map_bytes(&a->map) ? a->interval.end : map_bytes(&a->map);
 	slot_id id = slots_at_or_before(s, upper - 1);
 	uint64_t occupied = 0;
 	uint64_t at = upper;
@@ -110,7 +99,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
 		uint64_t start = slot_end < at ? slot_end : at;
 		if (occupied + (at - start) > TIDY_CREDIT_MOST)
-			start = extent_from(a, start, at - (TIDY_CREDIT_MOST - occupied), EXTENTS_MOST);
+			start = extent_from(a, start, at - (TIDY_CREDIT_MOST - occupied), SEGMENT_EXTENTS);
 		if (start > at)
 			return false; /* damaged */
 		occupied += at - start;
@@ -122,72 +111,12 @@ static bool end_plan(const arena *a, struct stretch *t)
 	return occupied > 0 && occupied <= TIDY_CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
 }
 
-/* Pages of the table die soon, and what one leaves takes another: under a limit it is for nothing that they are moved. */
-static uint64_t page_bytes(const arena *a, uint64_t start, uint64_t end)
-{
-	if (start == end || a->space.max_bytes == UINT64_MAX || !blob_fits(&a->map, start))
-		return 0;
-	return blob_kind(blob_at(&a->map, start)) == BLOB_PAGE ? end - start : 0;
-}
-
-/* What a segment has now that is worth emptying: from the end of its first slot on, at most `most` bytes of data. */
-static bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch *t)
-{
-	const struct slots *s = &a->space.free;
-	slot_id id = slots_at_or_before(s, t->start);
-	uint64_t room = 0, large = 0, moved = 0, pages = 0;
-	uint64_t at;
-
-	if (t->end > map_bytes(&a->map))
-		t->end = map_bytes(&a->map);
-	t->segment_end = t->end;
-	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) < t->start)
-		id = slots_at_or_after(s, t->start);
-	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
-		return false;
-	at = t->start = slots_start(s, id) + slots_size(s, id);
-	for (id = slots_next(s, id); id != SLOT_NONE && slots_start(s, id) < t->end; id = slots_next(s, id)) {
-		const uint64_t start = slots_start(s, id);
-		const uint64_t size = slots_size(s, id);
-		moved += start - at;
-		if (moved > most)
-			break;
-		pages += page_bytes(a, at, start);
-		at = start + size;
-		*(size >= a->tidy.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
-	}
-	/* Behind the last slot, too: a value that begins before the end is moved whole. */
-	if (moved <= most && at < t->end) {
-		const uint64_t behind = extent_from(a, at, t->end, EXTENTS_MOST);
-		moved += behind == 0 ? most + 1 - moved : behind - at;
-	}
-	if (moved > most)
-		t->end = at;
-	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
-		return false;
-	t->gain = t->end - t->start - large;
-	t->room = room;
-	if (pages > moved / PAGES_SHARE)
-		return false;
-	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
-}
-
-/* forced: beside snapshots, too. */
-static bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct stretch *t)
-{
-	/* What has become emptier since the survey was taken is worth a look. */
-	for (int i = 0; i < LOOKS_MOST && survey_next(&a->tidy.survey, least - least / 4, &t->start, &t->end); i++)
-		if (segment_look(a, least, most, t) && (forced || guard_allows(a, t->start, t->end)))
-			return true;
-	return false;
-}
-
 /* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
 static bool part_plan(arena *a, unsigned least, struct stretch *t)
 {
-	struct tidy *tidy = &a->tidy;
+	struct segment_rest *rest = &a->segment_rest;
 
-	*t = (struct stretch){.start = tidy->rest, .end = tidy->rest_end};
+	*t = (struct stretch){.start = rest->start, .end = rest->end};
 	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t) || !guard_allows(a, t->start, t->end)) {
 		struct stretch segment;
 		if (!segment_plan(a, least, TIDY_STEP, false, &segment))
@@ -197,23 +126,8 @@ static bool part_plan(arena *a, unsigned least, struct stretch *t)
 		if (!segment_look(a, 1, step_most(a), t))
 			*t = segment;
 	}
-	tidy->rest = t->end;
-	tidy->rest_end = t->segment_end;
-	return true;
-}
-
-bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room)
-{
-	struct tidy *tidy = &a->tidy;
-	struct stretch t = {.start = tidy->rest, .end = tidy->rest_end};
-
-	if ((t.start >= t.end || !segment_look(a, 1, most, &t)) && !segment_plan(a, 1, most, true, &t))
-		return false;
-	tidy->rest = t.end;
-	tidy->rest_end = t.segment_end;
-	*start = t.start;
-	*end = t.end;
-	*room = t.room;
+	rest->start = t->end;
+	rest->end = t->segment_end;
 	return true;
 }
 
@@ -233,7 +147,7 @@ static bool planner_plan(const arena *a, struct stretch *t)
  * copied until then are no loss: the places that they leave are clean as well, since they were taken side by side. */
 static int64_t clean_left(const arena *a)
 {
-	const struct tidy *t = &a->tidy;
+	const struct interval *t = &a->interval;
 
 	return (int64_t)(t->survey.large + t->prepared) - (int64_t)(t->need + a->log.bytes);
 }
@@ -257,11 +171,11 @@ static bool cut_plan(arena *a, struct stretch *t)
 
 	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
 		return false;
-	if (a->tidy.end == DISK_DATA || space_end_cluster(&a->space) != 0)
+	if (a->interval.end == DISK_DATA || space_end_cluster(&a->space) != 0)
 		return false;
 	/* Once in vain is enough for an interval. */
-	a->tidy.end = end_plan(a, t) ? t->start : DISK_DATA;
-	return a->tidy.end != DISK_DATA;
+	a->interval.end = end_plan(a, t) ? t->start : DISK_DATA;
+	return a->interval.end != DISK_DATA;
 }
 
 static bool step_plan(arena *a, struct stretch *t)
@@ -290,13 +204,13 @@ static bool tidy_step(arena *a)
 	if (!step_plan(a, &t) || !guard_allows(a, t.start, t.end)) {
 		/* Beside snapshots looking costs more. */
 		if (atomic_load(&a->readers.snapshots) != 0)
-			a->tidy.credit = 0;
+			a->steps.credit = 0;
 		return false;
 	}
 	if (evacuate(a, t.start, t.end) == 0)
-		a->tidy.prepared += t.gain;
+		a->interval.prepared += t.gain;
 	moved = a->bytes_moved - before;
-	a->tidy.credit -= moved < a->tidy.credit ? moved : a->tidy.credit;
+	a->steps.credit -= moved < a->steps.credit ? moved : a->steps.credit;
 	return true;
 }
 
@@ -321,15 +235,15 @@ void tidy_poll(arena *a, uint64_t bytes)
 
 	/* Where records are only deleted every segment gets emptier by itself. */
 	if (arena_failed(a) || room_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a)) {
-		a->tidy.credit = 0;
+		a->steps.credit = 0;
 		return;
 	}
-	a->tidy.credit += TIDY_RATIO * bytes;
-	if (a->tidy.credit > TIDY_CREDIT_MOST)
-		a->tidy.credit = TIDY_CREDIT_MOST;
+	a->steps.credit += TIDY_RATIO * bytes;
+	if (a->steps.credit > TIDY_CREDIT_MOST)
+		a->steps.credit = TIDY_CREDIT_MOST;
 	/* A large commit asks for more than one. */
 	stop = a->bytes_moved + (bytes < TIDY_STEP ? bytes : TIDY_STEP);
-	while (a->tidy.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
+	while (a->steps.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
 	       ++steps < STEPS_MOST)
 		;
 }

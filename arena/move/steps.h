@@ -18,8 +18,5 @@ uint64_t tidy_halves(arena *a, uint64_t most);
 /* Empties the end of a file that is too long where little stands behind a large slot; the next checkpoint cuts it. For
  * the writer, who has no blobs in the chain and keeps the lock. */
 void tidy_end(arena *a);
-/* What to empty next, at most `most` bytes of data: of the segment that the call before this one began, or of the emptiest
- * of the survey. *room: what is free in it, its large slots aside. */
-bool tidy_segment(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room);
 
 #endif

@@ -214,11 +214,11 @@ START_TEST(a_step_of_compaction_counts_the_pages_that_it_copies)
 		/* The first change of an interval, with all the credit that there can be. */
 		if (a->checkpoint.count == count || moved < MIB || a->checkpoint.state != CHECKPOINT_IDLE)
 			continue;
-		const uint64_t copied = a->space.copied_bytes, before = a->bytes_moved, end = a->tidy.end;
-		a->tidy.credit = MIB;
+		const uint64_t copied = a->space.copied_bytes, before = a->bytes_moved, end = a->interval.end;
+		a->steps.credit = MIB;
 		small_put(a, rng_below(&r, SMALL));
 		/* One at the end of the file may be larger. */
-		if (a->bytes_moved == before || a->tidy.end != end)
+		if (a->bytes_moved == before || a->interval.end != end)
 			continue;
 		/* A checkpoint that begins with this change counts anew. */
 		if (a->checkpoint.state != CHECKPOINT_IDLE || a->space.copied_bytes < copied)
