@@ -16,7 +16,7 @@
 #include "arena/move/slot_make.h"
 #include "arena/move/sweep.h"
 
-static int care_allowed(const arena *a)
+static int maintain_allowed(const arena *a)
 {
 	if (!arena_ours(a))
 		return GRAVITY_INVALID;
@@ -37,7 +37,7 @@ static int sync_file(arena *a)
 
 int arena_sync(arena *a)
 {
-	int r = care_allowed(a);
+	int r = maintain_allowed(a);
 	bool mine;
 
 	if (r == GRAVITY_READONLY)
@@ -60,7 +60,7 @@ int arena_sync(arena *a)
 
 int arena_checkpoint(arena *a)
 {
-	int r = care_allowed(a);
+	int r = maintain_allowed(a);
 
 	if (r != 0)
 		return r;
@@ -90,7 +90,7 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 	if (r == 0 && want > DISK_FILE_MAX)
 		r = GRAVITY_FULL;
 	else if (r == 0 && want > 0)
-		r = room_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
+		r = slot_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
 		              SPACE_RESERVED);
 	writer_unlock(a);
 	if (r == 0 && want == 0)

@@ -88,9 +88,9 @@ static void arena_free(arena *a)
 	readers_release(&a->readers);
 	map_close(&a->map);
 	freelist_drop(a);
-	survey_release(&a->checkpoint.survey, os);
+	freemap_release(&a->checkpoint.freemap, os);
 	ranges_release(&a->checkpoint.dirty, os);
-	survey_release(&a->interval.survey, os);
+	freemap_release(&a->interval.freemap, os);
 	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);
 	if (arena_ours(a)) {

@@ -73,7 +73,7 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 	a->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
 	space_ready(&a->space);
 	if (a->space.max_bytes != UINT64_MAX)
-		room_begin(a);
+		slot_make_begin(a);
 	writer_begin(a, flags, false);
 	a->writer.txn.slot.live = TXN_WRITE;
 	*out = &a->writer.txn;
@@ -162,7 +162,7 @@ static int commit_write(arena *a)
 		seq = atomic_load(&a->readers.seq);
 	bytes = a->log.written - written + a->space.dead_bytes - dead;
 	if (r == 0 && !shrink_poll(a, put, a->space.dead_bytes - dead))
-		tidy_poll(a, bytes);
+		steps_poll(a, bytes);
 	checkpoint_poll(a);
 	/* More than the commits add, whatever their size. */
 	(void)space_drain(&a->space, drained);
@@ -239,7 +239,8 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
 	r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	if (worth_compacting(a, r) && room_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), writer_claim(&a->writer)) == 0)
+	if (worth_compacting(a, r) &&
+	    slot_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), writer_claim(&a->writer)) == 0)
 		r = writer_put(a, BLOB_PUT, name, aux, size, data);
 	return space_code(&a->space, r);
 }
@@ -261,7 +262,7 @@ int arena_del(arena_txn *t, vpos name)
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
 	r = writer_del(a, name.bits);
-	if (worth_compacting(a, r) && room_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
+	if (worth_compacting(a, r) && slot_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
 		r = writer_del(a, name.bits);
 	return space_code(&a->space, r);
 }

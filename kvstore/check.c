@@ -53,14 +53,14 @@ static const char *special_check(const struct view *view, const struct record *r
 
 /* What a sentence of this check says of one blob, its key in front. */
 struct told {
-	char text[SHOWN_MAX + 160];
+	char text[KEY_TEXT_MAX + 160];
 };
 
 static const char *told_with_key(struct told *told, const struct record *record, const char *what)
 {
-	char key[SHOWN_MAX];
+	char key[KEY_TEXT_MAX];
 
-	shown_key(key, record);
+	key_text(key, record);
 	(void)snprintf(told->text, sizeof(told->text), "key %s%s%s", key, what[0] != 0 ? ": " : "", what);
 	return told->text;
 }

@@ -10,7 +10,7 @@
 
 #define SHOWN_KEY_BYTES ((size_t)64)
 
-_Static_assert(SHOWN_MAX >= 4 * 64 + sizeof("\"\"..."), "an escaped key does not fit");
+_Static_assert(KEY_TEXT_MAX >= 4 * 64 + sizeof("\"\"..."), "an escaped key does not fit");
 
 /* One byte as it is shown: up to four characters into out, their number returned. */
 static size_t byte_show(char out[4], unsigned char c)
@@ -35,7 +35,7 @@ static size_t byte_show(char out[4], unsigned char c)
 	return 4;
 }
 
-void shown_key(char out[SHOWN_MAX], const struct record *record)
+void key_text(char out[KEY_TEXT_MAX], const struct record *record)
 {
 	const unsigned char *key = record->key;
 	const size_t count = record->key_len < SHOWN_KEY_BYTES ? record->key_len : SHOWN_KEY_BYTES;
@@ -52,5 +52,5 @@ void shown_key(char out[SHOWN_MAX], const struct record *record)
 		to += 3;
 	}
 	*to = 0;
-	assert(to < out + SHOWN_MAX);
+	assert(to < out + KEY_TEXT_MAX);
 }

@@ -8,10 +8,10 @@
 #include "kvstore/record.h"
 
 /* Room for a key that is shown, with its quotes. */
-#define SHOWN_MAX 288
+#define KEY_TEXT_MAX 288
 
 /* The record's key in quotes, its first 64 bytes where it is longer; \t \n \r \0 \\ \" and \xHH stand for control bytes,
  * the backslash and the quote, as in the text formats of the command line. All other bytes stand for themselves. */
-void shown_key(char out[SHOWN_MAX], const struct record *record);
+void key_text(char out[KEY_TEXT_MAX], const struct record *record);
 
 #endif

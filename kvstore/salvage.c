@@ -20,7 +20,7 @@
 #include "kvstore/record.h"
 
 #define COMMIT_BYTES ((size_t)1 << 20)
-#define SENTENCE_MAX (SHOWN_MAX + 160)
+#define SENTENCE_MAX (KEY_TEXT_MAX + 160)
 
 struct salvage {
 	const char *path;
@@ -49,13 +49,13 @@ static int progress_pass(void *arg, uint64_t done, uint64_t total)
 /* One sentence about the record at that place. */
 static int record_tell(const struct salvage *s, uint64_t offset, const struct record *record, const char *what)
 {
-	char key[SHOWN_MAX] = "";
+	char key[KEY_TEXT_MAX] = "";
 	char text[SENTENCE_MAX];
 
 	if (s->report == NULL)
 		return GKV_OK;
 	if (record != NULL)
-		shown_key(key, record);
+		key_text(key, record);
 	(void)snprintf(text, sizeof(text), "record at %" PRIu64 "%s%s: %s", offset, record != NULL ? ", key " : "", key,
 		       what);
 	return s->report(s->arg, text) != 0 ? ECANCELED : GKV_OK;

@@ -137,7 +137,7 @@ static int view_copy(const struct view *view, const struct kv_key *key, void *bu
 	int rc;
 
 	*passed = false;
-	rc = view->txn == NULL ? find_by_pin(view->arena, home, &blob) : arena_find(view->txn, home, &blob);
+	rc = view->txn == NULL ? get_by_pin(view->arena, home, &blob) : arena_find(view->txn, home, &blob);
 	if (rc != GKV_OK)
 		return rc;
 	if (record_is_of(&blob, key, &value))

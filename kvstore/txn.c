@@ -89,7 +89,7 @@ int gkv_txn_get(gkv_txn *txn, const void *key, size_t klen, gkv_bytes *val)
 		return rc != GKV_OK ? rc : GKV_INVALID;
 	/* What almost every key comes to: its record stands at its home, or nothing does. */
 	home = (vpos){kv_hash(key, klen, txn_arena(t)->hash_seed)};
-	rc = find_by_txn(t, home, &blob);
+	rc = get_by_txn(t, home, &blob);
 	if (rc == GKV_OK && !record_is_of(&blob, &k, val)) {
 		const struct view view = view_of(t);
 		rc = away_take(&view, &k, home, val);

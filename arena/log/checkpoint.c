@@ -120,8 +120,8 @@ static void checkpoint_anonymous(arena *a)
 	a->space.started_seq = atomic_load(&a->readers.seq);
 	a->space.durable_seq = a->space.started_seq;
 	interval_begin(a);
-	freelist_survey(a);
-	interval_renew(a, &a->checkpoint.survey);
+	freelist_freemap(a);
+	interval_renew(a, &a->checkpoint.freemap);
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	a->checkpoint.count++;
@@ -258,7 +258,7 @@ static void checkpoint_finish(arena *a)
 	cp->state = CHECKPOINT_IDLE;
 	cp->count++;
 	atomic_store(&cp->pushing, false);
-	interval_renew(a, &cp->survey);
+	interval_renew(a, &cp->freemap);
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_ready(&a->space);
 	space_trim(&a->space, a->header.file_bytes);

@@ -27,7 +27,7 @@ struct checkpoint {
 	struct table_iter iter;    /* where the pushing stands                               */
 	uint64_t born_after;       /* pages born at or before this are on disk already       */
 	struct free_list list;     /* while it is being made                                 */
-	struct survey survey;      /* taken from it                                          */
+	struct freemap freemap;    /* taken from it                                          */
 	struct ranges dirty;       /* what was not pushed yet of the log, and what was given its checks */
 	bool sealed;               /* all of them                                            */
 	uint64_t pushed;           /* how many of the ranges are on their way to the disk    */

@@ -21,7 +21,7 @@ struct free_list {
 	uint32_t chunk;        /* that is being filled                                  */
 	uint64_t end;          /* of the pair before, in units                          */
 	uint64_t slots, bytes; /* of the pairs                                         */
-	uint64_t large;        /* bytes of an extent that is clean: what the survey takes */
+	uint64_t large;        /* bytes of an extent that is clean: what the free map takes */
 };
 
 /* freelist.c ----------------------------------------------------------------------------------------------------- */
@@ -42,7 +42,7 @@ int freelist_begin(arena *a, struct header_disk *h);
 int freelist_step(arena *a, uint64_t *budget, bool *done);
 /* Lets go of one in the making. */
 void freelist_drop(arena *a);
-/* The survey alone, at once: where there is no file there is no list. For the writer. */
-void freelist_survey(arena *a);
+/* The free map alone, at once: where there is no file there is no list. For the writer. */
+void freelist_freemap(arena *a);
 
 #endif

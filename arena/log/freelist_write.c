@@ -135,7 +135,7 @@ static int chunk_count(void *arg, struct free_disk *chunk)
 	return 0;
 }
 
-/* What snapshots see is marked, for the survey. */
+/* What snapshots see is marked, for the free map. */
 static int extent_collect(void *arg, const struct extent *e)
 {
 	arena *a = arg;
@@ -294,7 +294,7 @@ static void list_finish(arena *a, const struct free_list *l)
 	cp->header.file_bytes = l->file_bytes;
 }
 
-/* A pass; after the last one the list tells where the file can end, and the survey is taken. True when it is sorted. */
+/* A pass; after the last one the list tells where the file can end, and the free map is taken. True when it is sorted. */
 static bool list_sort(arena *a, struct free_list *l)
 {
 	ranges_sort_pass(&l->ranges);
@@ -302,9 +302,9 @@ static bool list_sort(arena *a, struct free_list *l)
 		return false;
 	if (!broken(BROKEN_HEADER_BYTES))
 		list_cut(l);
-	survey_release(&a->checkpoint.survey, a->os);
+	freemap_release(&a->checkpoint.freemap, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)survey_take(&a->checkpoint.survey, a->os, &l->ranges, l->file_bytes, freemap_segment(&a->space), l->large);
+	(void)freemap_take(&a->checkpoint.freemap, a->os, &l->ranges, l->file_bytes, freemap_segment(&a->space), l->large);
 	return true;
 }
 
@@ -331,7 +331,7 @@ int freelist_step(arena *a, uint64_t *budget, bool *done)
 	return 0;
 }
 
-void freelist_survey(arena *a)
+void freelist_freemap(arena *a)
 {
 	struct free_list *l = &a->checkpoint.list;
 

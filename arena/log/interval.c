@@ -43,12 +43,12 @@ void interval_begin(arena *a)
 	a->interval.due = false;
 }
 
-void interval_renew(arena *a, struct survey *survey)
+void interval_renew(arena *a, struct freemap *freemap)
 {
-	if (survey->next == NULL)
+	if (freemap->next == NULL)
 		return;
-	survey_release(&a->interval.survey, a->os);
-	a->interval.survey = *survey;
+	freemap_release(&a->interval.freemap, a->os);
+	a->interval.freemap = *freemap;
 	a->interval.look_at = 0;
-	*survey = (struct survey){0};
+	*freemap = (struct freemap){0};
 }

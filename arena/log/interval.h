@@ -25,16 +25,16 @@ bool file_space_wanted(const arena *a);
 
 /* From the begin of one checkpoint to the next one's. Compaction reads and writes it; the checkpoint begins it. */
 struct interval {
-	struct survey survey; /* of the last checkpoint                                       */
-	uint64_t need;        /* bytes that the interval before took                          */
-	uint64_t prepared;    /* bytes of the segments that this one emptied                  */
-	uint64_t end;         /* start of what it emptied at the end of the file; 0: nothing, DISK_DATA: it cannot */
-	uint64_t look_at;     /* bytes taken from which on to look again whether enough is clean, see limit.c */
-	bool due;             /* what was emptied, or freed, is wanted: a checkpoint is due   */
+	struct freemap freemap; /* of the last checkpoint                                       */
+	uint64_t need;          /* bytes that the interval before took                          */
+	uint64_t prepared;      /* bytes of the segments that this one emptied                  */
+	uint64_t end;           /* start of what it emptied at the end of the file; 0: nothing, DISK_DATA: it cannot */
+	uint64_t look_at;       /* bytes taken from which on to look again whether enough is clean, see limit.c */
+	bool due;               /* what was emptied, or freed, is wanted: a checkpoint is due   */
 };
 
-/* A checkpoint begins; and, where it was taken from, its survey serves from now on. */
+/* A checkpoint begins; and, where it was taken from, its free map serves from now on. */
 void interval_begin(arena *a);
-void interval_renew(arena *a, struct survey *survey);
+void interval_renew(arena *a, struct freemap *freemap);
 
 #endif

@@ -29,7 +29,7 @@ static uint64_t least_of(uint64_t x, uint64_t y)
 /* Under a limit a put is refused where nothing may be moved for it. What that may take is bounded by what is clean. */
 static uint64_t forced_allowance(arena *a)
 {
-	return room_limited(a) ? UINT64_MAX : guard_allowance(a);
+	return limit_on(a) ? UINT64_MAX : guard_allowance(a);
 }
 
 /* What the next part of a run may hold: as much as the slot before it, or clean slots, take. */
@@ -38,14 +38,14 @@ static uint64_t part_bytes(arena *a, uint64_t at)
 	const struct slots *s = &a->space.free;
 	const uint64_t allowed = least_of(forced_allowance(a), RUN_STEP);
 	const slot_id before = slots_at_or_before(s, at);
-	uint64_t bytes = room_budget(a);
+	uint64_t bytes = limit_budget(a);
 
 	if (before != SLOT_NONE && slots_start(s, before) + slots_size(s, before) >= at &&
 	    slots_size(s, before) > bytes)
 		bytes = slots_size(s, before);
 	if (bytes < a->space.unit)
 		bytes = a->space.unit;
-	return bytes > allowed || !room_limited(a) ? allowed : bytes;
+	return bytes > allowed || !limit_on(a) ? allowed : bytes;
 }
 
 /* Moves the next part of a run away, as far as there is room; *at: where the one after it begins. */
@@ -65,14 +65,14 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	end = part.end < run->end ? part.end : run->end;
 	if (end > part.first_end && end - part.first_end > forced_allowance(a))
 		return GRAVITY_BUSY;
-	a->space.floor = room_floor(a);
+	a->space.floor = limit_floor(a);
 	if (end > part.first_end)
 		r = evacuate(a, part.first_end, end);
 	log_shed_window(&a->log);
 	*at = r == 0 ? end : part.start;
 	/* What was moved before there was no room any more is gained all the same. */
 	if (r == 0 || (space_short(r) && a->bytes_moved > before))
-		r = room_settle(a);
+		r = limit_settle(a);
 	return r;
 }
 
@@ -80,7 +80,7 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 static int run_at_end(const arena *a, uint64_t want, struct plan *run)
 {
 	const struct slots *s = &a->space.free;
-	uint64_t sum = room_limited(a) ? space_growth(&a->space) : 0;
+	uint64_t sum = limit_on(a) ? space_growth(&a->space) : 0;
 	slot_id id = s->last;
 
 	*run = (struct plan){.start = map_bytes(&a->map), .end = map_bytes(&a->map)};

@@ -9,7 +9,7 @@
 #include "arena/move/effort.h"
 #include "arena/space/space.h"
 
-/* Makes the cheapest run one slot of `want` bytes, or a part of it that is enough; for the writer, as room_make, and with
+/* Makes the cheapest run one slot of `want` bytes, or a part of it that is enough; for the writer, as slot_make, and with
  * its codes. */
 int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim, const struct effort *e);
 

@@ -6,7 +6,7 @@
  *
  * A free slot of space.unit bytes and more is clean: it holds some dozens of records, and a page of the table at least. The
  * rest are pieces. Puts go into pieces first (space_limit.c). Cleaning makes clean slots of pieces: the emptiest segments of
- * the survey are emptied into clean slots, side by side, and are clean themselves after the next checkpoint.
+ * the free map are emptied into clean slots, side by side, and are clean themselves after the next checkpoint.
  *
  *     |A|  |B| |C|   |D|    clean      ->      free          |A|B|C|D| clean
  *
@@ -119,13 +119,13 @@ static uint64_t copies_kept(const arena *a, uint64_t reserved)
 	return least_of(reserved, share < KEPT_LEAST ? KEPT_LEAST : share);
 }
 
-void room_measure(arena *a)
+void limit_measure(arena *a)
 {
 	struct space *s = &a->space;
 	uint64_t copies;
 
 	a->limit.measured = s->max_bytes;
-	if (!room_limited(a))
+	if (!limit_on(a))
 		return;
 	copies = least_of(a->table.bytes, s->max_bytes / COPIES_SHARE);
 	s->unit = unit_bytes(a);
@@ -143,16 +143,16 @@ static uint64_t taken(const arena *a)
 	return a->log.written + a->space.copied_bytes;
 }
 
-bool room_stale(const arena *a)
+bool limit_stale(const arena *a)
 {
 	return taken(a) >= a->interval.look_at || a->limit.measured != a->space.max_bytes;
 }
 
-int room_settle(arena *a)
+int limit_settle(arena *a)
 {
 	const int r = guard_settle(a);
 
-	room_measure(a);
+	limit_measure(a);
 	return r;
 }
 
@@ -180,12 +180,12 @@ static uint64_t budget_ahead(const arena *a)
 }
 
 /* Half of what is clean, the other half is for pages. */
-uint64_t room_budget(const arena *a)
+uint64_t limit_budget(const arena *a)
 {
 	return least_of(space_clean(&a->space, 2 * STEP_MOST) / 2, STEP_MOST);
 }
 
-uint64_t room_floor(const arena *a)
+uint64_t limit_floor(const arena *a)
 {
 	return atomic_load(&a->readers.snapshots) > 0 ? a->space.spare / FLOOR_SHARE : 0;
 }
@@ -204,15 +204,15 @@ static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 	r = evacuate(a, start, end);
 	if (r == 0)
 		a->interval.prepared += a->bytes_moved - before + room;
-	room_measure(a);
+	limit_measure(a);
 	return r == 0;
 }
 
-bool room_empty_segments(arena *a)
+bool limit_empty_segments(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
 
-	for (int i = 0; i < STEPS_MOST && segment_empty(a, room_budget(a), room_floor(a)); i++)
+	for (int i = 0; i < STEPS_MOST && segment_empty(a, limit_budget(a), limit_floor(a)); i++)
 		;
 	return a->bytes_moved > before;
 }
@@ -247,17 +247,17 @@ static bool interval_over(const arena *a)
 	return (s->slack < little && coming(a) >= most / 2) || (a->interval.prepared >= s->spare && clean_low(a));
 }
 
-bool room_poll(arena *a)
+bool limit_poll(arena *a)
 {
 	const struct space *s = &a->space;
 	struct interval *t = &a->interval;
 	bool over;
 
-	if (!room_limited(a))
+	if (!limit_on(a))
 		return false;
-	if (!room_stale(a))
+	if (!limit_stale(a))
 		return t->due;
-	room_measure(a);
+	limit_measure(a);
 	over = interval_over(a);
 	if (!over && !step_due(a)) {
 		t->look_at = taken(a) + s->window / 2;

@@ -10,24 +10,24 @@
 
 #include "arena/core.h"
 
-static inline bool room_limited(const arena *a)
+static inline bool limit_on(const arena *a)
 {
 	return a->space.max_bytes != UINT64_MAX;
 }
 
 /* After a commit, perhaps a step of cleaning; whether the limit is near, so that nothing else should be moved. */
-bool room_poll(arena *a);
+bool limit_poll(arena *a);
 /* How much may be moved for a put that has no place. */
-uint64_t room_budget(const arena *a);
+uint64_t limit_budget(const arena *a);
 /* Empties segments, in steps of that, before one checkpoint; whether anything was moved. */
-bool room_empty_segments(arena *a);
+bool limit_empty_segments(arena *a);
 /* Measures what puts leave alone; and whether it is time to. */
-void room_measure(arena *a);
-bool room_stale(const arena *a);
+void limit_measure(arena *a);
+bool limit_stale(const arena *a);
 /* How much of the spare it leaves. All of it may be used, since a put is at stake and a checkpoint gives it back; beside a
  * snapshot that is so no more. */
-uint64_t room_floor(const arena *a);
+uint64_t limit_floor(const arena *a);
 /* guard_settle; and what puts leave alone is measured again. */
-int room_settle(arena *a);
+int limit_settle(arena *a);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* segment.c owns the choice of a segment to empty, by the survey of the last checkpoint: the emptiest one. What the survey says
- * is looked at again before it is relied on. */
+/* segment.c owns the choice of a segment to empty, by the free map of the last checkpoint: the emptiest one. What the map
+ * says is looked at again before it is relied on. */
 #include "arena/move/segment.h"
 
 #include "arena/core.h"
@@ -12,7 +12,7 @@
 #include "arena/space/freemap.h"
 
 #define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
-#define LOOKS_MOST 32 /* at segments that are not any more what the survey says */
+#define LOOKS_MOST 32 /* at segments that are not any more what the free map says */
 
 /* Pages of the table die soon, and what one leaves takes another: under a limit it is for nothing that they are moved. */
 static uint64_t page_bytes(const arena *a, uint64_t start, uint64_t end)
@@ -45,7 +45,7 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 			break;
 		pages += page_bytes(a, at, start);
 		at = start + size;
-		*(size >= a->interval.survey.least ? &large : &room) += at < t->end ? size : t->end - start;
+		*(size >= a->interval.freemap.least ? &large : &room) += at < t->end ? size : t->end - start;
 	}
 	/* Behind the last slot, too: a value that begins before the end is moved whole. */
 	if (moved <= most && at < t->end) {
@@ -60,13 +60,13 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 	t->room = room;
 	if (pages > moved / PAGES_SHARE)
 		return false;
-	return room < t->gain && room * SURVEY_GRADES >= least * t->gain;
+	return room < t->gain && room * FREEMAP_GRADES >= least * t->gain;
 }
 
 bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct stretch *t)
 {
-	/* What has become emptier since the survey was taken is worth a look. */
-	for (int i = 0; i < LOOKS_MOST && survey_next(&a->interval.survey, least - least / 4, &t->start, &t->end); i++)
+	/* What has become emptier since the free map was taken is worth a look. */
+	for (int i = 0; i < LOOKS_MOST && freemap_next(&a->interval.freemap, least - least / 4, &t->start, &t->end); i++)
 		if (segment_look(a, least, most, t) && (forced || guard_allows(a, t->start, t->end)))
 			return true;
 	return false;

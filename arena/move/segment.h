@@ -26,7 +26,7 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 /* The emptiest segment of which at least least/32 are free. forced: beside snapshots, too. */
 bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct stretch *t);
 /* What to empty next, at most `most` bytes of data: of the segment that the call before this one began, or of the emptiest
- * of the survey. *room: what is free in it, its large slots aside. */
+ * of the free map. *room: what is free in it, its large slots aside. */
 bool segment_next(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room);
 
 #endif

@@ -18,7 +18,7 @@
  * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
  * 4. A checkpoint that is asked for ends, whatever others write meanwhile: it makes two checkpoints for the commits before it, two
  *    for each of ROUNDS_MOST rounds and two for the end of the file at most. One of two is the one that was under way. It moves
- *    no more than the rounds' shares, a segment for each, and TIDY_CREDIT_MOST at the end.
+ *    no more than the rounds' shares, a segment for each, and CREDIT_MOST at the end.
  * 5. Beside snapshots a sweep passes over what arena/move/guard.c does not allow. It begins again when a share of the file was
  *    written, or when all of them are gone.
  *
@@ -239,7 +239,7 @@ static int shorten(arena *a, bool locked)
 	(void)space_drain(&a->space, UINT64_MAX);
 	again = file_above_target(a) && a->space.free.bytes > TWICE_LEAST;
 	if (again) {
-		tidy_end(a);
+		steps_end(a);
 		/* Where it finds no room it stays: the checkpoint is as good, the file a little longer. */
 		(void)commit_hop(a);
 	}
@@ -271,7 +271,7 @@ static int halves_move(arena *a)
 		(void)space_drain(&a->space, UINT64_MAX);
 		if (round == 0)
 			share = most_of(map_bytes(&a->map) / ROUND_SHARE, ROUND_LEAST);
-		moved = round == 0 || a->log.written - written < share ? tidy_halves(a, share) : 0;
+		moved = round == 0 || a->log.written - written < share ? steps_halves(a, share) : 0;
 		written = a->log.written;
 		writer_unlock(a);
 		if (moved > 0)

@@ -4,13 +4,13 @@
 /* slot_make.c owns what is done for one put that has no place although bytes suffice, how much that may be, and when such a put
  * is refused. What is kept clean ahead of puts, and why, is in arena/move/limit.c.
  *
- * room_make repeats rounds: it empties the emptiest segments and makes a checkpoint; where this gains nothing more, or the
+ * slot_make repeats rounds: it empties the emptiest segments and makes a checkpoint; where this gains nothing more, or the
  * value is large, it clears the cheapest run of slots (clear.c). Then everything is swept to the beginning of the file, as far
  * as there has to be (sweep.c). In a store without a limit there are rounds alone, and only gravity_compact asks for them.
  *
  * 1. For one put no more is spent than CHECKPOINTS_MOST checkpoints, or one for CHECKPOINT_BYTES of the file where that is
  *    more, and no more is moved than twice the file; but for the step that is under way then, of 16 MiB or one blob at most.
- *    Of both the rounds may have a quarter where a sweep may follow. What begins a transaction (room_begin) may have as much
+ *    Of both the rounds may have a quarter where a sweep may follow. What begins a transaction (slot_make_begin) may have as much
  *    again as such rounds.
  * 2. What was done is done: a put that is refused because nothing more may be spent finds more room the next time. A sweep
  *    goes on where it stopped, unless much was written meanwhile, and before the rounds. So a put that is tried again and
@@ -67,19 +67,19 @@ static int round_make(arena *a, enum gravity_planner planner, uint64_t want, enu
 	int r = 0;
 
 	/* A large value only needs something to move its run through. */
-	if (room_limited(a) && (small || clean < a->space.spare) && room_empty_segments(a)) {
-		r = room_settle(a);
+	if (limit_on(a) && (small || clean < a->space.spare) && limit_empty_segments(a)) {
+		r = limit_settle(a);
 		if (r != 0 || space_fits(&a->space, want, claim) ||
 		    (small && space_clean(&a->space, UINT64_MAX) > clean))
 			return r;
 	}
 	r = run_clear(a, planner, want, claim, e);
 	/* Another run may do, once what the window gave back is part of it. */
-	return space_short(r) ? room_settle(a) : r;
+	return space_short(r) ? limit_settle(a) : r;
 }
 
 /* What a round is to make more of. */
-static uint64_t room_made(const arena *a)
+static uint64_t free_made(const arena *a)
 {
 	const struct slots *s = &a->space.free;
 	const slot_id largest = slots_largest(s);
@@ -88,7 +88,7 @@ static uint64_t room_made(const arena *a)
 }
 
 /* What a snapshot sees is neither: it counts when that has ended. */
-uint64_t room_all(arena *a)
+uint64_t free_coming(arena *a)
 {
 	struct pending *p = &a->space.pending;
 
@@ -101,8 +101,8 @@ static bool sweep_due(arena *a)
 	const struct limit *t = &a->limit;
 	const uint64_t share = a->space.max_bytes / SWEEP_SHARE;
 
-	return room_limited(a) &&
-	       (t->swept == 0 || a->log.written - t->swept >= share || room_all(a) >= t->swept_room + share);
+	return limit_on(a) &&
+	       (t->swept == 0 || a->log.written - t->swept >= share || free_coming(a) >= t->swept_room + share);
 }
 
 /* A sweep stopped when nothing more might be spent, and most of what it left stands as it did. */
@@ -124,14 +124,14 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 
 	if (claim == SPACE_PUT && !space_allows(s, want))
 		return 0;
-	a->space.floor = room_floor(a);
+	a->space.floor = limit_floor(a);
 	t->sweep_at = 0;
 	r = sweep_for(a, &sweep, want, claim, e);
-	room_measure(a);
+	limit_measure(a);
 	if (r == 0 && !space_fits(s, want, claim)) {
 		if (sweep.at == UINT64_MAX) {
 			t->swept = a->log.written;
-			t->swept_room = room_all(a);
+			t->swept_room = free_coming(a);
 		} else {
 			t->sweep_at = sweep.at;
 			t->sweep_written = a->log.written;
@@ -140,7 +140,7 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 	return space_short(r) ? 0 : r;
 }
 
-/* The commit that the oldest snapshot sees; UINT64_MAX: there is none. Of when room_all looked. */
+/* The commit that the oldest snapshot sees; UINT64_MAX: there is none. Of when free_coming looked. */
 static uint64_t oldest_seen(const arena *a)
 {
 	const struct pending *p = &a->space.pending;
@@ -153,7 +153,7 @@ static bool refused_before(arena *a, uint64_t want)
 {
 	const struct limit *t = &a->limit;
 
-	if (!room_limited(a) || t->refused == 0 || want < t->refused || room_all(a) > t->refused_room)
+	if (!limit_on(a) || t->refused == 0 || want < t->refused || free_coming(a) > t->refused_room)
 		return false;
 	return t->refused_beside == 0 || t->refused_beside == oldest_seen(a);
 }
@@ -162,7 +162,7 @@ static bool refused_before(arena *a, uint64_t want)
 static int refuse(arena *a, uint64_t want, bool busy)
 {
 	a->limit.refused = want;
-	a->limit.refused_room = room_all(a);
+	a->limit.refused_room = free_coming(a);
 	a->limit.refused_beside = busy ? oldest_seen(a) : 0;
 	return GRAVITY_FULL;
 }
@@ -178,13 +178,13 @@ static int rounds(arena *a, enum gravity_planner planner, uint64_t want, enum sp
 		if (claim == SPACE_PUT && !space_allows(&a->space, want))
 			return 0;
 		r = round_make(a, planner, want, claim, e);
-		idle = room_made(a) > best ? 0 : idle + 1;
-		best = room_made(a) > best ? room_made(a) : best;
+		idle = free_made(a) > best ? 0 : idle + 1;
+		best = free_made(a) > best ? free_made(a) : best;
 	}
 	return r;
 }
 
-int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
+int slot_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim)
 {
 	const struct effort all = effort_of(a, 1);
 	const struct effort some = effort_some(a);
@@ -192,13 +192,13 @@ int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	int r = 0;
 
 	(void)space_drain(&a->space, UINT64_MAX);
-	room_measure(a);
+	limit_measure(a);
 	if (space_fits(s, want, claim))
 		return 0;
 	if (claim == SPACE_PUT && refused_before(a, want))
 		return GRAVITY_FULL;
 	if (s->pending.bytes > 0)
-		r = room_settle(a);
+		r = limit_settle(a);
 	if (r == 0 && !space_fits(s, want, claim))
 		log_shed_window(&a->log);
 	/* What the transaction was shown stays where it is, and that may be anything. */
@@ -243,33 +243,33 @@ static bool begun_in_vain(arena *a)
 {
 	const struct limit *t = &a->limit;
 
-	return t->vain_room != 0 && t->vain_written == a->log.written && room_all(a) <= t->vain_room;
+	return t->vain_room != 0 && t->vain_written == a->log.written && free_coming(a) <= t->vain_room;
 }
 
 /* Where these fail, the transaction may succeed all the same. */
-void room_begin(arena *a)
+void slot_make_begin(arena *a)
 {
 	const struct effort some = effort_some(a);
 	struct space *s = &a->space;
 
-	assert(room_limited(a));
-	if (room_stale(a))
-		room_measure(a);
+	assert(limit_on(a));
+	if (limit_stale(a))
+		limit_measure(a);
 	if (!begin_lacks_pages(s) && !begin_lacks_slots(s))
 		return;
 	(void)space_drain(s, UINT64_MAX);
 	if (begun_in_vain(a))
 		return;
 	for (int i = 0; i < BEGIN_TRIES && begin_lacks_pages(s); i++) {
-		if (s->pending.logged_bytes < s->unit && !room_empty_segments(a))
+		if (s->pending.logged_bytes < s->unit && !limit_empty_segments(a))
 			break;
-		if (room_settle(a) != 0)
+		if (limit_settle(a) != 0)
 			break;
 	}
 	if (begin_lacks_slots(s))
-		(void)room_settle(a);
+		(void)limit_settle(a);
 	if (begin_lacks_slots(s))
 		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED, &some);
-	a->limit.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? room_all(a) : 0;
+	a->limit.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? free_coming(a) : 0;
 	a->limit.vain_written = a->log.written;
 }

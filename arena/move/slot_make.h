@@ -15,12 +15,12 @@
 
 /* For the writer, who has no blobs in the chain and keeps the lock. Makes a free slot of `want` bytes by moving data.
  * GRAVITY_FULL when there is not that much free space in all, or no more may be done for it at once; GRAVITY_BUSY when snapshots hold too much to move anything. */
-int room_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
+int slot_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim);
 /* Bytes that are free, or will be after a checkpoint. */
-uint64_t room_all(arena *a);
+uint64_t free_coming(arena *a);
 /* What a transaction may spend before it begins. */
 struct effort effort_some(const arena *a);
 /* Before a transaction of a store with a limit: what its commit will need is there. */
-void room_begin(arena *a);
+void slot_make_begin(arena *a);
 
 #endif

@@ -4,7 +4,7 @@
 /* steps.c owns compaction in the write path: small steps after commits, so that the file stays in proportion to what lives
  * in it without a call by anyone.
  *
- * Nothing is done while the file is within its target. Above it, what a step empties is chosen from the survey that the
+ * Nothing is done while the file is within its target. Above it, what a step empties is chosen from the free map that the
  * last checkpoint took (arena/space/freemap.h), the emptiest segment first:
  *
  *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
@@ -16,12 +16,12 @@
  *
  * A planner that was asked for chooses instead where too little is clean.
  *
- * 1. A step moves at most TIDY_STEP bytes, one at the end of the file TIDY_CREDIT_MOST, and all steps together at most
- *    TIDY_RATIO times what was written and freed; after one commit there are STEPS_MOST at most. Small records are moved
+ * 1. A step moves at most STEP_BYTES bytes, one at the end of the file CREDIT_MOST, and all steps together at most
+ *    STEPS_RATIO times what was written and freed; after one commit there are STEPS_MOST at most. Small records are moved
  *    in smaller steps, so that with the pages copied for them it is STEP_WRITES: the next step goes on in that segment.
  *    That holds where slots are near each other: a stretch of a segment without one is moved whole.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
- *    not in the survey that follows.
+ *    not in the free map that follows.
  * 3. Beside snapshots no step is taken that arena/move/guard.c does not allow.
  * 4. A failure of a step is not the commit's: what was moved is moved, the rest stays.
  *
@@ -39,15 +39,15 @@
 #include "arena/space/freemap.h"
 #include "arena/space/plan.h"
 
-#define TIDY_STEP (UINT64_C(256) << 10)
+#define STEP_BYTES (UINT64_C(256) << 10)
 #define STEP_WRITES (UINT64_C(1) << 20)
-#define TIDY_RATIO 2
+#define STEPS_RATIO 2
 #define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
-#define TIDY_CREDIT_MOST (UINT64_C(1) << 20)
+#define CREDIT_MOST (UINT64_C(1) << 20)
 #define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
 #define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
-/* Of SURVEY_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
+/* Of FREEMAP_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
  * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
 #define HALF_GRADE 14u
 #define ASKED_GRADE 12u
@@ -74,14 +74,14 @@ static bool limit_near(const arena *a)
 /* How much a step may move: each record may be the first that changes its page in this interval. */
 static uint64_t step_most(const arena *a)
 {
-	const uint64_t record = a->blobs == 0 ? TIDY_STEP : a->live_bytes / a->blobs;
+	const uint64_t record = a->blobs == 0 ? STEP_BYTES : a->live_bytes / a->blobs;
 	const uint64_t copied = a->space.copied_bytes;
 	uint64_t most;
 
-	if (record >= TIDY_STEP || a->table.bytes < copied + (STEP_WRITES - TIDY_STEP))
-		return TIDY_STEP;
+	if (record >= STEP_BYTES || a->table.bytes < copied + (STEP_WRITES - STEP_BYTES))
+		return STEP_BYTES;
 	most = STEP_WRITES / (record + DISK_PAGE) * record;
-	return most > TIDY_STEP ? TIDY_STEP : most;
+	return most > STEP_BYTES ? STEP_BYTES : most;
 }
 
 /* A stretch at the end of what this interval has not emptied yet. */
@@ -98,8 +98,8 @@ static bool end_plan(const arena *a, struct stretch *t)
 	for (; id != SLOT_NONE && occupied < step_most(a); id = slots_prev(s, id)) {
 		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
 		uint64_t start = slot_end < at ? slot_end : at;
-		if (occupied + (at - start) > TIDY_CREDIT_MOST)
-			start = extent_from(a, start, at - (TIDY_CREDIT_MOST - occupied), SEGMENT_EXTENTS);
+		if (occupied + (at - start) > CREDIT_MOST)
+			start = extent_from(a, start, at - (CREDIT_MOST - occupied), SEGMENT_EXTENTS);
 		if (start > at)
 			return false; /* damaged */
 		occupied += at - start;
@@ -108,7 +108,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 			break;
 		at = slots_start(s, id);
 	}
-	return occupied > 0 && occupied <= TIDY_CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
+	return occupied > 0 && occupied <= CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
 }
 
 /* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
@@ -119,7 +119,7 @@ static bool part_plan(arena *a, unsigned least, struct stretch *t)
 	*t = (struct stretch){.start = rest->start, .end = rest->end};
 	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t) || !guard_allows(a, t->start, t->end)) {
 		struct stretch segment;
-		if (!segment_plan(a, least, TIDY_STEP, false, &segment))
+		if (!segment_plan(a, least, STEP_BYTES, false, &segment))
 			return false;
 		*t = segment;
 		/* Before its first slot there is more than that. */
@@ -135,10 +135,10 @@ static bool planner_plan(const arena *a, struct stretch *t)
 {
 	struct plan plan;
 
-	if (plan_run(&a->space.free, a->planner, UINT64_MAX, TIDY_STEP, &plan) != 0 || plan.moved == 0)
+	if (plan_run(&a->space.free, a->planner, UINT64_MAX, STEP_BYTES, &plan) != 0 || plan.moved == 0)
 		return false;
 	t->start = plan.first_end;
-	t->end = plan.end - plan.start > TIDY_CREDIT_MOST ? plan.start + TIDY_CREDIT_MOST : plan.end;
+	t->end = plan.end - plan.start > CREDIT_MOST ? plan.start + CREDIT_MOST : plan.end;
 	t->gain = t->start < t->end ? t->end - t->start : 0;
 	return t->gain > 0;
 }
@@ -149,17 +149,17 @@ static int64_t clean_left(const arena *a)
 {
 	const struct interval *t = &a->interval;
 
-	return (int64_t)(t->survey.large + t->prepared) - (int64_t)(t->need + a->log.bytes);
+	return (int64_t)(t->freemap.large + t->prepared) - (int64_t)(t->need + a->log.bytes);
 }
 
-static uint64_t tidy_above(const arena *a)
+static uint64_t above_target(const arena *a)
 {
 	return map_bytes(&a->map) - file_target(a);
 }
 
 static unsigned short_grade(const arena *a)
 {
-	const uint64_t grades = tidy_above(a) / (file_live(a) / SHORT_GRADE_SHARE + 1);
+	const uint64_t grades = above_target(a) / (file_live(a) / SHORT_GRADE_SHARE + 1);
 
 	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
 }
@@ -167,7 +167,7 @@ static unsigned short_grade(const arena *a)
 /* Only where there is a large slot further down for what stands there. */
 static bool cut_plan(arena *a, struct stretch *t)
 {
-	const slot_id large = slots_first_fit(&a->space.free, TIDY_STEP);
+	const slot_id large = slots_first_fit(&a->space.free, STEP_BYTES);
 
 	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
 		return false;
@@ -183,19 +183,19 @@ static bool step_plan(arena *a, struct stretch *t)
 	const int64_t left = clean_left(a);
 	/* One that has a limit may be as long as that; a planner is asked for what is needed alone. */
 	const bool shorten = a->space.max_bytes == UINT64_MAX && a->planner == GRAVITY_DEFAULT;
-	const int64_t wanted = shorten ? (int64_t)(tidy_above(a) / ABOVE_SHARE) : 0;
+	const int64_t wanted = shorten ? (int64_t)(above_target(a) / ABOVE_SHARE) : 0;
 
 	/* Near a size limit a planner's runs may be far too long for the room that there is. */
 	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
 		return planner_plan(a, t);
 	if (left < wanted)
 		return part_plan(a, short_grade(a), t);
-	if (tidy_above(a) > file_live(a) / CUT_SHARE && cut_plan(a, t))
+	if (above_target(a) > file_live(a) / CUT_SHARE && cut_plan(a, t))
 		return true;
 	return part_plan(a, HALF_GRADE, t);
 }
 
-static bool tidy_step(arena *a)
+static bool step_take(arena *a)
 {
 	const uint64_t before = a->bytes_moved;
 	struct stretch t = {0};
@@ -214,7 +214,7 @@ static bool tidy_step(arena *a)
 	return true;
 }
 
-uint64_t tidy_halves(arena *a, uint64_t most)
+uint64_t steps_halves(arena *a, uint64_t most)
 {
 	const uint64_t before = a->bytes_moved;
 	struct stretch t;
@@ -223,35 +223,35 @@ uint64_t tidy_halves(arena *a, uint64_t most)
 	if (arena_failed(a) || a->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
 		return 0;
 	while (a->bytes_moved - before < most)
-		if (!segment_plan(a, ASKED_GRADE, TIDY_STEP, false, &t) || evacuate(a, t.start, t.end) != 0)
+		if (!segment_plan(a, ASKED_GRADE, STEP_BYTES, false, &t) || evacuate(a, t.start, t.end) != 0)
 			break;
 	return a->bytes_moved - before;
 }
 
-void tidy_poll(arena *a, uint64_t bytes)
+void steps_poll(arena *a, uint64_t bytes)
 {
 	unsigned steps = 0;
 	uint64_t stop;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
-	if (arena_failed(a) || room_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a)) {
+	if (arena_failed(a) || limit_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a)) {
 		a->steps.credit = 0;
 		return;
 	}
-	a->steps.credit += TIDY_RATIO * bytes;
-	if (a->steps.credit > TIDY_CREDIT_MOST)
-		a->steps.credit = TIDY_CREDIT_MOST;
+	a->steps.credit += STEPS_RATIO * bytes;
+	if (a->steps.credit > CREDIT_MOST)
+		a->steps.credit = CREDIT_MOST;
 	/* A large commit asks for more than one. */
-	stop = a->bytes_moved + (bytes < TIDY_STEP ? bytes : TIDY_STEP);
-	while (a->steps.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && tidy_step(a) && a->bytes_moved < stop &&
+	stop = a->bytes_moved + (bytes < STEP_BYTES ? bytes : STEP_BYTES);
+	while (a->steps.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && step_take(a) && a->bytes_moved < stop &&
 	       ++steps < STEPS_MOST)
 		;
 }
 
-void tidy_end(arena *a)
+void steps_end(arena *a)
 {
 	const struct slots *s = &a->space.free;
-	const slot_id large = slots_first_fit(s, TIDY_STEP);
+	const slot_id large = slots_first_fit(s, STEP_BYTES);
 	uint64_t start, occupied;
 
 	if (large == SLOT_NONE || !file_above_target(a))
@@ -260,6 +260,6 @@ void tidy_end(arena *a)
 	occupied = map_bytes(&a->map) - start;
 	for (slot_id id = slots_next(s, large); id != SLOT_NONE; id = slots_next(s, id))
 		occupied -= slots_size(s, id);
-	if (occupied > 0 && occupied <= TIDY_CREDIT_MOST && guard_allows(a, start, map_bytes(&a->map)))
+	if (occupied > 0 && occupied <= CREDIT_MOST && guard_allows(a, start, map_bytes(&a->map)))
 		(void)evacuate(a, start, map_bytes(&a->map));
 }

@@ -22,7 +22,7 @@ int arena_pin_take(arena *a, arena_pin *pin)
 int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out)
 {
 	(void)pin;
-	return find_by_pin(a, name, out);
+	return get_by_pin(a, name, out);
 }
 
 void arena_pin_drop(arena *a, arena_pin pin)

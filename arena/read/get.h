@@ -22,7 +22,7 @@ static inline void blob_show(const struct blob_disk *b, struct arena_blob *out)
 	out->aux = b->aux;
 }
 
-static inline int find_by_txn(arena_txn *t, vpos name, struct arena_blob *out)
+static inline int get_by_txn(arena_txn *t, vpos name, struct arena_blob *out)
 {
 	const struct blob_disk *b;
 	int r;
@@ -35,7 +35,7 @@ static inline int find_by_txn(arena_txn *t, vpos name, struct arena_blob *out)
 	return r;
 }
 
-static inline int find_by_pin(arena *a, vpos name, struct arena_blob *out)
+static inline int get_by_pin(arena *a, vpos name, struct arena_blob *out)
 {
 	const struct blob_disk *b;
 	const int r = lookup(&a->map, atomic_load(&a->readers.root), name.bits, &b);

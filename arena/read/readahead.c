@@ -8,7 +8,7 @@
 
 #include "arena/table/table.h"
 
-static void range_ask(const struct ahead *ahead)
+static void range_ask(const struct readahead *ahead)
 {
 	const struct map *m = ahead->map;
 	const uint64_t file = map_bytes(m);
@@ -18,7 +18,7 @@ static void range_ask(const struct ahead *ahead)
 		(void)m->os->advise(m->os, m->base, ahead->start, end - ahead->start, OS_ADVISE_WILLNEED);
 }
 
-void ahead_begin_range(struct ahead *ahead, uint64_t start)
+void readahead_begin_range(struct readahead *ahead, uint64_t start)
 {
 	range_ask(ahead);
 	ahead->start = start;
@@ -26,7 +26,7 @@ void ahead_begin_range(struct ahead *ahead, uint64_t start)
 	ahead->ranges++;
 }
 
-void ahead_end(struct ahead *ahead)
+void readahead_end(struct readahead *ahead)
 {
 	range_ask(ahead);
 	ahead->start = ahead->end = 0;
@@ -59,9 +59,9 @@ static const struct node_disk *node_above(const struct map *m, uint64_t root, ui
 	return node;
 }
 
-uint64_t ahead_pages(const struct map *m, uint64_t root, uint64_t name)
+uint64_t readahead_pages(const struct map *m, uint64_t root, uint64_t name)
 {
-	struct ahead ahead = ahead_begin(m);
+	struct readahead ahead = readahead_begin(m);
 	uint64_t offsets[NODE_ENTRIES], last = 0;
 	unsigned level, at, count = 0;
 	const struct node_disk *node = node_above(m, root, name, &level);
@@ -77,7 +77,7 @@ uint64_t ahead_pages(const struct map *m, uint64_t root, uint64_t name)
 		last = ref;
 	}
 	for (unsigned i = 0; i < count; i++)
-		ahead_add(&ahead, offsets[i], sizeof(struct page_disk));
-	ahead_end(&ahead);
+		readahead_add(&ahead, offsets[i], sizeof(struct page_disk));
+	readahead_end(&ahead);
 	return page_prefix(name, NODE_BITS * level) + ((uint64_t)at << (64 - NODE_BITS * (level + 1)));
 }

@@ -172,7 +172,7 @@ static const struct page_disk *page_next(arena_walk *w)
 	const struct map *m = &w->a->map;
 
 	if (w->slice == 0 && w->name == w->name_asked)
-		w->name_asked = ahead_pages(m, w->root, w->name);
+		w->name_asked = readahead_pages(m, w->root, w->name);
 	return table_next_page(m, w->root, &w->name);
 }
 
@@ -213,12 +213,12 @@ static int batch_fill(arena_walk *w)
  * reaches further than this into gaps is asked for by long_ask, or small. */
 static void batch_ask(arena_walk *w)
 {
-	struct ahead ahead = ahead_begin(&w->a->map);
+	struct readahead ahead = readahead_begin(&w->a->map);
 
 	w->ask_at = w->asked;
 	while (w->asked < w->count && ahead.bytes < WALK_ASK && ahead.ranges < WALK_ASK_RANGES)
-		ahead_add(&ahead, page_entry_offset(w->batch[w->asked++]), DISK_PAGE / 8);
-	ahead_end(&ahead);
+		readahead_add(&ahead, page_entry_offset(w->batch[w->asked++]), DISK_PAGE / 8);
+	readahead_end(&ahead);
 	w->gaps |= ahead.ranges > 1;
 	if (w->asked == w->count)
 		w->ask_at = UINT32_MAX;
@@ -238,10 +238,10 @@ static void blob_ahead(const arena_walk *w)
 
 static void long_ask(const struct map *m, uint64_t offset, uint64_t bytes)
 {
-	struct ahead ahead = ahead_begin(m);
+	struct readahead ahead = readahead_begin(m);
 
-	ahead_add(&ahead, offset, bytes);
-	ahead_end(&ahead);
+	readahead_add(&ahead, offset, bytes);
+	readahead_end(&ahead);
 }
 
 static void blob_give(const struct blob_disk *b, vpos *name, struct arena_blob *out)

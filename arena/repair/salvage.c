@@ -81,7 +81,7 @@ static int page_collect(struct salvage *s, const struct page_disk *page)
 		}
 		if (pace_step(&s->pace, blob_span(blob_at(&s->map, offset)->size)) != 0)
 			break;
-		r = finds_add(&s->finds, blob_at(&s->map, offset), offset, FIND_TABLE);
+		r = salvage_list_add(&s->finds, blob_at(&s->map, offset), offset, FIND_TABLE);
 		if (r != 0)
 			return r;
 	}
@@ -121,7 +121,7 @@ static int log_collect(struct salvage *s)
 
 	chain_begin(&chain, &s->map, &s->h);
 	while ((b = chain_next(&chain)) != NULL) {
-		const int r = finds_add(&s->finds, b, blob_offset(&s->map, b), FIND_LOG);
+		const int r = salvage_list_add(&s->finds, b, blob_offset(&s->map, b), FIND_LOG);
 		if (r != 0)
 			return r;
 		if (pace_step(&s->pace, blob_span(b->size)) != 0)
@@ -191,7 +191,7 @@ static int scan_all(struct salvage *s)
 		int r = 0;
 		s->pace.done = before + scan.at;
 		if (blob_is_record(b) || blob_kind(b) == BLOB_TOMB || blob_kind(b) == BLOB_JUMP)
-			r = finds_add(&s->finds, b, blob_offset(&s->map, b), 0);
+			r = salvage_list_add(&s->finds, b, blob_offset(&s->map, b), 0);
 		if (r != 0)
 			return r;
 	}
@@ -217,7 +217,7 @@ static bool table_denies(const struct salvage *s, uint64_t name)
 		const uint64_t offset = page_entry_offset(entry);
 		if (entry == 0)
 			continue;
-		if (!blob_fits(&s->map, offset) || !finds_in_table(&s->finds, blob_at(&s->map, offset)->name, offset))
+		if (!blob_fits(&s->map, offset) || !salvage_list_in_table(&s->finds, blob_at(&s->map, offset)->name, offset))
 			return false;
 	}
 	return true;
@@ -250,20 +250,20 @@ static void name_choose(struct salvage *s, struct find *list, size_t count)
 		salvage_give(s, ARENA_DELETED, confirmed->offset);
 }
 
-static int finds_choose(struct salvage *s)
+static int list_choose(struct salvage *s)
 {
-	struct finds *f = &s->finds;
+	struct salvage_list *f = &s->finds;
 	uint64_t share;
 	size_t end;
 
-	finds_settle(f);
-	finds_sort_by_name(f);
+	salvage_list_settle(f);
+	salvage_list_sort_by_name(f);
 	for (size_t start = 0; start < f->count && s->pace.stopped == 0; start = end) {
 		for (end = start + 1; end < f->count && f->list[end].name == f->list[start].name;)
 			end++;
 		name_choose(s, f->list + start, end - start);
 	}
-	finds_keep_taken(f);
+	salvage_list_keep_taken(f);
 	share = f->count > 0 ? map_bytes(&s->map) / f->count : 0;
 	for (size_t i = 0; i < f->count && s->pace.stopped == 0; i++) {
 		const bool sure = (f->list[i].marks & (FIND_TABLE | FIND_LOG)) != 0;
@@ -343,7 +343,7 @@ static int salvage_blobs(struct salvage *s)
 		r = scan_all(s);
 		pass_end(s);
 	}
-	return r == 0 ? finds_choose(s) : r;
+	return r == 0 ? list_choose(s) : r;
 }
 
 int arena_salvage(const char *path, const struct arena_salvage_options *options)
@@ -360,7 +360,7 @@ int arena_salvage(const char *path, const struct arena_salvage_options *options)
 
 	if (r != 0)
 		return r;
-	finds_init(&s.finds, s.os);
+	salvage_list_init(&s.finds, s.os);
 	r = s.os->lock(s.os, file, false);
 	locked = r == 0;
 	if (r == 0)
@@ -373,7 +373,7 @@ out:
 	/* What a work that is stopped did not see is no finding. */
 	if (s.pace.stopped != 0)
 		r = s.pace.stopped;
-	finds_release(&s.finds);
+	salvage_list_release(&s.finds);
 	map_close(&s.map);
 	if (locked)
 		(void)s.os->unlock(s.os, file);

@@ -19,19 +19,19 @@
 #define RANK_BUSY UINT32_MAX
 #define FIND_NONE SIZE_MAX
 
-void finds_init(struct finds *f, const struct os *os)
+void salvage_list_init(struct salvage_list *f, const struct os *os)
 {
-	*f = (struct finds){.os = os};
+	*f = (struct salvage_list){.os = os};
 }
 
-void finds_release(struct finds *f)
+void salvage_list_release(struct salvage_list *f)
 {
 	if (f->os != NULL)
 		f->os->free(f->os, f->list);
-	*f = (struct finds){.os = f->os};
+	*f = (struct salvage_list){.os = f->os};
 }
 
-int finds_add(struct finds *f, const struct blob_disk *b, uint64_t offset, uint32_t marks)
+int salvage_list_add(struct salvage_list *f, const struct blob_disk *b, uint64_t offset, uint32_t marks)
 {
 	if (f->count == f->capacity) {
 		const size_t capacity = f->capacity == 0 ? 256 : 2 * f->capacity;
@@ -74,7 +74,7 @@ static void sift(struct find *list, size_t at, size_t count, find_before *before
 }
 
 /* Heapsort: in place, and never quadratic. */
-static void finds_sort(struct finds *f, find_before *before)
+static void finds_sort(struct salvage_list *f, find_before *before)
 {
 	for (size_t i = f->count / 2; i-- > 0;)
 		sift(f->list, i, f->count, before);
@@ -117,7 +117,7 @@ static bool name_before(const struct find *a, const struct find *b)
 }
 
 /* The blob before list[at] in the chain of its commit. The list is sorted by check_before. */
-static size_t find_previous(const struct finds *f, size_t at)
+static size_t find_previous(const struct salvage_list *f, size_t at)
 {
 	const struct find wanted = {.stamp = f->list[at].stamp, .check = f->list[at].link};
 	size_t low = 0, high = f->count;
@@ -135,7 +135,7 @@ static size_t find_previous(const struct finds *f, size_t at)
 }
 
 /* Back to a blob that has a rank, to the first of its commit, or once round; then the same way again with the ranks. */
-static void find_rank(struct finds *f, size_t at)
+static void find_rank(struct salvage_list *f, size_t at)
 {
 	uint32_t steps = 0, base = 0;
 	size_t i = at;
@@ -150,7 +150,7 @@ static void find_rank(struct finds *f, size_t at)
 		f->list[i].rank = base + steps--;
 }
 
-static void finds_rank(struct finds *f)
+static void finds_rank(struct salvage_list *f)
 {
 	finds_sort(f, check_before);
 	for (size_t i = 0; i < f->count; i++) {
@@ -167,7 +167,7 @@ static bool find_is_jump(const struct find *x)
 	return (x->stamp >> 48 & 0xff) == BLOB_JUMP;
 }
 
-void finds_settle(struct finds *f)
+void salvage_list_settle(struct salvage_list *f)
 {
 	size_t kept = 0;
 
@@ -187,12 +187,12 @@ void finds_settle(struct finds *f)
 	f->count = kept;
 }
 
-void finds_sort_by_name(struct finds *f)
+void salvage_list_sort_by_name(struct salvage_list *f)
 {
 	finds_sort(f, name_before);
 }
 
-void finds_keep_taken(struct finds *f)
+void salvage_list_keep_taken(struct salvage_list *f)
 {
 	size_t kept = 0;
 
@@ -203,7 +203,7 @@ void finds_keep_taken(struct finds *f)
 	finds_sort(f, age_before);
 }
 
-bool finds_in_table(const struct finds *f, uint64_t name, uint64_t offset)
+bool salvage_list_in_table(const struct salvage_list *f, uint64_t name, uint64_t offset)
 {
 	size_t low = 0, high = f->count;
 

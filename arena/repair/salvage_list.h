@@ -26,25 +26,25 @@ struct find {
 	uint32_t marks;
 };
 
-struct finds {
+struct salvage_list {
 	const struct os *os;
 	struct find *list;
 	size_t count, capacity;
 };
 
-void finds_init(struct finds *f, const struct os *os);
-void finds_release(struct finds *f);
+void salvage_list_init(struct salvage_list *f, const struct os *os);
+void salvage_list_release(struct salvage_list *f);
 /* 0 or ENOMEM. */
-int finds_add(struct finds *f, const struct blob_disk *b, uint64_t offset, uint32_t marks);
+int salvage_list_add(struct salvage_list *f, const struct blob_disk *b, uint64_t offset, uint32_t marks);
 
 /* Joins what was found twice, ranks the blobs of each commit, then forgets the JUMPs. The order is lost. */
-void finds_settle(struct finds *f);
+void salvage_list_settle(struct salvage_list *f);
 /* By name; under one name those of the table first, then from old to new. */
-void finds_sort_by_name(struct finds *f);
+void salvage_list_sort_by_name(struct salvage_list *f);
 /* Keeps those that were taken, from old to new. */
-void finds_keep_taken(struct finds *f);
+void salvage_list_keep_taken(struct salvage_list *f);
 
 /* Whether the table names a record of that name there. They are sorted by name. */
-bool finds_in_table(const struct finds *f, uint64_t name, uint64_t offset);
+bool salvage_list_in_table(const struct salvage_list *f, uint64_t name, uint64_t offset);
 
 #endif

@@ -22,15 +22,15 @@ struct segment_room {
 	uint64_t small, large;
 };
 
-void survey_release(struct survey *s, const struct os *os)
+void freemap_release(struct freemap *s, const struct os *os)
 {
 	os->free(os, s->next);
-	*s = (struct survey){0};
+	*s = (struct freemap){0};
 }
 
 /* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
-static void extent_spread(const struct survey *s, struct segment_room *room, uint64_t start, uint64_t size)
+static void extent_spread(const struct freemap *s, struct segment_room *room, uint64_t start, uint64_t size)
 {
 	const bool large = size >= s->least;
 
@@ -45,15 +45,15 @@ static void extent_spread(const struct survey *s, struct segment_room *room, uin
 	}
 }
 
-static void segments_grade(struct survey *s, const struct segment_room *room)
+static void segments_grade(struct freemap *s, const struct segment_room *room)
 {
-	for (unsigned g = 0; g < SURVEY_GRADES; g++)
-		s->first[g] = SURVEY_NONE;
+	for (unsigned g = 0; g < FREEMAP_GRADES; g++)
+		s->first[g] = FREEMAP_NONE;
 	/* From the last to the first, so that a list begins with the lowest. */
 	for (uint32_t i = s->count; i-- > 0;) {
 		const uint64_t rest = s->segment > room[i].large ? s->segment - room[i].large : 0;
-		const uint64_t grade = rest == 0 ? SURVEY_GRADES : room[i].small * SURVEY_GRADES / rest;
-		if (room[i].small == 0 || grade >= SURVEY_GRADES)
+		const uint64_t grade = rest == 0 ? FREEMAP_GRADES : room[i].small * FREEMAP_GRADES / rest;
+		if (room[i].small == 0 || grade >= FREEMAP_GRADES)
 			continue;
 		s->next[i] = s->first[grade];
 		s->first[grade] = i;
@@ -73,13 +73,13 @@ static bool run_take(const struct ranges *r, uint64_t *at, uint64_t *start, uint
 	return true;
 }
 
-int survey_take(struct survey *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
+int freemap_take(struct freemap *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
 		uint64_t least)
 {
 	struct segment_room *room;
 	uint64_t at = 0, start, end;
 
-	*s = (struct survey){.segment = segment, .least = least};
+	*s = (struct freemap){.segment = segment, .least = least};
 	while (file_bytes / s->segment >= SEGMENTS_MOST)
 		s->segment *= 2;
 	s->count = (uint32_t)(file_bytes / s->segment) + 1;
@@ -87,7 +87,7 @@ int survey_take(struct survey *s, const struct os *os, const struct ranges *list
 	s->next = os->alloc(os, NULL, s->count * sizeof *s->next);
 	if (room == NULL || s->next == NULL) {
 		os->free(os, room);
-		survey_release(s, os);
+		freemap_release(s, os);
 		return ENOMEM;
 	}
 	memset(room, 0, s->count * sizeof *room);
@@ -100,11 +100,11 @@ int survey_take(struct survey *s, const struct os *os, const struct ranges *list
 	return 0;
 }
 
-bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *end)
+bool freemap_next(struct freemap *s, unsigned least, uint64_t *start, uint64_t *end)
 {
-	for (unsigned g = SURVEY_GRADES; s->next != NULL && g-- > least;) {
+	for (unsigned g = FREEMAP_GRADES; s->next != NULL && g-- > least;) {
 		const uint32_t i = s->first[g];
-		if (i == SURVEY_NONE)
+		if (i == FREEMAP_NONE)
 			continue;
 		s->first[g] = s->next[i];
 		*start = i * s->segment;
@@ -116,10 +116,10 @@ bool survey_next(struct survey *s, unsigned least, uint64_t *start, uint64_t *en
 
 uint64_t freemap_segment(const struct space *s)
 {
-	return s->max_bytes == UINT64_MAX ? SURVEY_SEGMENT : SEGMENT_WINDOWS * s->window;
+	return s->max_bytes == UINT64_MAX ? FREEMAP_SEGMENT : SEGMENT_WINDOWS * s->window;
 }
 
 uint64_t freemap_large(const struct space *s)
 {
-	return s->max_bytes == UINT64_MAX ? SURVEY_LARGE : s->unit;
+	return s->max_bytes == UINT64_MAX ? FREEMAP_LARGE : s->unit;
 }

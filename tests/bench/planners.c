@@ -7,7 +7,7 @@
  *
  *   slots   a picture of a file alone: records side by side, of which a random share was freed. Slots of one size are
  *           asked for, one after the other; each is made from the run that plan_run chooses (the data of the run goes to
- *           its left, the slot to its right) and used up. Beside them the emptiest segments, as a survey names them.
+ *           its left, the slot to its right) and used up. Beside them the emptiest segments, as a free map names them.
  *   churn   an arena on a file in TMPDIR in which blobs are replaced at random, under each planner: without a limit, where
  *           the write path compacts as it goes, and with one that is nearly full, where a slot must be made for what
  *           fits nowhere. Looked at are the last CHURN_TURNOVERS turnovers of twice as many.
@@ -119,7 +119,7 @@ static uint64_t segment_free(const struct slots *s, uint64_t start, uint64_t end
 static uint64_t segments_empty(bool mixed, unsigned freed, uint64_t want, uint64_t seed)
 {
 	struct slots s;
-	struct survey survey;
+	struct freemap freemap;
 	struct ranges list;
 	uint64_t start, end;
 	uint64_t gained = 0, moved = 0;
@@ -129,13 +129,13 @@ static uint64_t segments_empty(bool mixed, unsigned freed, uint64_t want, uint64
 	slots_copy(&s, &list);
 	while (!ranges_sorted(&list, FILE_BYTES))
 		ranges_sort_pass(&list);
-	must("a survey", survey_take(&survey, s.os, &list, FILE_BYTES + BLOB_MOST, SURVEY_SEGMENT, SURVEY_LARGE));
-	while (gained < SLOTS_WANTED * want && survey_next(&survey, 1, &start, &end)) {
+	must("a freemap", freemap_take(&freemap, s.os, &list, FILE_BYTES + BLOB_MOST, FREEMAP_SEGMENT, FREEMAP_LARGE));
+	while (gained < SLOTS_WANTED * want && freemap_next(&freemap, 1, &start, &end)) {
 		const uint64_t room = segment_free(&s, start, end);
 		gained += room;
 		moved += end - start - room;
 	}
-	survey_release(&survey, s.os);
+	freemap_release(&freemap, s.os);
 	ranges_release(&list, s.os);
 	slots_release(&s);
 	return moved;

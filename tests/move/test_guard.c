@@ -302,7 +302,7 @@ END_TEST
 
 #define SHOWN 30u
 
-static uint32_t shown_key(uint32_t count, uint32_t i)
+static uint32_t key_text(uint32_t count, uint32_t i)
 {
 	return (count / 8 + 20 * i) | 1;
 }
@@ -320,13 +320,13 @@ START_TEST(reading_first_takes_no_room)
 	must(value != NULL);
 	txn = store_begin(db, GKV_WRITE);
 	for (uint32_t i = 0; i < SHOWN; i++) {
-		const uint32_t key = shown_key(count, i);
+		const uint32_t key = key_text(count, i);
 		must_give(gkv_txn_get(txn, &key, sizeof(key), &shown[i]), GKV_OK);
 	}
 	must_give(gkv_txn_put(txn, "large", 5, value, limit / 8 * 3), GKV_OK);
 	must(store_stat(db).bytes_moved > 0);
 	for (uint32_t i = 0; i < SHOWN; i++)
-		must(bytes_fit(shown[i].data, shown[i].size, shown_key(count, i)));
+		must(bytes_fit(shown[i].data, shown[i].size, key_text(count, i)));
 	pieces_expect(txn, count);
 	store_commit(txn);
 	store_close(db);

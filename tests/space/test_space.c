@@ -454,50 +454,50 @@ START_TEST(hostile_free_list_is_refused)
 END_TEST
 
 /* Free extents that overlap and reach past the end, as a hostile file makes them, are surveyed up to the end. */
-START_TEST(survey_ends_with_the_file)
+START_TEST(freemap_ends_with_the_file)
 {
-	const uint64_t file_bytes = 3 * SURVEY_SEGMENT / 2;
+	const uint64_t file_bytes = 3 * FREEMAP_SEGMENT / 2;
 	struct ranges list;
-	struct survey survey;
+	struct freemap freemap;
 	uint64_t start, end;
 
 	must_give(ranges_init(&list, os_posix(), 4), 0);
-	ranges_add(&list, SURVEY_SEGMENT / 2, SURVEY_LARGE / 2);
-	ranges_add(&list, SURVEY_SEGMENT, SURVEY_SEGMENT * 4);
-	ranges_add(&list, SURVEY_SEGMENT + 64, 64);
-	ranges_add(&list, SURVEY_SEGMENT * 9, 64);
-	must_give(survey_take(&survey, os_posix(), &list, file_bytes, SURVEY_SEGMENT, SURVEY_LARGE), 0);
+	ranges_add(&list, FREEMAP_SEGMENT / 2, FREEMAP_LARGE / 2);
+	ranges_add(&list, FREEMAP_SEGMENT, FREEMAP_SEGMENT * 4);
+	ranges_add(&list, FREEMAP_SEGMENT + 64, 64);
+	ranges_add(&list, FREEMAP_SEGMENT * 9, 64);
+	must_give(freemap_take(&freemap, os_posix(), &list, file_bytes, FREEMAP_SEGMENT, FREEMAP_LARGE), 0);
 	ranges_release(&list, os_posix());
-	must(survey_next(&survey, 0, &start, &end));
-	must(start == 0 && end == SURVEY_SEGMENT);
-	must(!survey_next(&survey, 0, &start, &end));
-	survey_release(&survey, os_posix());
+	must(freemap_next(&freemap, 0, &start, &end));
+	must(start == 0 && end == FREEMAP_SEGMENT);
+	must(!freemap_next(&freemap, 0, &start, &end));
+	freemap_release(&freemap, os_posix());
 }
 END_TEST
 
 /* What is free in one large piece makes nothing worth moving: a segment is as empty as the rest of it is. */
 START_TEST(large_extents_are_no_part_of_a_segment)
 {
-	const uint64_t third = 2 * SURVEY_SEGMENT;
+	const uint64_t third = 2 * FREEMAP_SEGMENT;
 	struct ranges list;
-	struct survey survey;
+	struct freemap freemap;
 	uint64_t start, end;
 
 	must_give(ranges_init(&list, os_posix(), 5), 0);
-	ranges_add(&list, 0, SURVEY_SEGMENT - 64 * KIB);
-	ranges_add(&list, SURVEY_SEGMENT - 32 * KIB, 8 * KIB);
-	ranges_add(&list, SURVEY_SEGMENT + 32 * KIB, 16 * KIB);
-	ranges_add(&list, SURVEY_SEGMENT + 64 * KIB, 32 * KIB);
+	ranges_add(&list, 0, FREEMAP_SEGMENT - 64 * KIB);
+	ranges_add(&list, FREEMAP_SEGMENT - 32 * KIB, 8 * KIB);
+	ranges_add(&list, FREEMAP_SEGMENT + 32 * KIB, 16 * KIB);
+	ranges_add(&list, FREEMAP_SEGMENT + 64 * KIB, 32 * KIB);
 	ranges_add(&list, third, 128 * KIB);
-	must_give(survey_take(&survey, os_posix(), &list, third + SURVEY_SEGMENT / 2, SURVEY_SEGMENT, SURVEY_LARGE), 0);
+	must_give(freemap_take(&freemap, os_posix(), &list, third + FREEMAP_SEGMENT / 2, FREEMAP_SEGMENT, FREEMAP_LARGE), 0);
 	ranges_release(&list, os_posix());
-	must(survey.large == SURVEY_SEGMENT + 64 * KIB);
+	must(freemap.large == FREEMAP_SEGMENT + 64 * KIB);
 	/* 48 KiB of 256, then 8 of 64. */
-	must(survey_next(&survey, 0, &start, &end) && start == SURVEY_SEGMENT && end == 2 * SURVEY_SEGMENT);
-	must(!survey_next(&survey, 5, &start, &end));
-	must(survey_next(&survey, 4, &start, &end) && start == 0);
-	must(!survey_next(&survey, 0, &start, &end));
-	survey_release(&survey, os_posix());
+	must(freemap_next(&freemap, 0, &start, &end) && start == FREEMAP_SEGMENT && end == 2 * FREEMAP_SEGMENT);
+	must(!freemap_next(&freemap, 5, &start, &end));
+	must(freemap_next(&freemap, 4, &start, &end) && start == 0);
+	must(!freemap_next(&freemap, 0, &start, &end));
+	freemap_release(&freemap, os_posix());
 }
 END_TEST
 
@@ -540,7 +540,7 @@ int main(void)
 		evicted_range_is_left_alone,
 	};
 	const TTest *const plans[] = {plans_are_as_good_as_they_say};
-	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, survey_ends_with_the_file,
+	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, freemap_ends_with_the_file,
 					large_extents_are_no_part_of_a_segment, emptied_store_is_small};
 	Suite *suite = suite_create("space");
 
