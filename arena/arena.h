@@ -167,7 +167,7 @@ typedef const char *arena_check_blob(void *arg, arena_txn *view, vpos name, cons
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
                 arena_report *report, void *arg);
 /* The same of an open arena, whose writer it holds up meanwhile: structures in memory included. For tests. */
-int arena_check_live(arena *a, arena_report *report, void *arg);
+__attribute__((unused)) int arena_check_live(arena *a, arena_report *report, void *arg);
 
 /* Reads what can still be read of a damaged file, which no one writes and which is never changed. `each` is called for
  * every blob that the store is believed to have held, from old to new, and for those of which it should be told; it

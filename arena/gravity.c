@@ -17,7 +17,7 @@ struct gravity {
 	arena *a;
 };
 
-static bool reserved_is_zero(const uint64_t *reserved, size_t count)
+static bool options_plain(const uint64_t *reserved, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (reserved[i] != 0)
@@ -36,7 +36,7 @@ int gravity_open(const char *path, const gravity_options *opt, gravity **out)
 		return GRAVITY_INVALID;
 	*out = NULL;
 	if (opt != NULL) {
-		if (!reserved_is_zero(opt->reserved, sizeof opt->reserved / sizeof opt->reserved[0]))
+		if (!options_plain(opt->reserved, sizeof opt->reserved / sizeof opt->reserved[0]))
 			return GRAVITY_INVALID;
 		o.flags = opt->flags;
 		o.durability = opt->durability;

@@ -65,7 +65,7 @@ static const char *told_with_key(struct told *told, const struct record *record,
 	return told->text;
 }
 
-static const char *blob_check(void *arg, arena_txn *t, vpos name, const struct arena_blob *blob)
+static const char *record_fault(void *arg, arena_txn *t, vpos name, const struct arena_blob *blob)
 {
 	struct record record;
 	const char *finding;
@@ -91,5 +91,5 @@ int gkv_check(const char *path, gkv_report *report, void *arg)
 
 	if (path == NULL)
 		return GKV_INVALID;
-	return arena_check(path, &options, blob_check, &told, report, arg);
+	return arena_check(path, &options, record_fault, &told, report, arg);
 }

@@ -22,7 +22,7 @@
 #define COMMIT_BYTES ((size_t)1 << 20)
 #define SENTENCE_MAX (KEY_TEXT_MAX + 160)
 
-struct salvage {
+struct record_salvage {
 	const char *path;
 	gkv_report *report;
 	gkv_progress *progress;
@@ -34,20 +34,20 @@ struct salvage {
 
 static int finding_pass(void *arg, const char *finding)
 {
-	const struct salvage *s = arg;
+	const struct record_salvage *s = arg;
 
 	return s->report != NULL ? s->report(s->arg, finding) : 0;
 }
 
 static int progress_pass(void *arg, uint64_t done, uint64_t total)
 {
-	const struct salvage *s = arg;
+	const struct record_salvage *s = arg;
 
 	return s->progress != NULL ? s->progress(s->arg, done, total) : 0;
 }
 
 /* One sentence about the record at that place. */
-static int record_tell(const struct salvage *s, uint64_t offset, const struct record *record, const char *what)
+static int record_tell(const struct record_salvage *s, uint64_t offset, const struct record *record, const char *what)
 {
 	char key[KEY_TEXT_MAX] = "";
 	char text[SENTENCE_MAX];
@@ -61,7 +61,7 @@ static int record_tell(const struct salvage *s, uint64_t offset, const struct re
 	return s->report(s->arg, text) != 0 ? ECANCELED : GKV_OK;
 }
 
-static int lost_tell(const struct salvage *s, uint64_t offset, const struct arena_blob *blob)
+static int lost_tell(const struct record_salvage *s, uint64_t offset, const struct arena_blob *blob)
 {
 	struct record record;
 
@@ -71,7 +71,7 @@ static int lost_tell(const struct salvage *s, uint64_t offset, const struct aren
 	return record_tell(s, offset, &record, "is damaged; an older version follows if there is one");
 }
 
-static int record_put(struct salvage *s, const struct record *record)
+static int record_put(struct record_salvage *s, const struct record *record)
 {
 	int rc;
 
@@ -89,7 +89,7 @@ static int record_put(struct salvage *s, const struct record *record)
 
 static int blob_take(void *arg, enum arena_fate fate, uint64_t offset, const struct arena_blob *blob)
 {
-	struct salvage *s = arg;
+	struct record_salvage *s = arg;
 	struct record record;
 	int rc = GKV_OK;
 
@@ -106,9 +106,9 @@ static int blob_take(void *arg, enum arena_fate fate, uint64_t offset, const str
 	return rc == GKV_OK ? record_put(s, &record) : rc;
 }
 
-static int store_fill(void *arg, arena *to)
+static int records_fill(void *arg, arena *to)
 {
-	struct salvage *s = arg;
+	struct record_salvage *s = arg;
 	const struct arena_salvage_options options = {
 		.kind = ARENA_KEYED,
 		.aux_mask = RECORD_AUX_MASK,
@@ -135,7 +135,7 @@ int gkv_salvage_progress(const char *path, const char *dest, gkv_report *report,
 {
 	const struct os *os = os_default();
 	const struct arena_options options = {.os = os, .kind = ARENA_KEYED};
-	struct salvage s = {.path = path, .report = report, .progress = progress, .arg = arg};
+	struct record_salvage s = {.path = path, .report = report, .progress = progress, .arg = arg};
 	os_file damaged;
 	int rc;
 
@@ -144,7 +144,7 @@ int gkv_salvage_progress(const char *path, const char *dest, gkv_report *report,
 	rc = os->open(os, path, OS_RDONLY, 0, &damaged);
 	if (rc != 0)
 		return rc;
-	rc = arena_make(dest, &options, damaged, store_fill, &s);
+	rc = arena_make(dest, &options, damaged, records_fill, &s);
 	(void)os->close(os, damaged);
 	return rc;
 }

@@ -27,6 +27,11 @@
 #define DISK_VERSION 2u        /* of a new file                                            */
 #define DISK_VERSION_LEAST 1u  /* of files that are read; one that is written keeps its own */
 
+static inline uint64_t page_round(uint64_t bytes)
+{
+	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
+}
+
 /* The head of every blob. Its bytes follow; the next blob begins at the next multiple of 8. */
 struct blob_disk {
 	uint32_t check; /* of all that follows, to the next blob, mixed with the place and the store's identity */

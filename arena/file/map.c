@@ -43,11 +43,6 @@ static bool wide_take(void)
 	return false;
 }
 
-static uint64_t page_round(uint64_t bytes)
-{
-	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
-}
-
 /* Room to grow: twice the file, at least what the count of open handles leaves, and no more than it may come to. */
 static uint64_t reserve_choose(struct map *m, uint64_t bytes, uint64_t most)
 {

@@ -26,16 +26,6 @@ static unsigned varint_get(const uint8_t *from, const uint8_t *end, uint64_t *va
 	return 0;
 }
 
-static struct free_disk *chunk_at(const struct map *m, uint64_t offset)
-{
-	return (struct free_disk *)(void *)blob_at(m, offset);
-}
-
-static uint64_t chunk_room(const struct free_disk *chunk)
-{
-	return chunk->head.size - (sizeof *chunk - sizeof chunk->head);
-}
-
 int freelist_each(const struct map *m, const struct header_disk *h, freelist_visit *visit, void *arg)
 {
 	uint64_t left = h->file_bytes;

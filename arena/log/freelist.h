@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/file/blob.h"
 #include "arena/file/header.h"
 #include "arena/file/map.h"
 #include "arena/space/ranges.h"
@@ -23,6 +24,17 @@ struct free_list {
 	uint64_t slots, bytes; /* of the pairs                                         */
 	uint64_t large;        /* bytes of an extent that is clean: what the free map takes */
 };
+
+static inline struct free_disk *chunk_at(const struct map *m, uint64_t offset)
+{
+	return (struct free_disk *)(void *)blob_at(m, offset);
+}
+
+/* Bytes in it for what it lists. */
+static inline uint64_t chunk_room(const struct free_disk *chunk)
+{
+	return chunk->head.size - (sizeof *chunk - sizeof chunk->head);
+}
 
 /* freelist.c ----------------------------------------------------------------------------------------------------- */
 

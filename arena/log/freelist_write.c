@@ -42,19 +42,9 @@ static unsigned varint_put(uint8_t *to, uint64_t value)
 	return n;
 }
 
-static struct free_disk *chunk_at(const arena *a, uint64_t offset)
-{
-	return (struct free_disk *)(void *)blob_at(&a->map, offset);
-}
-
-static uint64_t chunk_room(const struct free_disk *chunk)
-{
-	return chunk->head.size - (sizeof *chunk - sizeof chunk->head);
-}
-
 /* ---- begin: chunks ---------------------------------------------------------------------------------------------- */
 
-static int chunk_note(arena *a, uint32_t *capacity)
+static int chunks_room(arena *a, uint32_t *capacity)
 {
 	struct checkpoint *cp = &a->checkpoint;
 	uint64_t *chunks;
@@ -88,8 +78,8 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 	}
 	blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
 	          (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + *pairs), 0, 0);
-	chunk_at(a, offset)->used = 0;
-	chunk_at(a, offset)->next = 0;
+	chunk_at(&a->map, offset)->used = 0;
+	chunk_at(&a->map, offset)->next = 0;
 	a->checkpoint.chunks[a->checkpoint.chunk_count++] = offset;
 	return 0;
 }
@@ -108,7 +98,7 @@ static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 	while (r == 0 && room < used) {
 		const uint64_t left = used - room + 2 * PAIR_MOST;
 		uint64_t pairs = (left < most ? left + DISK_UNIT - 1 : most) & ~(DISK_UNIT - 1);
-		r = chunk_note(a, &capacity);
+		r = chunks_room(a, &capacity);
 		if (r == 0)
 			r = chunk_take(a, seq, &pairs);
 		most = pairs < most && pairs < left ? pairs : most;
@@ -122,7 +112,7 @@ static void chunks_return(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 
 	for (uint32_t i = 0; i < cp->chunk_count; i++)
-		space_return(&a->space, cp->chunks[i], cp->chunks[i] + blob_span(chunk_at(a, cp->chunks[i])->head.size));
+		space_return(&a->space, cp->chunks[i], cp->chunks[i] + blob_span(chunk_at(&a->map, cp->chunks[i])->head.size));
 	cp->chunk_count = 0;
 }
 
@@ -235,7 +225,7 @@ static int pair_write(arena *a, struct free_list *l, uint64_t start, uint64_t si
 {
 	const int64_t gap = (int64_t)(start / DISK_UNIT - l->end);
 	uint8_t pair[PAIR_MOST];
-	struct free_disk *chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
+	struct free_disk *chunk = chunk_at(&a->map, a->checkpoint.chunks[l->chunk]);
 	unsigned n;
 
 	assert(size > 0 && start % DISK_UNIT == 0 && size % DISK_UNIT == 0);
@@ -249,7 +239,7 @@ static int pair_write(arena *a, struct free_list *l, uint64_t start, uint64_t si
 		if (l->chunk + 1 == a->checkpoint.chunk_count)
 			return GRAVITY_FULL;
 		l->chunk++;
-		chunk = chunk_at(a, a->checkpoint.chunks[l->chunk]);
+		chunk = chunk_at(&a->map, a->checkpoint.chunks[l->chunk]);
 	}
 	memcpy((uint8_t *)(chunk + 1) + chunk->used, pair, n);
 	chunk->used += n;
@@ -283,7 +273,7 @@ static void list_finish(arena *a, const struct free_list *l)
 	struct checkpoint *cp = &a->checkpoint;
 
 	for (uint32_t i = 0; i < cp->chunk_count; i++) {
-		struct free_disk *chunk = chunk_at(a, cp->chunks[i]);
+		struct free_disk *chunk = chunk_at(&a->map, cp->chunks[i]);
 		memset((uint8_t *)(chunk + 1) + chunk->used, 0, chunk_room(chunk) - chunk->used);
 		chunk->next = i + 1 < cp->chunk_count ? cp->chunks[i + 1] : 0;
 		blob_seal(&a->map, &chunk->head);

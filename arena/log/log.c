@@ -130,7 +130,7 @@ static bool window_serves(struct log *l, uint64_t after, uint64_t span)
 }
 
 /* The next window, with room for what becomes free when the transaction ends. */
-static int window_take(struct log *l, uint64_t span, enum space_claim claim, struct log_jump *jump)
+static int log_window(struct log *l, uint64_t span, enum space_claim claim, struct log_jump *jump)
 {
 	int r = slots_keep(&l->space->free, 1);
 
@@ -162,7 +162,7 @@ static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 	if (!l->joined && window_serves(l, after, span)) {
 		jump = (struct log_jump){.left_start = after, .start = after, .end = l->at.window_end, .inside = true};
 	} else {
-		r = window_take(l, span, claim, &jump);
+		r = log_window(l, span, claim, &jump);
 		if (r != 0)
 			return r;
 	}

@@ -18,13 +18,9 @@
 #include "arena/move/guard.h"
 #include "arena/move/limit.h"
 #include "arena/space/plan.h"
+#include "arena/types.h"
 
 #define RUN_STEP (UINT64_C(16) << 20)
-
-static uint64_t least_of(uint64_t x, uint64_t y)
-{
-	return x < y ? x : y;
-}
 
 /* Under a limit a put is refused where nothing may be moved for it. What that may take is bounded by what is clean. */
 static uint64_t forced_allowance(arena *a)

@@ -58,6 +58,7 @@
 #include "arena/move/evacuate.h"
 #include "arena/move/guard.h"
 #include "arena/move/segment.h"
+#include "arena/types.h"
 
 #define SPARE_SHARE 128 /* of the limit ... */
 #define SPARE_MOST (UINT64_C(1) << 20)
@@ -81,11 +82,6 @@ static uint64_t spare_bytes(const struct space *s)
 	const uint64_t least = SPARE_LEAST < most ? SPARE_LEAST : most;
 
 	return share < least ? least : share > SPARE_MOST ? SPARE_MOST : share;
-}
-
-static uint64_t least_of(uint64_t x, uint64_t y)
-{
-	return x < y ? x : y;
 }
 
 /* Bytes of a record, its head among them. */

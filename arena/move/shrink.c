@@ -116,7 +116,7 @@ static void commit_note(struct shrink *s, uint64_t put, uint64_t died)
 /* ---- sweeps ----------------------------------------------------------------------------------------------------- */
 
 /* Where the last part of the file begins that holds `bytes` of data, with a slot before it; *data: how much it holds. */
-static uint64_t end_begin(const arena *a, uint64_t bytes, uint64_t *data)
+static uint64_t last_begin(const arena *a, uint64_t bytes, uint64_t *data)
 {
 	const struct slots *s = &a->space.free;
 	uint64_t at = map_bytes(&a->map);
@@ -142,7 +142,7 @@ static void sweep_begin(arena *a, uint64_t most, bool all)
 
 	if (a->space.free.pages * SLOTS_PAGE < more)
 		all = true;
-	s->sweep = (struct sweep){.at = end_begin(a, all ? UINT64_MAX : more, &data)};
+	s->sweep = (struct sweep){.at = last_begin(a, all ? UINT64_MAX : more, &data)};
 	s->all = s->sweep.at == DISK_DATA;
 	/* Each step may copy all of the table. */
 	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->table.bytes);

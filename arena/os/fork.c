@@ -42,7 +42,7 @@ static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 static int watch_result;
 
 static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER; /* of the list */
-static struct held *held;
+static struct held *held_list;
 static size_t held_count, held_capacity;
 
 void os_fork_hold(void)
@@ -82,7 +82,7 @@ static void child_begin(void)
 
 	(void)atomic_fetch_add_explicit(&os_forks, 1, memory_order_relaxed);
 	for (size_t i = 0; i < held_count; i++) {
-		struct held h = held[i];
+		struct held h = held_list[i];
 
 		if (h.base == NULL) {
 			if (!broken(BROKEN_CHILD_FILE))
@@ -91,7 +91,7 @@ static void child_begin(void)
 		}
 		if (h.bytes > 0 && !range_cover(&h))
 			h.bytes = 0;
-		held[kept++] = h;
+		held_list[kept++] = h;
 	}
 	held_count = kept;
 	os_fork_release();
@@ -117,14 +117,14 @@ static int note(struct held what)
 		return rc;
 	if (held_count == held_capacity) {
 		const size_t capacity = held_capacity == 0 ? HELD_LEAST : 2 * held_capacity;
-		struct held *list = realloc(held, capacity * sizeof *list);
+		struct held *list = realloc(held_list, capacity * sizeof *list);
 
 		if (list == NULL)
 			return ENOMEM;
-		held = list;
+		held_list = list;
 		held_capacity = capacity;
 	}
-	held[held_count++] = what;
+	held_list[held_count++] = what;
 	return 0;
 }
 
@@ -132,8 +132,8 @@ static int note(struct held what)
 static struct held *find(const void *base, int fd)
 {
 	for (size_t i = held_count; i-- > 0;)
-		if (held[i].base == base && held[i].fd == fd)
-			return &held[i];
+		if (held_list[i].base == base && held_list[i].fd == fd)
+			return &held_list[i];
 	return NULL;
 }
 
@@ -155,7 +155,7 @@ bool os_fork_forget_fd(int fd)
 
 	if (h == NULL)
 		return false;
-	*h = held[--held_count];
+	*h = held_list[--held_count];
 	return true;
 }
 
@@ -168,6 +168,6 @@ bool os_fork_forget_range(void *base)
 	if (h == NULL)
 		return true;
 	lost = h->bytes == 0;
-	*h = held[--held_count];
+	*h = held_list[--held_count];
 	return !lost;
 }

@@ -129,6 +129,6 @@ const struct os *os_posix(void);
 /* What arena_open uses where its options name no os: os_posix(), or what a test installed for code that it reaches only
  * through the public headers. Not thread-safe: install before the first open. NULL restores the real one. */
 const struct os *os_default(void);
-void os_set_default(const struct os *os);
+__attribute__((unused)) void os_set_default(const struct os *os);
 
 #endif

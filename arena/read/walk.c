@@ -128,7 +128,7 @@ static inline uint32_t group_collect(uint64_t *batch, uint32_t count, const uint
 }
 
 /* What of a page belongs to the slice. Meanwhile the next page comes into the cache. */
-static void page_collect(arena_walk *w, const struct page_disk *page, const struct page_disk *next)
+static void walk_collect(arena_walk *w, const struct page_disk *page, const struct page_disk *next)
 {
 	const unsigned tag_bits = 64 - PAGE_POSITION_BITS;
 	const uint64_t start = w->slice * w->slice_units << tag_bits;
@@ -202,7 +202,7 @@ static int batch_fill(arena_walk *w)
 		const struct page_disk *page = page_next(w);
 		if (page == NULL)
 			return GRAVITY_CORRUPT;
-		page_collect(w, page, page_after(w, page));
+		walk_collect(w, page, page_after(w, page));
 		w->pages_done = w->name == 0;
 	}
 	batch_sort(w);
@@ -211,7 +211,7 @@ static int batch_fill(arena_walk *w)
 
 /* Asks for the next part of the batch while the one before it is read. How long records are is not known yet: what
  * reaches further than this into gaps is asked for by long_ask, or small. */
-static void batch_ask(arena_walk *w)
+static void walk_ask(arena_walk *w)
 {
 	struct readahead ahead = readahead_begin(&w->a->map);
 
@@ -291,7 +291,7 @@ static int table_step(arena_walk *w, const struct blob_disk **blob)
 				return r;
 		}
 		while (w->at == w->ask_at && !w->slice_read)
-			batch_ask(w);
+			walk_ask(w);
 		blob_ahead(w);
 		*blob = entry_blob(&w->a->map, w->batch[w->at++]);
 		if (*blob == NULL)

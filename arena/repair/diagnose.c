@@ -101,7 +101,7 @@ static void log_look(struct diagnosis *d)
 		     ULL(chain.at.cursor), ULL(chain.seq), ULL(marked));
 }
 
-static int chunk_note(void *arg, struct free_disk *chunk)
+static int chunk_next(void *arg, struct free_disk *chunk)
 {
 	uint64_t *next = arg;
 
@@ -113,7 +113,7 @@ static void freelist_look(struct diagnosis *d)
 {
 	uint64_t at = d->h.free_first;
 
-	if (freelist_each(&d->map, &d->h, chunk_note, &at) != 0)
+	if (freelist_each(&d->map, &d->h, chunk_next, &at) != 0)
 		tell(d, "the free list of checkpoint %llu is damaged at %llu", ULL(d->h.checkpoint), ULL(at));
 }
 

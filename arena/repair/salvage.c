@@ -66,7 +66,7 @@ static bool entry_belongs(const struct salvage *s, const struct page_disk *page,
 	return (group == first || group == second) && page_prefix(b->name, page_depth(page)) == page->head.name;
 }
 
-static int page_collect(struct salvage *s, const struct page_disk *page)
+static int page_salvage(struct salvage *s, const struct page_disk *page)
 {
 	for (unsigned i = 0; i < PAGE_GROUPS * PAGE_WAYS; i++) {
 		const uint64_t entry = page->group[i / PAGE_WAYS][i % PAGE_WAYS];
@@ -104,7 +104,7 @@ static int table_collect(struct salvage *s)
 		} else if (pace_step(&s->pace, blob_span(b->size)) != 0) {
 			break;
 		} else if (blob_kind(b) == BLOB_PAGE) {
-			r = page_collect(s, (const struct page_disk *)(const void *)b);
+			r = page_salvage(s, (const struct page_disk *)(const void *)b);
 			if (r != 0)
 				return r;
 		}
@@ -276,7 +276,7 @@ static int list_choose(struct salvage *s)
 
 /* The whole ------------------------------------------------------------------------------------------------------- */
 
-static int read_through(struct salvage *s, os_file file, uint64_t bytes)
+static int salvage_read(struct salvage *s, os_file file, uint64_t bytes)
 {
 	void *buf = s->os->alloc(s->os, NULL, READ_BYTES);
 	size_t got = 1;
@@ -294,7 +294,7 @@ static int read_through(struct salvage *s, os_file file, uint64_t bytes)
 	return r;
 }
 
-static int short_file(struct salvage *s, os_file file)
+static int salvage_short(struct salvage *s, os_file file)
 {
 	uint8_t magic[sizeof s->h.magic] = {0};
 	size_t got = 0;
@@ -316,9 +316,9 @@ static int salvage_map(struct salvage *s, os_file file)
 	if (r != 0)
 		return r;
 	if (bytes < DISK_DATA)
-		return short_file(s, file);
+		return salvage_short(s, file);
 	s->pace.total = 3 * bytes;
-	r = read_through(s, file, bytes);
+	r = salvage_read(s, file, bytes);
 	if (r != 0)
 		return r;
 	s->map.verify = true;

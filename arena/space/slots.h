@@ -91,7 +91,7 @@ slot_id slots_at_or_before(const struct slots *s, uint64_t offset);    /* greate
 slot_id slots_at_or_after(const struct slots *s, uint64_t offset);     /* least start >= offset                      */
 
 /* Height of the treap, measured without recursion; 0 when empty. For tests and statistics. */
-uint32_t slots_height(const struct slots *s);
+__attribute__((unused)) uint32_t slots_height(const struct slots *s);
 
 /* Walks everything. 0, or the number of the first broken invariant of slots.c with a sentence in *what (static text;
  * what may be NULL). */

@@ -56,7 +56,7 @@ uint32_t slots_height(const struct slots *s)
 	return height;
 }
 
-static int broken(const char **what, int number, const char *text)
+static int faulty(const char **what, int number, const char *text)
 {
 	assert(number > 0);
 	if (what != NULL)
@@ -79,19 +79,19 @@ static int check_array(const struct slots *s, const char **what)
 {
 	if (s->nodes == NULL) {
 		if (s->capacity != 0 || s->used != 0 || s->count != 0 || s->bytes != 0 || s->kept != 0)
-			return broken(what, 8, "without arrays there is no slot, but something is counted");
+			return faulty(what, 8, "without arrays there is no slot, but something is counted");
 		if (s->spare != SLOT_NONE || s->root != SLOT_NONE || s->first != SLOT_NONE || s->last != SLOT_NONE)
-			return broken(what, 8, "without arrays there is no slot, but one is named");
+			return faulty(what, 8, "without arrays there is no slot, but one is named");
 		return 0;
 	}
 	if (s->used > s->capacity || s->count >= s->used)
-		return broken(what, 8, "count < used <= capacity was expected");
+		return faulty(what, 8, "count < used <= capacity was expected");
 	if (s->count + s->kept >= s->capacity)
-		return broken(what, 8, "room is kept that is not there");
+		return faulty(what, 8, "room is kept that is not there");
 	if (s->root >= s->used || s->first >= s->used || s->last >= s->used || s->spare >= s->used)
-		return broken(what, 8, "root, first, last or spare is no node that was handed out");
+		return faulty(what, 8, "root, first, last or spare is no node that was handed out");
 	if (!is_empty(s, SLOT_NONE) || s->nodes[SLOT_NONE].next != SLOT_NONE)
-		return broken(what, 8, "the sentinel is not zero");
+		return faulty(what, 8, "the sentinel is not zero");
 	return 0;
 }
 
@@ -105,27 +105,27 @@ static int check_list(const struct slots *s, const char **what)
 		const uint64_t start = s->keys[id].start;
 
 		if (++count > s->count)
-			return broken(what, 1, "the list holds more slots than are counted");
+			return faulty(what, 1, "the list holds more slots than are counted");
 		if (node->prev != before)
-			return broken(what, 1, "a slot's prev is not the slot before it");
+			return faulty(what, 1, "a slot's prev is not the slot before it");
 		if (node->next >= s->used)
-			return broken(what, 1, "a slot's next is no node that was handed out");
+			return faulty(what, 1, "a slot's next is no node that was handed out");
 		if (!slot_is_sane(start, node->size))
-			return broken(what, 2, "a slot is empty, not aligned to 8 bytes, or wraps");
+			return faulty(what, 2, "a slot is empty, not aligned to 8 bytes, or wraps");
 		if (start < floor)
-			return broken(what, 2, "a slot touches or overlaps the one before it");
+			return faulty(what, 2, "a slot touches or overlaps the one before it");
 		floor = start + node->size + 1;
 		bytes += node->size;
 		pages += node->size / SLOTS_PAGE;
 	}
 	if (count != s->count)
-		return broken(what, 1, "the list holds fewer slots than are counted");
+		return faulty(what, 1, "the list holds fewer slots than are counted");
 	if (before != s->last)
-		return broken(what, 1, "the list does not end at the last slot");
+		return faulty(what, 1, "the list does not end at the last slot");
 	if (bytes != s->bytes)
-		return broken(what, 3, "the sizes do not add up to the counted bytes");
+		return faulty(what, 3, "the sizes do not add up to the counted bytes");
 	if (pages != s->pages)
-		return broken(what, 3, "the pages that slots hold do not add up to what is counted");
+		return faulty(what, 3, "the pages that slots hold do not add up to what is counted");
 	return 0;
 }
 
@@ -136,12 +136,12 @@ static int check_spare(const struct slots *s, const char **what)
 
 	for (id = s->spare; id != SLOT_NONE && left > 0; id = s->nodes[id].next, left--) {
 		if (s->nodes[id].next >= s->used)
-			return broken(what, 7, "a spare node's next is no node that was handed out");
+			return faulty(what, 7, "a spare node's next is no node that was handed out");
 		if (!is_empty(s, id))
-			return broken(what, 7, "a spare node is not empty");
+			return faulty(what, 7, "a spare node is not empty");
 	}
 	if (id != SLOT_NONE || left != 0)
-		return broken(what, 7, "spare and listed nodes are not as many as were handed out");
+		return faulty(what, 7, "spare and listed nodes are not as many as were handed out");
 	return 0;
 }
 
@@ -157,20 +157,20 @@ static int check_node(const struct slots *s, slot_id id, const char **what)
 		const slot_id child = children[i];
 
 		if (child >= s->used)
-			return broken(what, 4, "a child is no node that was handed out");
+			return faulty(what, 4, "a child is no node that was handed out");
 		if (child != SLOT_NONE && n[child].parent != id)
-			return broken(what, 4, "a child names another parent");
+			return faulty(what, 4, "a child names another parent");
 		if (child != SLOT_NONE && n[child].priority > node->priority)
-			return broken(what, 5, "a child has a higher priority than its parent");
+			return faulty(what, 5, "a child has a higher priority than its parent");
 		if (n[child].max_size > size)
 			size = n[child].max_size;
 		if (n[child].max_gravity > attraction)
 			attraction = n[child].max_gravity;
 	}
 	if (node->max_size != size)
-		return broken(what, 6, "a node's largest size is not its subtree's");
+		return faulty(what, 6, "a node's largest size is not its subtree's");
 	if (node->max_gravity != attraction)
-		return broken(what, 6, "a node's highest gravity is not its subtree's");
+		return faulty(what, 6, "a node's highest gravity is not its subtree's");
 	return 0;
 }
 
@@ -182,14 +182,14 @@ static int check_order(const struct slots *s, const char **what)
 	uint32_t depth = 0;
 
 	if (s->root != SLOT_NONE && s->nodes[s->root].parent != SLOT_NONE)
-		return broken(what, 4, "the root has a parent");
+		return faulty(what, 4, "the root has a parent");
 	for (id = tree_first(s, s->root, &depth); id != SLOT_NONE; id = tree_next(s, id, &depth)) {
 		if (id != expected)
-			return broken(what, 4, "the order of the tree is not that of the list");
+			return faulty(what, 4, "the order of the tree is not that of the list");
 		expected = s->nodes[id].next;
 	}
 	if (expected != SLOT_NONE)
-		return broken(what, 4, "the tree holds fewer slots than the list");
+		return faulty(what, 4, "the tree holds fewer slots than the list");
 	return 0;
 }
 

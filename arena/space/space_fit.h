@@ -10,6 +10,7 @@
 
 #include "arena/gravity.h"
 #include "arena/space/space.h"
+#include "arena/types.h"
 
 /* The slot, or the part of it, that takes something. */
 struct fit {
@@ -31,20 +32,10 @@ static inline bool is_moving(const struct space *s)
 	return s->evict_end > s->evict_start;
 }
 
-static inline uint64_t page_round(uint64_t bytes)
-{
-	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
-}
-
 /* Whether a code says that the system gives no more space. */
 static inline bool disk_short(int r)
 {
 	return r == ENOSPC || r == EDQUOT || r == EFBIG;
-}
-
-static inline uint64_t least_of(uint64_t x, uint64_t y)
-{
-	return x < y ? x : y;
 }
 
 #define SPACE_AGAIN EAGAIN /* between the files of space alone: what is free is not what it was, look again */

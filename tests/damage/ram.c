@@ -46,11 +46,6 @@ static void ram_give(struct ram *r, uint64_t bytes)
 	r->taken--;
 }
 
-static uint64_t page_round(uint64_t bytes)
-{
-	return (bytes + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
-}
-
 /* Only the pages of the file can be touched. */
 static void file_fence(struct ram *r)
 {
