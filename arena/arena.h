@@ -61,7 +61,7 @@ typedef struct arena_pin {
 } arena_pin;
 
 int arena_pin_take(arena *a, arena_pin *pin);
-int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out); /* GRAVITY_NOTFOUND */
+int arena_pin_find(arena *a, vpos name, struct arena_blob *out); /* while one is held; GRAVITY_NOTFOUND */
 void arena_pin_drop(arena *a, arena_pin pin);
 
 /* Transactions. Flags are those of gkv_begin (GKV_READ 0, GKV_WRITE 1, ...). */

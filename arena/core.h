@@ -110,7 +110,6 @@ struct arena {
 	uint32_t replayed_count;
 	bool space_loaded;         /* free list read                                         */
 	bool session;              /* the first write of this handle was prepared            */
-	bool closing;
 
 	uint64_t blobs;      /* live records                       */
 	uint64_t live_bytes; /* theirs, with heads                 */

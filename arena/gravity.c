@@ -115,7 +115,7 @@ int gravity_read(gravity *g, gravity_pos pos, void *buf, size_t cap, size_t *siz
 	r = arena_pin_take(g->a, &pin);
 	if (r != 0)
 		return r;
-	r = pos == 0 ? GRAVITY_NOTFOUND : arena_pin_find(g->a, pin, (vpos){pos}, &blob);
+	r = pos == 0 ? GRAVITY_NOTFOUND : arena_pin_find(g->a, (vpos){pos}, &blob);
 	if (r == 0) {
 		*size = blob.size;
 		if (blob.size > cap)

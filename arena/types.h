@@ -17,12 +17,17 @@ typedef struct vpos {
 
 enum arena_kind { ARENA_KEYED = 1, ARENA_PLAIN = 2 };
 
-/* How far a long work is; a non-zero answer stops it with ECANCELED. */
-typedef int arena_progress(void *arg, uint64_t done, uint64_t total);
-
 static inline uint64_t least_of(uint64_t x, uint64_t y)
 {
 	return x < y ? x : y;
 }
+
+static inline uint64_t most_of(uint64_t x, uint64_t y)
+{
+	return x > y ? x : y;
+}
+
+/* How far a long work is; a non-zero answer stops it with ECANCELED. */
+typedef int arena_progress(void *arg, uint64_t done, uint64_t total);
 
 #endif

@@ -54,7 +54,7 @@ static inline struct view view_of(arena_txn *t)
 /* Codes of arena_find. */
 static inline int view_find(const struct view *view, vpos name, struct arena_blob *out)
 {
-	return view->txn != NULL ? arena_find(view->txn, name, out) : arena_pin_find(view->arena, view->pin, name, out);
+	return view->txn != NULL ? arena_find(view->txn, name, out) : arena_pin_find(view->arena, name, out);
 }
 
 /* The key's own position. */

@@ -36,8 +36,7 @@ static uint64_t part_bytes(arena *a, uint64_t at)
 	const slot_id before = slots_at_or_before(s, at);
 	uint64_t bytes = limit_budget(a);
 
-	if (before != SLOT_NONE && slots_start(s, before) + slots_size(s, before) >= at &&
-	    slots_size(s, before) > bytes)
+	if (before != SLOT_NONE && slots_end(s, before) >= at && slots_size(s, before) > bytes)
 		bytes = slots_size(s, before);
 	if (bytes < a->space.unit)
 		bytes = a->space.unit;

@@ -32,11 +32,11 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 	if (t->end > map_bytes(&a->map))
 		t->end = map_bytes(&a->map);
 	t->segment_end = t->end;
-	if (id == SLOT_NONE || slots_start(s, id) + slots_size(s, id) < t->start)
+	if (id == SLOT_NONE || slots_end(s, id) < t->start)
 		id = slots_at_or_after(s, t->start);
 	if (id == SLOT_NONE || slots_start(s, id) >= t->end)
 		return false;
-	at = t->start = slots_start(s, id) + slots_size(s, id);
+	at = t->start = slots_end(s, id);
 	for (id = slots_next(s, id); id != SLOT_NONE && slots_start(s, id) < t->end; id = slots_next(s, id)) {
 		const uint64_t start = slots_start(s, id);
 		const uint64_t size = slots_size(s, id);

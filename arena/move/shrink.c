@@ -70,11 +70,6 @@ static bool only_deleted(const struct shrink *s)
 	return s->turn[0].put + s->turn[1].put < (s->turn[0].died + s->turn[1].died) / 2;
 }
 
-static uint64_t most_of(uint64_t x, uint64_t y)
-{
-	return x > y ? x : y;
-}
-
 /* Small records take a larger share: most of it is the second copy of the table between two checkpoints. */
 static uint64_t with_share(const arena *a, uint64_t live)
 {
@@ -124,7 +119,7 @@ static uint64_t last_begin(const arena *a, uint64_t bytes, uint64_t *data)
 
 	*data = 0;
 	for (; id != SLOT_NONE; id = slots_prev(s, id)) {
-		*data += at - (slots_start(s, id) + slots_size(s, id));
+		*data += at - (slots_end(s, id));
 		at = slots_start(s, id);
 		if (*data >= bytes)
 			return at;

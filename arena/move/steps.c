@@ -96,7 +96,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 	*t = (struct stretch){.start = upper, .end = upper};
 	/* Back over slots until enough lies between them; it must begin where a boundary of extents is known. */
 	for (; id != SLOT_NONE && occupied < step_most(a); id = slots_prev(s, id)) {
-		const uint64_t slot_end = slots_start(s, id) + slots_size(s, id);
+		const uint64_t slot_end = slots_end(s, id);
 		uint64_t start = slot_end < at ? slot_end : at;
 		if (occupied + (at - start) > CREDIT_MOST)
 			start = extent_from(a, start, at - (CREDIT_MOST - occupied), SEGMENT_EXTENTS);
@@ -256,7 +256,7 @@ void steps_end(arena *a)
 
 	if (large == SLOT_NONE || !file_above_target(a))
 		return;
-	start = slots_start(s, large) + slots_size(s, large);
+	start = slots_end(s, large);
 	occupied = map_bytes(&a->map) - start;
 	for (slot_id id = slots_next(s, large); id != SLOT_NONE; id = slots_next(s, id))
 		occupied -= slots_size(s, id);

@@ -19,9 +19,8 @@ int arena_pin_take(arena *a, arena_pin *pin)
 	return 0;
 }
 
-int arena_pin_find(arena *a, arena_pin pin, vpos name, struct arena_blob *out)
+int arena_pin_find(arena *a, vpos name, struct arena_blob *out)
 {
-	(void)pin;
 	return get_by_pin(a, name, out);
 }
 

@@ -76,6 +76,10 @@ int slots_remove(struct slots *s, uint64_t start, uint64_t size);
 
 uint64_t slots_start(const struct slots *s, slot_id id);
 uint64_t slots_size(const struct slots *s, slot_id id);
+static inline uint64_t slots_end(const struct slots *s, slot_id id)
+{
+	return slots_start(s, id) + slots_size(s, id);
+}
 /* Adds all of them, in no order, to ranges that have room for them. One sequential read. */
 void slots_copy(const struct slots *s, struct ranges *out);
 double slots_gravity(const struct slots *s, slot_id id);

@@ -28,7 +28,7 @@ static uint64_t slots_ends_at(const struct slots *slots, uint64_t end)
 {
 	const slot_id id = slots_at_or_before(slots, end - 1);
 
-	return id != SLOT_NONE && slots_start(slots, id) + slots_size(slots, id) == end ? slots_size(slots, id) : 0;
+	return id != SLOT_NONE && slots_end(slots, id) == end ? slots_size(slots, id) : 0;
 }
 
 uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most)
@@ -63,7 +63,7 @@ uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most
 }
 
 /* Where what is free at the end of the file begins. */
-static uint64_t end_begin(const struct space *s)
+static uint64_t tail_begin(const struct space *s)
 {
 	uint64_t at = map_bytes(s->map);
 
@@ -103,7 +103,7 @@ void space_cut(struct space *s)
 void space_trim(struct space *s, uint64_t least)
 {
 	const uint64_t old = map_bytes(s->map);
-	uint64_t end = page_round(end_begin(s));
+	uint64_t end = page_round(tail_begin(s));
 	uint64_t kept;
 
 	if (end < page_round(least) && !broken(BROKEN_HEADER_BYTES))

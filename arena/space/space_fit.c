@@ -33,7 +33,7 @@ uint64_t tail_bytes(const struct space *s)
 {
 	const slot_id last = s->free.last;
 
-	if (last == SLOT_NONE || slots_start(&s->free, last) + slots_size(&s->free, last) != map_bytes(s->map))
+	if (last == SLOT_NONE || slots_end(&s->free, last) != map_bytes(s->map))
 		return 0;
 	return slots_size(&s->free, last);
 }

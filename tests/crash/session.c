@@ -64,7 +64,7 @@ void expect(arena *a, uint64_t record, int code)
 	arena_pin pin;
 
 	must_give(arena_pin_take(a, &pin), 0);
-	must_give(arena_pin_find(a, pin, name_of(record), &blob), code);
+	must_give(arena_pin_find(a, name_of(record), &blob), code);
 	arena_pin_drop(a, pin);
 }
 

@@ -209,7 +209,7 @@ START_TEST(aborted_number_is_used_up)
 		arena_abort(t);
 		put_alone(a, RECORD_NEW, 300);
 		must_give(arena_pin_take(a, &pin), 0);
-		must_give(arena_pin_find(a, pin, name_of(RECORD_NEW), &blob), 0);
+		must_give(arena_pin_find(a, name_of(RECORD_NEW), &blob), 0);
 		must(blob.seq > number);
 		arena_pin_drop(a, pin);
 	}

@@ -294,7 +294,7 @@ START_TEST(any_changed_bit_is_noticed)
 			must_give(arena_pin_take(a, &pin), 0);
 		for (unsigned i = 0; code == 0 && i < MODEL_NAMES; i++) {
 			struct arena_blob blob;
-			const int found = arena_pin_find(a, pin, model_name(i), &blob);
+			const int found = arena_pin_find(a, model_name(i), &blob);
 			noticed += found == GRAVITY_CORRUPT;
 			if (found == GRAVITY_CORRUPT)
 				continue;

@@ -50,7 +50,7 @@ static int find(arena *a, unsigned i)
 	int r;
 
 	must_give(arena_pin_take(a, &pin), 0);
-	r = arena_pin_find(a, pin, model_name(i), &blob);
+	r = arena_pin_find(a, model_name(i), &blob);
 	must(r != 0 || bytes_fit(blob.data, blob.size, i + 1));
 	arena_pin_drop(a, pin);
 	return r;

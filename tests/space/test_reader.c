@@ -319,7 +319,7 @@ static void *pair_pins(void *arg)
 		struct arena_blob one;
 		arena_pin pin;
 		must_give(arena_pin_take(p->a, &pin), 0);
-		must_give(arena_pin_find(p->a, pin, model_name(1), &one), 0);
+		must_give(arena_pin_find(p->a, model_name(1), &one), 0);
 		must(number_of(&one) >= last);
 		last = number_of(&one);
 		arena_pin_drop(p->a, pin);
