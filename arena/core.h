@@ -45,11 +45,16 @@ struct segment_rest {
 /* What a size limit asks for, see limit.c and slot_make.c. */
 struct limit {
 	uint64_t measured;    /* space.max_bytes when it was measured                         */
-	uint64_t refused, refused_room; /* bytes of the last put that was refused, and of all that was free then */
-	uint64_t refused_beside; /* the oldest commit that a snapshot saw then, if it was in the way; 0: none was */
-	uint64_t sweep_at, sweep_written; /* where a sweep for a put goes on that stopped, 0: none; and log.written then */
-	uint64_t vain_written, vain_room; /* log.written, and all that was free, when slot_make_begin was in vain; 0: it was not */
-	uint64_t swept, swept_room; /* log.written when the last sweep for a put was in vain, and all that was free then */
+	/* bytes of the last put that was refused, and of all that was free then */
+	uint64_t refused, refused_room;
+	/* the oldest commit that a snapshot saw then, if it was in the way; 0: none was */
+	uint64_t refused_beside;
+	/* where a sweep for a put goes on that stopped, 0: none; and log.written then */
+	uint64_t sweep_at, sweep_written;
+	/* log.written, and all that was free, when slot_make_begin was in vain; 0: it was not */
+	uint64_t vain_written, vain_room;
+	/* log.written when the last sweep for a put was in vain, and all that was free then */
+	uint64_t swept, swept_room;
 };
 
 /* The bound on the length of the file, see shrink.c. */

@@ -33,14 +33,17 @@ enum os_open_flags {
 enum os_map_mode {
 	OS_MAP_SHARED = 1,    /* stores reach the file                                                          */
 	OS_MAP_PRIVATE = 2,   /* the file, to be read; behind its end stands memory of the next kind             */
-	OS_MAP_ANONYMOUS = 3, /* no file: zeroed memory, which is inaccessible, and costs addresses alone, until `use` */
-	OS_MAP_MEMORY = 4     /* no file: zeroed memory, all of it in use from the start, and still there in a forked child */
+	/* no file: zeroed memory, which is inaccessible, and costs addresses alone, until `use` */
+	OS_MAP_ANONYMOUS = 3,
+	/* no file: zeroed memory, all of it in use from the start, and still there in a forked child */
+	OS_MAP_MEMORY = 4
 };
 
 enum os_advice {
 	OS_ADVISE_RANDOM = 1,   /* no read-ahead, small folios   */
 	OS_ADVISE_WILLNEED = 2, /* read ahead now                */
-	OS_ADVISE_DONTNEED = 3, /* anonymous memory: give back the whole pages in it; they are as before `use`, zeroed */
+	/* anonymous memory: give back the whole pages in it; they are as before `use`, zeroed */
+	OS_ADVISE_DONTNEED = 3,
 	OS_ADVISE_HUGE = 4      /* anonymous memory: in large pages, where there are any */
 };
 

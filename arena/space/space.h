@@ -70,7 +70,8 @@ struct space {
 	uint64_t cluster_bytes;        /* how much to take for pages at a time                               */
 	uint64_t window_least; /* bytes of a slot that is taken for a window while there is a choice          */
 	struct holes holes;    /* where slots may have no disk space: what is taken there is allocated first   */
-	uint64_t lowered_seq;  /* newest commit when the end of the file was last lowered: who began by then may look beyond */
+	/* newest commit when the end of the file was last lowered: who began by then may look beyond */
+	uint64_t lowered_seq;
 	bool no_punch; /* the file system cannot punch                                                       */
 	/* A full disk, see space_full.c. */
 	bool full;             /* the disk refused space, with that code; and has granted so much since      */
@@ -83,7 +84,8 @@ struct space {
 	bool ready_known;      /* it need not be yet                                                         */
 	uint64_t dead_bytes;   /* blobs that died since the last checkpoint was begun                        */
 	uint64_t copied_bytes; /* pages and nodes that were replaced since then                              */
-	uint64_t evict_start, evict_end; /* nothing new goes here: compaction empties it, or see space_go_behind; 0, 0: none */
+	/* nothing new goes here: compaction empties it, or see space_go_behind; 0, 0: none */
+	uint64_t evict_start, evict_end;
 };
 
 void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes);

@@ -89,7 +89,8 @@ START_TEST(each_damaged_record_is_named)
 	}
 	image_write(&image);
 	must_give(check(), GKV_CORRUPT);
-	must(testing_few() ? findings_count >= HURT : findings_count == HURT); /* others may stand behind it in a chain */
+	/* others may stand behind it in a chain */
+	must(testing_few() ? findings_count >= HURT : findings_count == HURT);
 	for (unsigned i = 0; i < HURT; i++)
 		must(found_place("record at %" PRIu64 ",", place[i]) && found_key(key[i]));
 	must_give(salvage(), GKV_OK);

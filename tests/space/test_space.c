@@ -410,7 +410,8 @@ START_TEST(hostile_free_list_is_refused)
 
 	arena_must_close(arena_with_slots(100));
 	a = arena_must_open(testing_path, &o);
-	must_give(a->os->use(a->os, a->map.base, 0, map_bytes(&a->map)), 0); /* to be damaged; the file stays as it is */
+	/* to be damaged; the file stays as it is */
+	must_give(a->os->use(a->os, a->map.base, 0, map_bytes(&a->map)), 0);
 	must_give(freelist_each(&a->map, &a->header, chunk_last, &chunk), 0);
 	must(chunk != NULL && blob_span(chunk->head.size) < sizeof(saved));
 	offset = blob_offset(&a->map, chunk);
