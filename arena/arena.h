@@ -23,11 +23,11 @@
 typedef struct arena_walk arena_walk;
 
 struct arena_options {
-	const struct os *os;       /* NULL: os_posix()                                       */
-	enum arena_kind kind;      /* a file of the other kind is GRAVITY_NOTASTORE          */
-	unsigned flags;            /* GRAVITY_RDONLY, GRAVITY_NOCREATE, GRAVITY_NOVERIFY     */
-	unsigned durability;       /* GRAVITY_DURABLE, GRAVITY_LAZY                          */
-	unsigned mode;             /* permission bits of a new file, 0: 0644                 */
+	const struct os *os;  /* NULL: os_posix()                                       */
+	enum arena_kind kind; /* a file of the other kind is GRAVITY_NOTASTORE          */
+	unsigned flags;       /* GRAVITY_RDONLY, GRAVITY_NOCREATE, GRAVITY_NOVERIFY     */
+	unsigned durability;  /* GRAVITY_DURABLE, GRAVITY_LAZY                          */
+	unsigned mode;        /* permission bits of a new file, 0: 0644                 */
 	enum gravity_planner planner;
 	uint64_t max_bytes;        /* 0: no limit                                            */
 	uint64_t checkpoint_bytes; /* 0: chosen                                              */
@@ -65,10 +65,10 @@ int arena_pin_find(arena *a, vpos name, struct arena_blob *out); /* while one is
 void arena_pin_drop(arena *a, arena_pin pin);
 
 /* Transactions. Flags are those of gkv_begin (GKV_READ 0, GKV_WRITE 1, ...). */
-#define ARENA_READ 0x00u
-#define ARENA_WRITE 0x01u
-#define ARENA_NOWAIT 0x02u
-#define ARENA_LAZY_COMMIT 0x04u
+#define ARENA_READ           0x00u
+#define ARENA_WRITE          0x01u
+#define ARENA_NOWAIT         0x02u
+#define ARENA_LAZY_COMMIT    0x04u
 #define ARENA_DURABLE_COMMIT 0x08u
 
 /* GRAVITY_INVALID: unknown flags, a second write transaction of this thread, a handle from before a fork.
@@ -165,7 +165,7 @@ int arena_make(const char *dest, const struct arena_options *options, os_file li
 typedef int arena_report(void *arg, const char *finding);
 typedef const char *arena_check_blob(void *arg, arena_txn *view, vpos name, const struct arena_blob *blob);
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
-                arena_report *report, void *arg);
+		arena_report *report, void *arg);
 /* The same of an open arena, whose writer it holds up meanwhile: structures in memory included. For tests. */
 __attribute__((unused)) int arena_check_live(arena *a, arena_report *report, void *arg);
 
@@ -181,13 +181,13 @@ enum arena_fate {
 };
 typedef int arena_salvage_blob(void *arg, enum arena_fate fate, uint64_t offset, const struct arena_blob *blob);
 struct arena_salvage_options {
-	const struct os *os;   /* NULL: os_default()                     */
+	const struct os *os; /* NULL: os_default()                     */
 	enum arena_kind kind;
-	uint32_t aux_mask;     /* bits of aux that the owner uses        */
+	uint32_t aux_mask; /* bits of aux that the owner uses        */
 	arena_salvage_blob *each;
 	arena_report *report;
 	arena_progress *progress; /* may be NULL                         */
-	void *arg;             /* of all three                           */
+	void *arg;                /* of all three                           */
 };
 int arena_salvage(const char *path, const struct arena_salvage_options *options);
 

@@ -16,24 +16,24 @@
 enum broken {
 	BROKEN_NOTHING,
 	/* What is promised to be on stable storage. */
-	BROKEN_FLUSH,          /* a durable commit does not flush the log                              */
-	BROKEN_FLUSH_WINDOWS,  /* it flushes the window that it ended in, and no earlier one            */
-	BROKEN_FLUSH_CLAIM,    /* it is acknowledged although its flush failed                         */
-	BROKEN_FLUSH_AGAIN,    /* after a flush that failed, the next one is believed                  */
-	BROKEN_FLUSH_TWICE,    /* any flush that failed is repeated, not only the first of a handle    */
-	BROKEN_DATE,           /* the file's time of change stays as it was                            */
-	BROKEN_NEW,            /* a new store gets its name before it is flushed                       */
-	BROKEN_MAGIC,          /* an empty file has the magic before what makes it a store             */
-	BROKEN_NAME,           /* a new store's directory entry is not flushed                         */
-	BROKEN_REMOVED,        /* a file that was removed before it was locked is opened all the same  */
+	BROKEN_FLUSH,         /* a durable commit does not flush the log                              */
+	BROKEN_FLUSH_WINDOWS, /* it flushes the window that it ended in, and no earlier one            */
+	BROKEN_FLUSH_CLAIM,   /* it is acknowledged although its flush failed                         */
+	BROKEN_FLUSH_AGAIN,   /* after a flush that failed, the next one is believed                  */
+	BROKEN_FLUSH_TWICE,   /* any flush that failed is repeated, not only the first of a handle    */
+	BROKEN_DATE,          /* the file's time of change stays as it was                            */
+	BROKEN_NEW,           /* a new store gets its name before it is flushed                       */
+	BROKEN_MAGIC,         /* an empty file has the magic before what makes it a store             */
+	BROKEN_NAME,          /* a new store's directory entry is not flushed                         */
+	BROKEN_REMOVED,       /* a file that was removed before it was locked is opened all the same  */
 	/* Checkpoints. */
-	BROKEN_HEADER_FIRST,   /* the header is written and flushed before the pages that it names     */
-	BROKEN_HEADER_OVER,    /* it is written over the header that is in force                       */
-	BROKEN_HEADER_BYTES,   /* it says a size of the file that the end of the checkpoint cuts       */
-	BROKEN_PAGE_CHECK,     /* pages are pushed out without their checks                            */
-	BROKEN_PAGE_IN_PLACE,  /* a page that a checkpoint or a snapshot sees is changed where it stands */
-	BROKEN_LIST_FORGETS,   /* the free list leaves out what the checkpoint itself frees            */
-	BROKEN_LIST_CHUNKS,    /* ... and the chunks of the list before it                             */
+	BROKEN_HEADER_FIRST,  /* the header is written and flushed before the pages that it names     */
+	BROKEN_HEADER_OVER,   /* it is written over the header that is in force                       */
+	BROKEN_HEADER_BYTES,  /* it says a size of the file that the end of the checkpoint cuts       */
+	BROKEN_PAGE_CHECK,    /* pages are pushed out without their checks                            */
+	BROKEN_PAGE_IN_PLACE, /* a page that a checkpoint or a snapshot sees is changed where it stands */
+	BROKEN_LIST_FORGETS,  /* the free list leaves out what the checkpoint itself frees            */
+	BROKEN_LIST_CHUNKS,   /* ... and the chunks of the list before it                             */
 	/* Reuse. */
 	BROKEN_REUSE,          /* what died is used again before the checkpoint is durable             */
 	BROKEN_REUSE_LOG,      /* so is what was born and died in the log, which replay needs          */
@@ -51,37 +51,37 @@ enum broken {
 	BROKEN_KEEP,           /* free slots keep no disk space for a disk that fills                  */
 	BROKEN_ASIDE,          /* on a full disk free slots without disk space are offered all the same */
 	/* Commits. */
-	BROKEN_APPLY_FAILS,    /* storing the entries asks for memory, and stops half way without it   */
-	BROKEN_SEAL_FIRST,     /* a commit is sealed before what may fail                              */
+	BROKEN_APPLY_FAILS,     /* storing the entries asks for memory, and stops half way without it   */
+	BROKEN_SEAL_FIRST,      /* a commit is sealed before what may fail                              */
 	BROKEN_SNAPSHOT_MISSED, /* a snapshot that begins while a commit is prepared is not looked for  */
-	BROKEN_STEP_INSIDE,    /* a compaction step runs inside a transaction that has blobs in the chain:
+	BROKEN_STEP_INSIDE,     /* a compaction step runs inside a transaction that has blobs in the chain:
 	                          asserts forbid it, in builds that have them                          */
-	BROKEN_NUMBER,         /* the number of an aborted commit is used again: no cut is known that the
+	BROKEN_NUMBER,          /* the number of an aborted commit is used again: no cut is known that the
 	                          links would not tell all the same                                    */
-	BROKEN_NONCE,          /* a session's first JUMP has no random bytes                           */
-	BROKEN_BEHEAD,         /* what stands where a session goes on keeps its head                   */
+	BROKEN_NONCE,           /* a session's first JUMP has no random bytes                           */
+	BROKEN_BEHEAD,          /* what stands where a session goes on keeps its head                   */
 	/* Recovery. */
-	BROKEN_LINK,           /* a blob need not name the one before it                               */
-	BROKEN_CHAIN_NUMBER,   /* nor carry its commit's number: only a made file tells the difference */
-	BROKEN_CHAIN_CHECK,    /* nor verify                                                           */
-	BROKEN_COMMIT_FLAG,    /* a commit need not be whole                                           */
-	BROKEN_TAIL,           /* blobs without a commit are left in the chain for the next session    */
-	BROKEN_LOG_SPACE,      /* the blobs of the log are not taken out of the free slots             */
-	BROKEN_MOVE_BLIND,     /* a MOVE is replayed without looking at the entry that it replaces     */
-	BROKEN_TOMB,           /* a tombstone is not replayed                                          */
-	BROKEN_NAMES,          /* the counter of names is not taken along by the replay                */
-	BROKEN_HEADER_REPLAY,  /* the header is not made sure of before pages are written in the replay */
-	BROKEN_HEADER_TRUST,   /* nor before a session builds on it                                    */
-	BROKEN_LOG_TRUST,      /* nor are the pages of the log that was replayed                       */
-	BROKEN_STALE,          /* the first flush of a handle is not repeated                          */
-	BROKEN_STALE_TRUST,    /* it is, and what it covers is not made dirty again                    */
-	BROKEN_WATERMARK,      /* a log that ends before the mark is taken for a torn tail             */
-	BROKEN_STRAYED,        /* so is one that ends at a header page with a later mark               */
-	BROKEN_HEADER_OLDER,   /* the older of two headers is taken                                    */
+	BROKEN_LINK,          /* a blob need not name the one before it                               */
+	BROKEN_CHAIN_NUMBER,  /* nor carry its commit's number: only a made file tells the difference */
+	BROKEN_CHAIN_CHECK,   /* nor verify                                                           */
+	BROKEN_COMMIT_FLAG,   /* a commit need not be whole                                           */
+	BROKEN_TAIL,          /* blobs without a commit are left in the chain for the next session    */
+	BROKEN_LOG_SPACE,     /* the blobs of the log are not taken out of the free slots             */
+	BROKEN_MOVE_BLIND,    /* a MOVE is replayed without looking at the entry that it replaces     */
+	BROKEN_TOMB,          /* a tombstone is not replayed                                          */
+	BROKEN_NAMES,         /* the counter of names is not taken along by the replay                */
+	BROKEN_HEADER_REPLAY, /* the header is not made sure of before pages are written in the replay */
+	BROKEN_HEADER_TRUST,  /* nor before a session builds on it                                    */
+	BROKEN_LOG_TRUST,     /* nor are the pages of the log that was replayed                       */
+	BROKEN_STALE,         /* the first flush of a handle is not repeated                          */
+	BROKEN_STALE_TRUST,   /* it is, and what it covers is not made dirty again                    */
+	BROKEN_WATERMARK,     /* a log that ends before the mark is taken for a torn tail             */
+	BROKEN_STRAYED,       /* so is one that ends at a header page with a later mark               */
+	BROKEN_HEADER_OLDER,  /* the older of two headers is taken                                    */
 	/* Processes and threads. */
-	BROKEN_CHILD_FILE,     /* a forked child keeps the descriptors                                 */
-	BROKEN_CHILD_MAP,      /* ... and the maps                                                     */
-	BROKEN_CANCEL,         /* a thread is cancelled in the middle of a call                        */
+	BROKEN_CHILD_FILE, /* a forked child keeps the descriptors                                 */
+	BROKEN_CHILD_MAP,  /* ... and the maps                                                     */
+	BROKEN_CANCEL,     /* a thread is cancelled in the middle of a call                        */
 	/* Trust. */
 	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */
 	BROKEN_CHECK_PLACE,    /* the check of a blob does not cover its place                         */

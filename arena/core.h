@@ -44,7 +44,7 @@ struct segment_rest {
 
 /* What a size limit asks for, see limit.c and slot_make.c. */
 struct limit {
-	uint64_t measured;    /* space.max_bytes when it was measured                         */
+	uint64_t measured; /* space.max_bytes when it was measured                         */
 	/* bytes of the last put that was refused, and of all that was free then */
 	uint64_t refused, refused_room;
 	/* the oldest commit that a snapshot saw then, if it was in the way; 0: none was */
@@ -65,19 +65,19 @@ struct shrink_turn {
 
 /* A sweep, see sweep.c. */
 struct sweep {
-	uint64_t at;      /* where it goes on; 0: none is under way, UINT64_MAX: it is over       */
-	uint64_t moved;   /* bytes                                                                */
-	bool busy;        /* it passed over what snapshots see, ...                               */
-	bool passing;     /* ... and did nothing else in its last step                            */
+	uint64_t at;    /* where it goes on; 0: none is under way, UINT64_MAX: it is over       */
+	uint64_t moved; /* bytes                                                                */
+	bool busy;      /* it passed over what snapshots see, ...                               */
+	bool passing;   /* ... and did nothing else in its last step                            */
 };
 
 struct shrink {
 	struct shrink_turn turn[2]; /* this one, and the one before                               */
 	unsigned commits;
 	struct sweep sweep;
-	uint64_t step;    /* bytes that it moves at a time                                        */
-	uint64_t rest;    /* bytes to be put, or to die, before it is looked at again whether to begin one */
-	bool all;         /* it began at the beginning of the file                                */
+	uint64_t step; /* bytes that it moves at a time                                        */
+	uint64_t rest; /* bytes to be put, or to die, before it is looked at again whether to begin one */
+	bool all;      /* it began at the beginning of the file                                */
 };
 
 struct arena {
@@ -109,15 +109,15 @@ struct arena {
 	struct flush flush;
 	struct checkpoint checkpoint;
 
-	struct header_disk header; /* of the last durable checkpoint                         */
-	unsigned header_index;     /* its page; changed by the checkpoint's last step        */
+	struct header_disk header;    /* of the last durable checkpoint                         */
+	unsigned header_index;        /* its page; changed by the checkpoint's last step        */
 	struct log_stretch *replayed; /* what recovery took from the log: flushed again before the first write */
 	uint32_t replayed_count;
-	bool space_loaded;         /* free list read                                         */
-	bool session;              /* the first write of this handle was prepared            */
+	bool space_loaded; /* free list read                                         */
+	bool session;      /* the first write of this handle was prepared            */
 
-	uint64_t blobs;      /* live records                       */
-	uint64_t live_bytes; /* theirs, with heads                 */
+	uint64_t blobs;             /* live records                       */
+	uint64_t live_bytes;        /* theirs, with heads                 */
 	_Atomic uint64_t next_name; /* ARENA_PLAIN: names handed out; the writer changes it */
 	uint64_t bytes_moved, compaction_steps;
 	struct interval interval;

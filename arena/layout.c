@@ -22,10 +22,10 @@
 
 struct layout {
 	arena *a;
-	struct slots held;  /* the pending extents, in order and merged; they attract nothing             */
-	slot_id free_next;  /* the first slot of either kind that does not lie before the stretch at hand */
+	struct slots held; /* the pending extents, in order and merged; they attract nothing             */
+	slot_id free_next; /* the first slot of either kind that does not lie before the stretch at hand */
 	slot_id held_next;
-	uint64_t end;       /* of the file: a handle that only reads has memory behind it                 */
+	uint64_t end; /* of the file: a handle that only reads has memory behind it                 */
 	arena_layout_visit *visit;
 	void *arg;
 	/* What was found and not told yet: its neighbour may be of the same kind. */
@@ -118,7 +118,7 @@ static int layout_next(struct layout *l, uint64_t offset, uint64_t *span)
 		l->free_next = slots_next(s, id);
 		/* What lies behind the file attracts nothing in it. */
 		return layout_add(l, *span, ARENA_LAYOUT_FREE,
-		                  slot_limit(s, l->free_next, l->end) < l->end ? slots_gravity(s, id) : 0);
+				  slot_limit(s, l->free_next, l->end) < l->end ? slots_gravity(s, id) : 0);
 	}
 	if (l->held_next != SLOT_NONE && slots_start(&l->held, l->held_next) == offset) {
 		*span = slots_size(&l->held, l->held_next);

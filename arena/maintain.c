@@ -90,8 +90,8 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 	if (r == 0 && want > DISK_FILE_MAX)
 		r = GRAVITY_FULL;
 	else if (r == 0 && want > 0)
-		r = slot_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner, (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1),
-		              SPACE_RESERVED);
+		r = slot_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner,
+			      (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1), SPACE_RESERVED);
 	writer_unlock(a);
 	if (r == 0 && want == 0)
 		r = sweep_all(a, progress, arg);
@@ -127,7 +127,8 @@ static int stat_private(const arena *a, struct arena_stats *out)
 	const int r = a->os->size(a->os, a->map.file, &out->file_bytes);
 
 	out->free_bytes = out->free_slots = out->largest_free = 0;
-	for (slot_id id = s->first; r == 0 && id != SLOT_NONE && slots_start(s, id) < out->file_bytes; id = slots_next(s, id)) {
+	for (slot_id id = s->first; r == 0 && id != SLOT_NONE && slots_start(s, id) < out->file_bytes;
+	     id = slots_next(s, id)) {
 		const uint64_t left = out->file_bytes - slots_start(s, id);
 		const uint64_t bytes = slots_size(s, id) < left ? slots_size(s, id) : left;
 		out->free_bytes += bytes;

@@ -176,7 +176,8 @@ static int short_file(const struct os *os, os_file file)
 
 	if (r != 0)
 		return r;
-	return got == sizeof magic && memcmp(magic, HEADER_MAGIC, sizeof magic) == 0 ? GRAVITY_CORRUPT : GRAVITY_NOTASTORE;
+	return got == sizeof magic && memcmp(magic, HEADER_MAGIC, sizeof magic) == 0 ? GRAVITY_CORRUPT
+										     : GRAVITY_NOTASTORE;
 }
 
 /* A file that is no longer than a new store, and may be an empty one. *bytes: its length afterwards. */

@@ -109,7 +109,8 @@ int arena_txn_usable(const arena_txn *t)
 		return GRAVITY_INVALID;
 	if (t->slot.live == TXN_READ)
 		return arena_ours(t->slot.arena) ? 0 : GRAVITY_INVALID;
-	if (t->slot.arena == NULL || atomic_load_explicit(&t->slot.arena->writer_owner, memory_order_relaxed) != os_thread_id())
+	if (t->slot.arena == NULL ||
+	    atomic_load_explicit(&t->slot.arena->writer_owner, memory_order_relaxed) != os_thread_id())
 		return GRAVITY_INVALID;
 	return t->slot.live == TXN_WRITE && arena_ours(t->slot.arena) ? 0 : GRAVITY_INVALID;
 }

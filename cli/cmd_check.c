@@ -38,8 +38,8 @@ static void read_counts(const char *path, const char *before, char *out, size_t 
 
 	out[0] = 0;
 	if (stats_read(path, &stats))
-		(void)snprintf(out, size, "%s%" PRIu64 " records, %" PRIu64 " pages of the table, %" PRIu64 " bytes", before,
-			       stats.records, stats.table_pages, stats.file_bytes);
+		(void)snprintf(out, size, "%s%" PRIu64 " records, %" PRIu64 " pages of the table, %" PRIu64 " bytes",
+			       before, stats.records, stats.table_pages, stats.file_bytes);
 }
 
 /* The same counts as JSON; they are not there where the store cannot be opened. */

@@ -21,9 +21,8 @@
 #include "gkv.h"
 
 static const struct verb *const verbs[] = {
-	&verb_put,  &verb_get,   &verb_del,  &verb_list,  &verb_count,   &verb_load,
-	&verb_dump, &verb_batch, &verb_stat, &verb_map, &verb_check, &verb_salvage, &verb_compact,
-	&verb_backup,
+	&verb_put,   &verb_get,  &verb_del, &verb_list,  &verb_count,   &verb_load,    &verb_dump,
+	&verb_batch, &verb_stat, &verb_map, &verb_check, &verb_salvage, &verb_compact, &verb_backup,
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

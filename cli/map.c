@@ -123,8 +123,8 @@ void map_release(struct map *map)
 const char *map_kind_name(int kind)
 {
 	static const char *const names[MAP_KINDS] = {
-		[GKV_LAYOUT_HEADER] = "headers",       [GKV_LAYOUT_TABLE] = "table",
-		[GKV_LAYOUT_RECORD] = "live records",  [GKV_LAYOUT_LIST] = "free list",
+		[GKV_LAYOUT_HEADER] = "headers",         [GKV_LAYOUT_TABLE] = "table",
+		[GKV_LAYOUT_RECORD] = "live records",    [GKV_LAYOUT_LIST] = "free list",
 		[GKV_LAYOUT_HELD] = "freed, still held", [GKV_LAYOUT_FREE] = "free",
 		[GKV_LAYOUT_WINDOW] = "window",
 	};

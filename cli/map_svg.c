@@ -157,9 +157,10 @@ static void kinds_write(const struct map *map, struct sink *out)
 		char size[16];
 
 		progress_size(size, (double)map->bytes[i]);
-		sink_print(out,
-			   "<rect x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" fill=\"#%02x%02x%02x\" stroke=\"#999\"/>\n",
-			   LEFT, y - 11, colours[i][0], colours[i][1], colours[i][2]);
+		sink_print(
+			out,
+			"<rect x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" fill=\"#%02x%02x%02x\" stroke=\"#999\"/>\n",
+			LEFT, y - 11, colours[i][0], colours[i][1], colours[i][2]);
 		sink_print(out,
 			   "<text x=\"%d\" y=\"%d\">%s</text><text class=\"r\" x=\"%d\" y=\"%d\">%s, %.1f%%</text>\n",
 			   LEFT + 20, y, map_kind_name(i), LEFT + 270, y, size,
@@ -208,12 +209,13 @@ void map_svg_write(const struct map *map, struct sink *out)
 
 	progress_size(file, (double)map->file_bytes);
 	progress_size(cell, (double)map->file_bytes / (double)(map->columns * map->rows));
-	sink_print(out,
-		   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
-		   "<style>text{font:12px sans-serif;fill:#222}.t{font-size:16px}.h{font-weight:bold}.r{text-anchor:end}"
-		   ".n{font-weight:bold;font-size:13px}</style>\n"
-		   "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text class=\"t\" x=\"%d\" y=\"34\">",
-		   WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT);
+	sink_print(
+		out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
+		"<style>text{font:12px sans-serif;fill:#222}.t{font-size:16px}.h{font-weight:bold}.r{text-anchor:end}"
+		".n{font-weight:bold;font-size:13px}</style>\n"
+		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text class=\"t\" x=\"%d\" y=\"34\">",
+		WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT);
 	text_write(map->path, out);
 	sink_print(out, ": %s, %" PRIu64 " record%s; %s to a cell</text>\n", file, map->records,
 		   map->records == 1 ? "" : "s", cell);

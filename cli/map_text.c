@@ -71,7 +71,7 @@ static const char *cell_block(const struct map_cell *cell, int first)
 	const double share = (double)cell->bytes[first] / (double)cell_sum(cell);
 
 	if (first == GKV_LAYOUT_WINDOW || share > 0.9)
-		return "\xe2\x96\x88";                                   /* full   */
+		return "\xe2\x96\x88";                        /* full   */
 	return share > 0.7 ? "\xe2\x96\x93" : "\xe2\x96\x92"; /* dark, medium shade */
 }
 
@@ -152,8 +152,8 @@ static void pairs_write(const struct map *map, struct sink *out)
 		progress_size(left, (double)pair->left_size);
 		progress_size(between, (double)pair->between);
 		progress_size(right, (double)pair->right_size);
-		sink_print(out, "   %11.4g %11" PRIu64 " %12s + %12s + %12s\n", pair->gravity, pair->left, left, between,
-			   right);
+		sink_print(out, "   %11.4g %11" PRIu64 " %12s + %12s + %12s\n", pair->gravity, pair->left, left,
+			   between, right);
 	}
 }
 

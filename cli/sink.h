@@ -14,9 +14,9 @@ struct sink {
 	FILE *file;
 	const char *name; /* for messages */
 	struct outfile target;
-	bool pending;     /* the file gets its name, `target`, when it is complete; otherwise it is written in place */
-	uint64_t bytes;   /* written so far */
-	int error;        /* errno of the first write that failed */
+	bool pending;   /* the file gets its name, `target`, when it is complete; otherwise it is written in place */
+	uint64_t bytes; /* written so far */
+	int error;      /* errno of the first write that failed */
 };
 
 void sink_stdout(struct sink *sink);

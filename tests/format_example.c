@@ -27,7 +27,7 @@ enum { PUT = 1, MOVE = 2, TOMB = 3, JUMP = 4, PAGE = 5, NODE = 6, CHUNK = 7 };
 enum { COMMIT = 1, REPLACES = 2 };
 enum { UNKNOWN, FREE, USED };
 
-#define RECORDS 20000u
+#define RECORDS  20000u
 #define MAP_SIZE (1u << 17)
 
 static unsigned checks, failures;
@@ -120,9 +120,16 @@ static bool blob_read(const struct store *s, uint64_t at, struct blob *b)
 
 	if (at % 8 != 0 || at < 8192 || at > s->size || s->size - at < 32)
 		return false;
-	*b = (struct blob){.at = at, .check = load32(p), .size = load32(p + 4), .name = load64(p + 8),
-	                   .seq = load64(p + 16) & ((UINT64_C(1) << 48) - 1), .kind = p[22], .flags = p[23],
-	                   .link = load32(p + 24), .aux = load32(p + 28), .data = p + 32};
+	*b = (struct blob){.at = at,
+			   .check = load32(p),
+			   .size = load32(p + 4),
+			   .name = load64(p + 8),
+			   .seq = load64(p + 16) & ((UINT64_C(1) << 48) - 1),
+			   .kind = p[22],
+			   .flags = p[23],
+			   .link = load32(p + 24),
+			   .aux = load32(p + 28),
+			   .data = p + 32};
 	b->span = (32 + (uint64_t)b->size + 7) / 8 * 8;
 	if (b->span > s->size - at)
 		return false;
@@ -166,7 +173,8 @@ static void read_headers(struct store *s, uint32_t kind)
 		expect(field(s, at) == 0, "reserved words are zero");
 	expect(field(s, 112) <= s->size, "the file is as long as the header says");
 	expect(field(s, 128) + field(s, 144) <= field(s, 112), "what lives fits into the file");
-	expect(field(s, 120) <= field(s, 128) / 32 && field(s, 136) <= field(s, 144) / 4096, "so many fit into their bytes");
+	expect(field(s, 120) <= field(s, 128) / 32 && field(s, 136) <= field(s, 144) / 4096,
+	       "so many fit into their bytes");
 	expect(field(s, 104) <= field(s, 112) && field(s, 96) <= field(s, 104) / 8, "so does what is free");
 	own(s, 0, 8192, UNKNOWN, USED);
 }
@@ -193,7 +201,7 @@ static void read_entry(struct store *s, const struct blob *page, unsigned group,
 	unsigned first, second;
 
 	if (!expect(blob_read(s, (entry & ((UINT64_C(1) << 40) - 1)) * 8, &b) && (b.kind == PUT || b.kind == MOVE),
-	            "an entry leads to a record"))
+		    "an entry leads to a record"))
 		return;
 	first = (unsigned)(((b.name & 0xffff) * 63) >> 16);
 	second = (unsigned)((((b.name >> 16) & 0xffff) * 62) >> 16);
@@ -287,7 +295,7 @@ static void read_free_list(struct store *s)
 }
 
 static bool chain_goes_on(const struct store *s, struct blob *b, uint64_t cursor, uint64_t end, uint32_t link,
-                          uint64_t seq, uint64_t open_seq)
+			  uint64_t seq, uint64_t open_seq)
 {
 	if (end - cursor < 56 || !blob_read(s, cursor, b) || b->link != link || b->flags > 3)
 		return false;

@@ -26,10 +26,10 @@
 #include "kvstore/hash.h"
 #include "kvstore/place.h"
 
-#define ITEMS_MAX  1024u
-#define KEY_MAX    16u
-#define VALUE_MAX  20000u
-#define FILE_MOST  98304u
+#define ITEMS_MAX   1024u
+#define KEY_MAX     16u
+#define VALUE_MAX   20000u
+#define FILE_MOST   98304u
 #define MOVED_SYNCS 3u /* flushes of a compaction before the one that follows its moves */
 
 static void need(bool holds, const char *what)
@@ -283,7 +283,8 @@ static void make_moved(const char *path)
 		if (i % 4 != 1)
 			del_text(i);
 	commit();
-	need(gkv_close(db) == GKV_OK && gkv_open(store_path, &limited, &db) == GKV_OK, "a store cannot be opened again");
+	need(gkv_close(db) == GKV_OK && gkv_open(store_path, &limited, &db) == GKV_OK,
+	     "a store cannot be opened again");
 	copy_path = path;
 	syncs_before = MOVED_SYNCS;
 	need(gkv_compact(db, NULL, NULL) == GKV_OK, "a compaction fails");
@@ -312,7 +313,8 @@ static void make_chain(void)
 	unsigned char key[4][KEY_MAX];
 	uint64_t hash;
 
-	need(file != NULL && fread(&header, sizeof(header), 1, file) == 1 && fclose(file) == 0, "a header cannot be read");
+	need(file != NULL && fread(&header, sizeof(header), 1, file) == 1 && fclose(file) == 0,
+	     "a header cannot be read");
 	hash = kv_hash("the first one", 13, header.hash_seed);
 	key_with_hash(key[0], hash, header.hash_seed, true);
 	key_with_hash(key[1], hash, header.hash_seed, false);
@@ -368,7 +370,8 @@ static void expected_write(const char *path)
 		for (size_t at = 0; at < items[i].key_len; at++)
 			(void)fprintf(file, "%02x", items[i].key[at]);
 		value_make(value, items[i].size, items[i].number);
-		(void)fprintf(file, " %zu %016" PRIx64 "\n", items[i].size, (uint64_t)XXH3_64bits(value, items[i].size));
+		(void)fprintf(file, " %zu %016" PRIx64 "\n", items[i].size,
+			      (uint64_t)XXH3_64bits(value, items[i].size));
 	}
 	need(fclose(file) == 0, "a file cannot be written");
 }

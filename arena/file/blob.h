@@ -86,10 +86,10 @@ static inline uint32_t blob_check_inline(const struct map *m, const struct blob_
 	const crc32c_word *words = (const crc32c_word *)(const void *)b;
 	const size_t count = (size_t)(blob_span(b->size) / sizeof *words);
 	const uint32_t sum = __builtin_expect(m->sum == MAP_SUM_CRC32C, 1) ? crc32c(b->size, words + 1, count - 1)
-	                                                                   : blob_sum_xxh3(b);
+									   : blob_sum_xxh3(b);
 
 	return sum ^ (uint32_t)mix64((broken(BROKEN_CHECK_IDENTITY) ? 0 : m->identity) ^
-	                             (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
+				     (broken(BROKEN_CHECK_PLACE) ? 0 : offset));
 }
 
 /* The same in a call. The blob must fit. */

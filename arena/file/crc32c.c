@@ -37,8 +37,8 @@ uint32_t crc32c_plain(uint32_t word, const crc32c_word *words, size_t count)
 
 #if defined(CRC32C_INSTRUCTION)
 #define POLYNOMIAL 0x82f63b78u /* the lowest power is the highest bit */
-#define PART (CRC32C_LONG / 3)
-#define PART_SHIFT 0x35d73a62u     /* x^(64 * PART), modulo the polynomial */
+#define PART       (CRC32C_LONG / 3)
+#define PART_SHIFT 0x35d73a62u /* x^(64 * PART), modulo the polynomial */
 
 /* The product of two polynomials, modulo POLYNOMIAL. */
 static uint32_t product(uint32_t a, uint32_t b)

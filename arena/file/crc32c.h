@@ -94,7 +94,8 @@ static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t co
 {
 	if (!crc32c_supported())
 		return crc32c_plain(word, words, count);
-	return __builtin_expect(count < CRC32C_LONG, 1) ? crc32c_short(word, words, count) : crc32c_long(word, words, count);
+	return __builtin_expect(count < CRC32C_LONG, 1) ? crc32c_short(word, words, count)
+							: crc32c_long(word, words, count);
 }
 #else
 static inline uint32_t crc32c(uint32_t word, const crc32c_word *words, size_t count)

@@ -16,16 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISK_PAGE UINT64_C(4096)
-#define DISK_UNIT UINT64_C(8)
-#define DISK_LINE UINT64_C(64)
-#define DISK_DATA (2 * DISK_PAGE)         /* where blobs begin                */
+#define DISK_PAGE     UINT64_C(4096)
+#define DISK_UNIT     UINT64_C(8)
+#define DISK_LINE     UINT64_C(64)
+#define DISK_DATA     (2 * DISK_PAGE)     /* where blobs begin                */
 #define DISK_FILE_MAX (UINT64_C(1) << 43) /* 40 bits of units                 */
 #define DISK_SEQ_MASK ((UINT64_C(1) << 48) - 1)
 /* The last numbers are for what is under way when a writer comes too late. */
-#define DISK_SEQ_LAST (DISK_SEQ_MASK - (UINT64_C(1) << 40))
-#define DISK_VERSION 2u        /* of a new file                                            */
-#define DISK_VERSION_LEAST 1u  /* of files that are read; one that is written keeps its own */
+#define DISK_SEQ_LAST      (DISK_SEQ_MASK - (UINT64_C(1) << 40))
+#define DISK_VERSION       2u /* of a new file                                            */
+#define DISK_VERSION_LEAST 1u /* of files that are read; one that is written keeps its own */
 
 static inline uint64_t page_round(uint64_t bytes)
 {
@@ -52,7 +52,7 @@ enum blob_kind {
 	BLOB_FREE = 7  /* a chunk of a checkpoint's free list         */
 };
 
-#define BLOB_COMMIT 0x01u   /* the last blob of its commit                 */
+#define BLOB_COMMIT   0x01u /* the last blob of its commit                 */
 #define BLOB_REPLACES 0x02u /* a live record of this name went before it   */
 
 struct jump_disk {
@@ -63,7 +63,7 @@ struct jump_disk {
 
 /* An entry of the table: 24 bits of the name and 40 bits of position; 0 is none. */
 #define PAGE_GROUPS 63u
-#define PAGE_WAYS 8u
+#define PAGE_WAYS   8u
 struct page_disk {
 	struct blob_disk head;
 	uint8_t reserved[32];
@@ -71,7 +71,7 @@ struct page_disk {
 };
 
 /* A node of the directory: for each value of the next 6 bits of the name a reference to a node or page. */
-#define NODE_BITS 6u
+#define NODE_BITS    6u
 #define NODE_ENTRIES (1u << NODE_BITS)
 struct node_disk {
 	struct blob_disk head;
@@ -90,25 +90,25 @@ struct free_disk {
 struct header_disk {
 	uint8_t magic[8];
 	uint32_t version;
-	uint32_t kind;          /* enum arena_kind                                                   */
-	uint64_t check;         /* XXH3 of the rest of the structure, from `identity` on, mixed with its place */
-	uint64_t identity[2];   /* random, of this file                                              */
-	uint64_t hash_seed;     /* random, of this store and its backups                             */
-	uint64_t checkpoint;    /* number of this checkpoint, from 1                                 */
-	uint64_t seq;           /* commits up to this one are in the table                           */
-	uint64_t root;          /* reference to the root of the table                                */
-	uint64_t log_start;     /* where the next blob of the log stands                             */
-	uint64_t window_end;    /* end of the window that log_start is in                            */
-	uint64_t free_first;    /* offset of the first chunk of the free list, 0: none               */
-	uint64_t free_slots;    /* extents that the list names                                       */
-	uint64_t free_bytes;    /* their sum                                                         */
-	uint64_t file_bytes;    /* nothing beyond this belongs to the checkpoint                     */
-	uint64_t blobs;         /* live records                                                      */
-	uint64_t live_bytes;    /* of them, with their heads                                         */
+	uint32_t kind;        /* enum arena_kind                                                   */
+	uint64_t check;       /* XXH3 of the rest of the structure, from `identity` on, mixed with its place */
+	uint64_t identity[2]; /* random, of this file                                              */
+	uint64_t hash_seed;   /* random, of this store and its backups                             */
+	uint64_t checkpoint;  /* number of this checkpoint, from 1                                 */
+	uint64_t seq;         /* commits up to this one are in the table                           */
+	uint64_t root;        /* reference to the root of the table                                */
+	uint64_t log_start;   /* where the next blob of the log stands                             */
+	uint64_t window_end;  /* end of the window that log_start is in                            */
+	uint64_t free_first;  /* offset of the first chunk of the free list, 0: none               */
+	uint64_t free_slots;  /* extents that the list names                                       */
+	uint64_t free_bytes;  /* their sum                                                         */
+	uint64_t file_bytes;  /* nothing beyond this belongs to the checkpoint                     */
+	uint64_t blobs;       /* live records                                                      */
+	uint64_t live_bytes;  /* of them, with their heads                                         */
 	uint64_t table_pages;
-	uint64_t table_bytes;   /* pages and nodes of the table                                      */
-	uint64_t next_name;     /* arena without keys: counter of names handed out                   */
-	uint64_t log_link;      /* check of the blob before log_start (32 bits)                      */
+	uint64_t table_bytes; /* pages and nodes of the table                                      */
+	uint64_t next_name;   /* arena without keys: counter of names handed out                   */
+	uint64_t log_link;    /* check of the blob before log_start (32 bits)                      */
 	uint64_t reserved[43];
 };
 

@@ -68,11 +68,10 @@ static bool counters_sound(const struct header_disk *h)
 static bool header_sound(const struct header_disk *h)
 {
 	return reserved_is_zero(h) && h->kind <= INT32_MAX && h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK &&
-	       h->log_start >= DISK_DATA &&
-	       h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 && h->window_end >= h->log_start &&
-	       h->window_end - h->log_start >= sizeof(struct jump_disk) && h->window_end <= h->file_bytes &&
-	       h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 && h->log_link <= UINT32_MAX &&
-	       h->free_first % DISK_UNIT == 0 && counters_sound(h);
+	       h->log_start >= DISK_DATA && h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 &&
+	       h->window_end >= h->log_start && h->window_end - h->log_start >= sizeof(struct jump_disk) &&
+	       h->window_end <= h->file_bytes && h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 &&
+	       h->log_link <= UINT32_MAX && h->free_first % DISK_UNIT == 0 && counters_sound(h);
 }
 
 int header_read(const struct map *m, unsigned index, struct header_disk *out)
@@ -118,7 +117,7 @@ int header_write(const struct map *m, const struct header_disk *h, unsigned inde
 	return map_write(m, index * DISK_PAGE, h, sizeof *h);
 }
 
-#define MARK_SEQ_BITS 40u
+#define MARK_SEQ_BITS   40u
 #define MARK_CHECK_MASK UINT64_C(0xfffff)
 
 static uint64_t mark_check(const struct map *m, uint64_t word)
@@ -216,5 +215,6 @@ int header_marks_read(const struct map *m, const struct header_disk *h, uint64_t
 	if (*seq == 0)
 		return 0;
 	/* The newest mark was written under this header, or the one before, or the header that it names is damaged. */
-	return ((checkpoint - h->checkpoint) & 15) == 0 || ((h->checkpoint - checkpoint) & 15) < 8 ? 0 : GRAVITY_CORRUPT;
+	return ((checkpoint - h->checkpoint) & 15) == 0 || ((h->checkpoint - checkpoint) & 15) < 8 ? 0
+												   : GRAVITY_CORRUPT;
 }

@@ -25,10 +25,10 @@ struct map {
 	uint8_t *base;
 	uint64_t reserve;
 	_Atomic uint64_t bytes;
-	uint64_t length;        /* of the file: more than `bytes` while readers may still look there         */
-	uint64_t identity;      /* mixed into every check                                                     */
-	enum map_sum sum;       /* of blobs                                                                   */
-	bool verify;            /* check record blobs on every read                                           */
+	uint64_t length;         /* of the file: more than `bytes` while readers may still look there         */
+	uint64_t identity;       /* mixed into every check                                                     */
+	enum map_sum sum;        /* of blobs                                                                   */
+	bool verify;             /* check record blobs on every read                                           */
 	_Atomic uint64_t *trust; /* one bit per 512 bytes: the page or node that starts there was verified, or
 	                            made by this handle. They are longer than 512 bytes, so no two share a bit */
 	uint64_t trust_reserve;

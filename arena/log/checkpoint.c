@@ -37,18 +37,18 @@
 #include "arena/log/session.h"
 #include "arena/log/writer.h"
 
-#define SLICE_LEAST (UINT64_C(256) << 10)
-#define SLICE_RATIO 4 /* of what a commit wrote and freed */
+#define SLICE_LEAST   (UINT64_C(256) << 10)
+#define SLICE_RATIO   4 /* of what a commit wrote and freed */
 #define WAITING_LEAST (UINT64_C(1) << 20)
-#define WAITING_MOST (UINT64_C(64) << 20)
+#define WAITING_MOST  (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
-#define DEAD_SHARE 2     /* of the live bytes, also where nothing is written */
+#define DEAD_SHARE    2  /* of the live bytes, also where nothing is written */
 #define RESERVE_SHARE 4
-#define PAGES_WORTH 2 /* bytes of pages written for a dead one, where the file is above its target */
-#define LOG_MOST (UINT64_C(64) << 20)
-#define PUNCH_SHARE 8 /* of the live bytes */
-#define PUNCH_STEP 32u /* slots after a change: some ten microseconds each */
-#define DRAIN_STEP 4096u
+#define PAGES_WORTH   2 /* bytes of pages written for a dead one, where the file is above its target */
+#define LOG_MOST      (UINT64_C(64) << 20)
+#define PUNCH_SHARE   8   /* of the live bytes */
+#define PUNCH_STEP    32u /* slots after a change: some ten microseconds each */
+#define DRAIN_STEP    4096u
 
 /* Deletions and copies of pages live on the reserve, and only a checkpoint gives back what they take. Slots that are too
  * small for pages are no reserve. */
@@ -57,7 +57,7 @@ static bool reserve_eaten(const struct space *s)
 	if (s->max_bytes == UINT64_MAX || s->pending.logged_bytes < s->reserve / RESERVE_SHARE)
 		return false;
 	return !space_allows(s, 0) || (map_bytes(s->map) + SPACE_WINDOW > s->max_bytes &&
-	                               slots_first_fit(&s->free, SPACE_WINDOW) == SLOT_NONE);
+				       slots_first_fit(&s->free, SPACE_WINDOW) == SLOT_NONE);
 }
 
 /* A good part of the reserve is gone. */
@@ -83,9 +83,11 @@ bool checkpoint_due(const arena *a)
 	const uint64_t waiting = waiting_most(live, WAITING_SHARE);
 	const bool limited = s->max_bytes != UINT64_MAX;
 
-	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) || a->interval.due)
+	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) ||
+	    a->interval.due)
 		return true;
-	if (s->dead_bytes < waiting || s->dead_bytes < s->copied_bytes / (!limited && file_above_target(a) ? PAGES_WORTH : 1))
+	if (s->dead_bytes < waiting ||
+	    s->dead_bytes < s->copied_bytes / (!limited && file_above_target(a) ? PAGES_WORTH : 1))
 		return false;
 	/* Under a limit what is only deleted now is wanted back before long. */
 	return limited || (a->log.bytes >= waiting && file_space_wanted(a)) ||

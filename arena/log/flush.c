@@ -160,7 +160,7 @@ static int flush_now(arena *a, bool everything)
 	} else if (a->map.mode == OS_MAP_SHARED && !broken(BROKEN_FLUSH)) {
 		for (uint32_t i = broken(BROKEN_FLUSH_WINDOWS) ? count - 1 : 0; r == 0 && i < count; i++)
 			r = a->os->sync_range(a->os, a->map.file, a->map.base, stretch[i].start,
-			                      stretch[i].end - stretch[i].start);
+					      stretch[i].end - stretch[i].start);
 	}
 	if (flush_result(a, r) != 0)
 		return r;

@@ -27,9 +27,9 @@
 #include "arena/log/checkpoint.h"
 #include "arena/space/freemap.h"
 
-#define CHUNK_MOST (UINT64_C(64) << 10)
-#define CHUNK_LEAST UINT64_C(128)
-#define PAIR_MOST 20u /* bytes of two varints */
+#define CHUNK_MOST   (UINT64_C(64) << 10)
+#define CHUNK_LEAST  UINT64_C(128)
+#define PAIR_MOST    20u             /* bytes of two varints */
 #define STEP_EXTENTS UINT64_C(65536) /* sorted, or written, in a step */
 
 static unsigned varint_put(uint8_t *to, uint64_t value)
@@ -77,7 +77,7 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 		return r;
 	}
 	blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
-	          (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + *pairs), 0, 0);
+		  (uint32_t)(sizeof(struct free_disk) - sizeof(struct blob_disk) + *pairs), 0, 0);
 	chunk_at(&a->map, offset)->used = 0;
 	chunk_at(&a->map, offset)->next = 0;
 	a->checkpoint.chunks[a->checkpoint.chunk_count++] = offset;
@@ -112,7 +112,8 @@ static void chunks_return(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 
 	for (uint32_t i = 0; i < cp->chunk_count; i++)
-		space_return(&a->space, cp->chunks[i], cp->chunks[i] + blob_span(chunk_at(&a->map, cp->chunks[i])->head.size));
+		space_return(&a->space, cp->chunks[i],
+			     cp->chunks[i] + blob_span(chunk_at(&a->map, cp->chunks[i])->head.size));
 	cp->chunk_count = 0;
 }
 
@@ -294,14 +295,16 @@ static bool list_sort(arena *a, struct free_list *l)
 		list_cut(l);
 	freemap_release(&a->checkpoint.freemap, a->os);
 	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)freemap_take(&a->checkpoint.freemap, a->os, &l->ranges, l->file_bytes, freemap_segment(&a->space), l->large);
+	(void)freemap_take(&a->checkpoint.freemap, a->os, &l->ranges, l->file_bytes, freemap_segment(&a->space),
+			   l->large);
 	return true;
 }
 
 int freelist_step(arena *a, uint64_t *budget, bool *done)
 {
 	struct free_list *l = &a->checkpoint.list;
-	const uint64_t cost = (l->ranges.count < STEP_EXTENTS ? l->ranges.count : STEP_EXTENTS) * sizeof *l->ranges.list;
+	const uint64_t cost =
+		(l->ranges.count < STEP_EXTENTS ? l->ranges.count : STEP_EXTENTS) * sizeof *l->ranges.list;
 	int r;
 
 	*done = l->ranges.list == NULL;

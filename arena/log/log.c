@@ -23,7 +23,7 @@
 #include "arena/gravity.h"
 
 #define SINCE_FIRST 64u
-#define SINCE_MOST (UINT32_C(1) << 16)
+#define SINCE_MOST  (UINT32_C(1) << 16)
 
 void log_init(struct log *l, struct map *map, struct space *space)
 {
@@ -101,7 +101,8 @@ static void stretch_add(struct log *l, uint64_t start, uint64_t end)
 }
 
 /* Puts a blob at the cursor, which has room for it. */
-static struct blob_disk *log_put(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint64_t size, uint32_t aux)
+static struct blob_disk *log_put(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint64_t size,
+				 uint32_t aux)
 {
 	const uint64_t span = blob_span(size);
 	struct blob_disk *b = blob_at(l->map, l->at.cursor);
@@ -178,7 +179,7 @@ static int log_jump(struct log *l, uint64_t span, enum space_claim claim)
 }
 
 int log_append(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint64_t size, uint32_t aux,
-               enum space_claim claim, struct blob_disk **blob)
+	       enum space_claim claim, struct blob_disk **blob)
 {
 	const uint64_t span = blob_span(size);
 	int r = log_reserve(l);

@@ -20,9 +20,9 @@
 #include "arena/space/space.h"
 
 struct log_place {
-	uint64_t cursor;     /* where the next blob goes; a JUMP fits between it and window_end */
+	uint64_t cursor; /* where the next blob goes; a JUMP fits between it and window_end */
 	uint64_t window_end;
-	uint32_t link;       /* check of the blob before cursor, once that is sealed */
+	uint32_t link; /* check of the blob before cursor, once that is sealed */
 };
 
 /* One JUMP of the transaction at work: what it left over, and the window that it took. */
@@ -41,21 +41,21 @@ struct log {
 	struct map *map;
 	struct space *space;
 	struct log_place at;
-	struct log_place committed;  /* where the last commit ended: an abort goes back to it      */
-	struct blob_disk *open;      /* the last blob, not sealed; NULL: none                      */
-	uint64_t seq;                /* number of the commit at work                               */
-	bool joined;                 /* this session's first JUMP is committed, or at work         */
+	struct log_place committed; /* where the last commit ended: an abort goes back to it      */
+	struct blob_disk *open;     /* the last blob, not sealed; NULL: none                      */
+	uint64_t seq;               /* number of the commit at work                               */
+	bool joined;                /* this session's first JUMP is committed, or at work         */
 	bool joined_committed;
-	struct log_jump *jumps;      /* of the transaction at work                                 */
+	struct log_jump *jumps; /* of the transaction at work                                 */
 	uint32_t jump_count, jump_capacity;
 	struct log_stretch *stretches; /* what the transaction at work has written                 */
 	uint32_t stretch_count, stretch_capacity;
-	uint64_t bytes;              /* since the last checkpoint began                            */
-	uint64_t before;             /* before that, and after the last durable one: both are replayed */
-	struct log_stretch *since;   /* where what was not pushed yet is, as far as there was room to note it */
+	uint64_t bytes;            /* since the last checkpoint began                            */
+	uint64_t before;           /* before that, and after the last durable one: both are replayed */
+	struct log_stretch *since; /* where what was not pushed yet is, as far as there was room to note it */
 	uint32_t since_at, since_count, since_capacity; /* those before since_at were pushed         */
 	uint64_t bytes_uncommitted;
-	uint64_t written, pushed;    /* ever, by this handle                                       */
+	uint64_t written, pushed; /* ever, by this handle                                       */
 };
 
 void log_init(struct log *l, struct map *map, struct space *space);
@@ -63,7 +63,7 @@ void log_release(struct log *l);
 
 /* Appends a blob of `size` bytes, not filled. On failure (GRAVITY_FULL, ENOSPC, ENOMEM, errno) the log is as it was. */
 int log_append(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint64_t size, uint32_t aux,
-               enum space_claim claim, struct blob_disk **blob);
+	       enum space_claim claim, struct blob_disk **blob);
 
 /* Appends a JUMP to another window, with nothing behind it. Codes as above. */
 int log_hop(struct log *l);

@@ -23,10 +23,10 @@ struct op_dead {
 
 struct ops {
 	const struct os *os;
-	struct op *list;      /* in the order of first change; indices stay as they are */
-	uint32_t *order;      /* by name, made by ops_sort                              */
-	uint32_t *spare;      /* as long as `order`: scratch of ops_sort                */
-	uint32_t *index;      /* open addressing, list index + 1; unused for short lists */
+	struct op *list; /* in the order of first change; indices stay as they are */
+	uint32_t *order; /* by name, made by ops_sort                              */
+	uint32_t *spare; /* as long as `order`: scratch of ops_sort                */
+	uint32_t *index; /* open addressing, list index + 1; unused for short lists */
 	uint32_t count, capacity, index_capacity;
 	struct op_dead *dead;
 	uint32_t dead_count, dead_capacity;

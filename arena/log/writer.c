@@ -181,8 +181,7 @@ int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, 
 	r = op_obtain(a, name.bits, &op, &is_new);
 	if (r != 0)
 		return r;
-	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux,
-	               writer_claim(w), &b);
+	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux, writer_claim(w), &b);
 	if (r != 0) {
 		if (is_new)
 			ops_drop_last(&w->ops);

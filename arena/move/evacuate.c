@@ -31,8 +31,8 @@
 #include "arena/table/page.h"
 
 #define EVACUATE_COMMIT (UINT64_C(256) << 10) /* bytes of a commit of moves */
-#define EVACUATE_BATCH 32u
-#define EVACUATE_FEW 8u /* under a limit, where each is a commit: the pages that it copies must find a place */
+#define EVACUATE_BATCH  32u
+#define EVACUATE_FEW    8u /* under a limit, where each is a commit: the pages that it copies must find a place */
 
 static bool table_leads_to(arena *a, const struct blob_disk *b)
 {

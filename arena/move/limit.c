@@ -60,20 +60,20 @@
 #include "arena/move/segment.h"
 #include "arena/types.h"
 
-#define SPARE_SHARE 128 /* of the limit ... */
-#define SPARE_MOST (UINT64_C(1) << 20)
-#define SPARE_LEAST (UINT64_C(64) << 10)
-#define SPARE_LEAST_SHARE 4 /* ... of which this is no more than so much */
-#define FLOOR_SHARE 4                    /* of the spare, left by moves ahead of puts */
-#define COPIES_SHARE 16                  /* of the limit, reserved                        */
-#define INTERVAL_SHARE 6                 /* of what is not live, for an interval          */
-#define LOW_SHARE 8                      /* of that: little                               */
-#define KEPT_SHARE 4                     /* of that, kept for copies, ...                 */
-#define KEPT_LEAST (UINT64_C(256) << 10) /* ... and at least so much                      */
-#define UNIT_RECORDS 32                  /* in the smallest clean slot                    */
-#define STEP_LEAST (UINT64_C(4) << 10)   /* bytes moved at a time */
-#define STEP_MOST (UINT64_C(256) << 10)
-#define STEPS_MOST 64                   /* before one checkpoint */
+#define SPARE_SHARE       128 /* of the limit ... */
+#define SPARE_MOST        (UINT64_C(1) << 20)
+#define SPARE_LEAST       (UINT64_C(64) << 10)
+#define SPARE_LEAST_SHARE 4                     /* ... of which this is no more than so much */
+#define FLOOR_SHARE       4                     /* of the spare, left by moves ahead of puts */
+#define COPIES_SHARE      16                    /* of the limit, reserved                        */
+#define INTERVAL_SHARE    6                     /* of what is not live, for an interval          */
+#define LOW_SHARE         8                     /* of that: little                               */
+#define KEPT_SHARE        4                     /* of that, kept for copies, ...                 */
+#define KEPT_LEAST        (UINT64_C(256) << 10) /* ... and at least so much                      */
+#define UNIT_RECORDS      32                    /* in the smallest clean slot                    */
+#define STEP_LEAST        (UINT64_C(4) << 10)   /* bytes moved at a time */
+#define STEP_MOST         (UINT64_C(256) << 10)
+#define STEPS_MOST        64 /* before one checkpoint */
 
 static uint64_t spare_bytes(const struct space *s)
 {

@@ -11,8 +11,8 @@
 #include "arena/move/guard.h"
 #include "arena/space/freemap.h"
 
-#define PAGES_SHARE 4 /* of what is moved under a limit, no more of it */
-#define LOOKS_MOST 32 /* at segments that are not any more what the free map says */
+#define PAGES_SHARE 4  /* of what is moved under a limit, no more of it */
+#define LOOKS_MOST  32 /* at segments that are not any more what the free map says */
 
 /* Pages of the table die soon, and what one leaves takes another: under a limit it is for nothing that they are moved. */
 static uint64_t page_bytes(const arena *a, uint64_t start, uint64_t end)
@@ -66,7 +66,8 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct stretch *t)
 {
 	/* What has become emptier since the free map was taken is worth a look. */
-	for (int i = 0; i < LOOKS_MOST && freemap_next(&a->interval.freemap, least - least / 4, &t->start, &t->end); i++)
+	for (int i = 0; i < LOOKS_MOST && freemap_next(&a->interval.freemap, least - least / 4, &t->start, &t->end);
+	     i++)
 		if (segment_look(a, least, most, t) && (forced || guard_allows(a, t->start, t->end)))
 			return true;
 	return false;

@@ -15,8 +15,8 @@
 /* What is emptied at once. */
 struct stretch {
 	uint64_t start, end;
-	uint64_t gain; /* of it, what becomes clean: not the large slots in it, which are, nor what is cut */
-	uint64_t room; /* of that, what is free                                                           */
+	uint64_t gain;        /* of it, what becomes clean: not the large slots in it, which are, nor what is cut */
+	uint64_t room;        /* of that, what is free                                                           */
 	uint64_t segment_end; /* of the segment that it is of                                             */
 };
 

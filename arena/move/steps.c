@@ -39,21 +39,21 @@
 #include "arena/space/freemap.h"
 #include "arena/space/plan.h"
 
-#define STEP_BYTES (UINT64_C(256) << 10)
-#define STEP_WRITES (UINT64_C(1) << 20)
-#define STEPS_RATIO 2
-#define STEPS_MOST 8 /* after a commit: what moves pages of the table alone counts as nothing moved */
-#define CREDIT_MOST (UINT64_C(1) << 20)
-#define CUT_SHARE 32 /* of the live bytes, above the target: the end of the file is emptied */
-#define LIMIT_SHARE 8 /* of a size limit: what is closer to it is near */
+#define STEP_BYTES         (UINT64_C(256) << 10)
+#define STEP_WRITES        (UINT64_C(1) << 20)
+#define STEPS_RATIO        2
+#define STEPS_MOST         8 /* after a commit: what moves pages of the table alone counts as nothing moved */
+#define CREDIT_MOST        (UINT64_C(1) << 20)
+#define CUT_SHARE          32 /* of the live bytes, above the target: the end of the file is emptied */
+#define LIMIT_SHARE        8  /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 /* Of FREEMAP_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
  * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
-#define HALF_GRADE 14u
-#define ASKED_GRADE 12u
-#define SHORT_GRADE 10u
+#define HALF_GRADE        14u
+#define ASKED_GRADE       12u
+#define SHORT_GRADE       10u
 #define SHORT_GRADE_LEAST 7u
-#define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
+#define ABOVE_SHARE       2  /* of what the file is above its target, clean beyond the need    */
 #define SHORT_GRADE_SHARE 40 /* of the live bytes above the target: a grade less */
 
 static uint64_t asked_target(const arena *a)
@@ -88,7 +88,8 @@ static uint64_t step_most(const arena *a)
 static bool end_plan(const arena *a, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
-	const uint64_t upper = a->interval.end != 0 && a->interval.end < map_bytes(&a->map) ? a->interval.end : map_bytes(&a->map);
+	const uint64_t upper =
+		a->interval.end != 0 && a->interval.end < map_bytes(&a->map) ? a->interval.end : map_bytes(&a->map);
 	slot_id id = slots_at_or_before(s, upper - 1);
 	uint64_t occupied = 0;
 	uint64_t at = upper;
@@ -243,8 +244,8 @@ void steps_poll(arena *a, uint64_t bytes)
 		a->steps.credit = CREDIT_MOST;
 	/* A large commit asks for more than one. */
 	stop = a->bytes_moved + (bytes < STEP_BYTES ? bytes : STEP_BYTES);
-	while (a->steps.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && step_take(a) && a->bytes_moved < stop &&
-	       ++steps < STEPS_MOST)
+	while (a->steps.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && step_take(a) &&
+	       a->bytes_moved < stop && ++steps < STEPS_MOST)
 		;
 }
 

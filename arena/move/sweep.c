@@ -48,8 +48,7 @@ static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
 	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
 
-	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes &&
-	    slots_end(s, id) >= at)
+	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes && slots_end(s, id) >= at)
 		most = slots_size(s, id) - a->table.bytes;
 	return step < most ? step : most;
 }

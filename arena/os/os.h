@@ -31,8 +31,8 @@ enum os_open_flags {
 };
 
 enum os_map_mode {
-	OS_MAP_SHARED = 1,    /* stores reach the file                                                          */
-	OS_MAP_PRIVATE = 2,   /* the file, to be read; behind its end stands memory of the next kind             */
+	OS_MAP_SHARED = 1,  /* stores reach the file                                                          */
+	OS_MAP_PRIVATE = 2, /* the file, to be read; behind its end stands memory of the next kind             */
 	/* no file: zeroed memory, which is inaccessible, and costs addresses alone, until `use` */
 	OS_MAP_ANONYMOUS = 3,
 	/* no file: zeroed memory, all of it in use from the start, and still there in a forked child */
@@ -44,7 +44,7 @@ enum os_advice {
 	OS_ADVISE_WILLNEED = 2, /* read ahead now                */
 	/* anonymous memory: give back the whole pages in it; they are as before `use`, zeroed */
 	OS_ADVISE_DONTNEED = 3,
-	OS_ADVISE_HUGE = 4      /* anonymous memory: in large pages, where there are any */
+	OS_ADVISE_HUGE = 4 /* anonymous memory: in large pages, where there are any */
 };
 
 struct os {
@@ -63,7 +63,7 @@ struct os {
 	 * may reach past the end of the file. A forked child does not get it (but OS_MAP_MEMORY): the addresses stay taken and
 	 * inaccessible there until it calls unmap, and the file is not kept by it. */
 	int (*map)(const struct os *os, os_file file, enum os_map_mode mode, uint64_t least, uint64_t *reserve,
-	           void **base);
+		   void **base);
 	int (*unmap)(const struct os *os, void *base, uint64_t reserve);
 	/* Of OS_MAP_ANONYMOUS, and of OS_MAP_PRIVATE from the last page of the file on: makes the pages that the range touches
 	 * readable and writable. What they hold stays. ENOMEM. */

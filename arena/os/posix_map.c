@@ -141,7 +141,7 @@ static int mode_settle(int fd, enum os_map_mode mode, uint64_t reserve, void *ba
 }
 
 int os_posix_map(const struct os *os, os_file file, enum os_map_mode mode, uint64_t least, uint64_t *reserve,
-                 void **base)
+		 void **base)
 {
 	int rc;
 
@@ -183,7 +183,8 @@ int os_posix_use(const struct os *os, void *base, uint64_t offset, uint64_t byte
 
 	(void)os;
 	assert(base != NULL);
-	return mprotect((char *)base + start, page_ceil(offset + bytes) - start, PROT_READ | PROT_WRITE) == 0 ? 0 : errno;
+	return mprotect((char *)base + start, page_ceil(offset + bytes) - start, PROT_READ | PROT_WRITE) == 0 ? 0
+													      : errno;
 }
 
 /* Memory is given back in whole pages only: what shares a page with the range's ends is someone else's. Laying a new
@@ -199,7 +200,8 @@ static int advise_forget(void *base, uint64_t offset, uint64_t bytes)
 	if (start >= end)
 		return 0;
 	os_fork_hold();
-	if (mmap(at, end - start, PROT_NONE, flags, -1, 0) == MAP_FAILED || madvise(at, end - start, MADV_DONTFORK) != 0)
+	if (mmap(at, end - start, PROT_NONE, flags, -1, 0) == MAP_FAILED ||
+	    madvise(at, end - start, MADV_DONTFORK) != 0)
 		rc = errno;
 	os_fork_release();
 	return rc;

@@ -8,7 +8,7 @@
 #include "arena/os/os.h"
 
 int os_posix_map(const struct os *os, os_file file, enum os_map_mode mode, uint64_t least, uint64_t *reserve,
-                 void **base);
+		 void **base);
 int os_posix_unmap(const struct os *os, void *base, uint64_t reserve);
 int os_posix_use(const struct os *os, void *base, uint64_t offset, uint64_t bytes);
 int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice);

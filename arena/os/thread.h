@@ -40,7 +40,7 @@ void os_pause(unsigned n);
 uint64_t os_thread_id(void);
 
 /* The thread is not cancelled from here to the end of the block. */
-#define OS_UNCANCELLED \
+#define OS_UNCANCELLED                                                                                                 \
 	const int os_cancel_state __attribute__((cleanup(os_cancel_restore), unused)) = os_cancel_disable()
 
 int os_cancel_disable(void); /* what it was before */

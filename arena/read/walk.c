@@ -33,16 +33,16 @@
 #include "arena/table/lookup.h"
 #include "arena/table/page.h"
 
-#define WALK_SLICE (UINT64_C(64) << 20) /* bytes of the file, or more where that makes too many slices  */
-#define WALK_SLICES 16u
-#define WALK_BATCH_LEAST 4096u          /* entries */
-#define WALK_BATCH_MOST 524288u
-#define SORT_BITS 11u                   /* a pass  */
-#define LINE_BITS 3u                    /* of a position, within a line of the file */
-#define WALK_AHEAD 8u                   /* records */
-#define WALK_ASK (UINT64_C(2) << 20)    /* bytes that are asked for at a time                           */
-#define WALK_ASK_RANGES 512u            /* and in so many pieces                                        */
-#define WALK_LONG (UINT64_C(16) << 10)  /* a record of this size is asked for by itself                 */
+#define WALK_SLICE       (UINT64_C(64) << 20) /* bytes of the file, or more where that makes too many slices  */
+#define WALK_SLICES      16u
+#define WALK_BATCH_LEAST 4096u /* entries */
+#define WALK_BATCH_MOST  524288u
+#define SORT_BITS        11u                  /* a pass  */
+#define LINE_BITS        3u                   /* of a position, within a line of the file */
+#define WALK_AHEAD       8u                   /* records */
+#define WALK_ASK         (UINT64_C(2) << 20)  /* bytes that are asked for at a time                           */
+#define WALK_ASK_RANGES  512u                 /* and in so many pieces                                        */
+#define WALK_LONG        (UINT64_C(16) << 10) /* a record of this size is asked for by itself                 */
 
 struct arena_walk {
 	arena_txn *txn;
@@ -56,8 +56,8 @@ struct arena_walk {
 	uint64_t slice_units;
 	uint32_t capacity, count, at;
 	uint32_t asked, ask_at; /* batch[0..asked) was asked for; the next part is due at ask_at      */
-	bool gaps;           /* something between the records of the batch was not asked for          */
-	bool slice_read;     /* the slice was asked for whole by an earlier batch                     */
+	bool gaps;              /* something between the records of the batch was not asked for          */
+	bool slice_read;        /* the slice was asked for whole by an earlier batch                     */
 	uint64_t *batch, *spare;
 };
 
@@ -116,8 +116,8 @@ void arena_walk_close(arena_walk *w)
 }
 
 /* Every entry is stored, and the next one mostly over it: that is cheaper than to guess which ones count. */
-static inline uint32_t group_collect(uint64_t *batch, uint32_t count, const uint64_t *group, uint64_t start, uint64_t span,
-                                     bool first)
+static inline uint32_t group_collect(uint64_t *batch, uint32_t count, const uint64_t *group, uint64_t start,
+				     uint64_t span, bool first)
 {
 	for (unsigned i = 0; i < PAGE_WAYS; i++) {
 		const uint64_t entry = page_load(&group[i]);

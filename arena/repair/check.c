@@ -30,7 +30,7 @@
 #include "arena/table/page.h"
 
 #define CHECK_FINDINGS 1000u /* more are not told one by one */
-#define READ_BYTES (UINT64_C(1) << 20)
+#define READ_BYTES     (UINT64_C(1) << 20)
 
 struct check {
 	const struct os *os; /* for what can be done without an arena */
@@ -106,8 +106,8 @@ static void check_seq(struct check *c, const struct blob_disk *b, const char *wh
 	const uint64_t newest = atomic_load(&c->a->readers.seq);
 
 	if (blob_seq(b) > newest)
-		finding(c, "%s at %llu is of commit %llu, and the newest is %llu", what, ULL(blob_offset(&c->a->map, b)),
-		        ULL(blob_seq(b)), ULL(newest));
+		finding(c, "%s at %llu is of commit %llu, and the newest is %llu", what,
+			ULL(blob_offset(&c->a->map, b)), ULL(blob_seq(b)), ULL(newest));
 }
 
 static void check_entry(struct check *c, const struct page_disk *page, unsigned group, uint64_t entry)
@@ -121,8 +121,8 @@ static void check_entry(struct check *c, const struct page_disk *page, unsigned 
 
 	if (!blob_verify(m, offset) || !blob_is_record(blob_at(m, offset))) {
 		told = damaged_told(c, offset);
-		finding(c, "record at %llu, in the table's page at %llu, is damaged%s%s", ULL(offset), ULL(blob_offset(m, page)),
-		        told != NULL ? "; it seems to be " : "", told != NULL ? told : "");
+		finding(c, "record at %llu, in the table's page at %llu, is damaged%s%s", ULL(offset),
+			ULL(blob_offset(m, page)), told != NULL ? "; it seems to be " : "", told != NULL ? told : "");
 		return;
 	}
 	b = blob_at(m, offset);
@@ -130,7 +130,7 @@ static void check_entry(struct check *c, const struct page_disk *page, unsigned 
 	if (page_tag(b->name) != page_entry_tag(entry) || (group != first && group != second) ||
 	    page_prefix(b->name, page_depth(page)) != page->head.name)
 		finding(c, "record at %llu stands under a wrong entry of the page at %llu", ULL(offset),
-		        ULL(blob_offset(m, page)));
+			ULL(blob_offset(m, page)));
 	check_seq(c, b, "record");
 	own(c, offset, blob_span(b->size), "record");
 	c->blobs++;
@@ -149,7 +149,7 @@ static void check_page(struct check *c, const struct page_disk *page)
 
 	if (used != page->head.aux)
 		finding(c, "table page at %llu counts %u entries and has %u", ULL(blob_offset(&c->a->map, page)),
-		        (unsigned)page->head.aux, used);
+			(unsigned)page->head.aux, used);
 	for (unsigned g = 0; g < PAGE_GROUPS; g++)
 		for (unsigned w = 0; w < PAGE_WAYS && !c->stopped; w++)
 			if (page->group[g][w] != 0)
@@ -167,7 +167,7 @@ static void check_table(struct check *c)
 		const bool page = r == 0 && blob_kind(b) == BLOB_PAGE;
 		if (r != 0) {
 			finding(c, "the table is damaged at %llu: names from %016llx on, %u bits deep",
-			        ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
+				ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
 			continue;
 		}
@@ -214,8 +214,8 @@ static void check_space(struct check *c)
 	if (c->stopped)
 		return;
 	if (!space_full_sound(&a->space))
-		finding(c, "%llu bytes are put aside as on a full disk, with a limit of %llu", ULL(a->space.aside.bytes),
-		        ULL(a->space.max_bytes));
+		finding(c, "%llu bytes are put aside as on a full disk, with a limit of %llu",
+			ULL(a->space.aside.bytes), ULL(a->space.max_bytes));
 	own(c, 0, DISK_DATA, "header");
 	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
 	own_slots(c, &a->space.free);
@@ -224,10 +224,11 @@ static void check_space(struct check *c)
 	/* While a checkpoint is under way the chunks of the list before it are pending already, and its own in the making. */
 	if (atomic_load(&cp->pushing)) {
 		for (uint32_t i = 0; i < cp->chunk_count; i++)
-			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size), "chunk of the free list");
+			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size),
+			    "chunk of the free list");
 	} else if (freelist_each(&a->map, &a->header, own_chunk, c) != 0) {
-		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged", ULL(a->header.checkpoint),
-		        ULL(a->header.free_first));
+		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged",
+			ULL(a->header.checkpoint), ULL(a->header.free_first));
 	}
 }
 
@@ -241,7 +242,8 @@ static void check_owned(struct check *c)
 	for (uint64_t unit = 0; unit <= units; unit++) {
 		const bool owned = unit == units || (c->owned[unit / 64] >> (unit % 64) & 1) != 0;
 		if (owned && start != UINT64_MAX) {
-			finding(c, "%llu bytes at %llu belong to nothing", ULL((unit - start) * DISK_UNIT), ULL(start * DISK_UNIT));
+			finding(c, "%llu bytes at %llu belong to nothing", ULL((unit - start) * DISK_UNIT),
+				ULL(start * DISK_UNIT));
 			start = UINT64_MAX;
 		} else if (!owned && start == UINT64_MAX) {
 			start = unit;
@@ -308,8 +310,8 @@ static int check_state(struct check *c)
 	if (r == 0)
 		r = space_end_cluster(&a->space);
 	if (r == GRAVITY_CORRUPT) {
-		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged", ULL(a->header.checkpoint),
-		        ULL(a->header.free_first));
+		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged",
+			ULL(a->header.checkpoint), ULL(a->header.free_first));
 		r = 0;
 	}
 	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;
@@ -392,11 +394,14 @@ static unsigned unopened_tell(const struct check *c, const char *path)
 }
 
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
-                arena_report *report, void *arg)
+		arena_report *report, void *arg)
 {
 	OS_UNCANCELLED;
-	struct check c = {.os = options->os != NULL ? options->os : os_default(), .each = each, .each_arg = each_arg,
-	                  .report = report, .arg = arg};
+	struct check c = {.os = options->os != NULL ? options->os : os_default(),
+			  .each = each,
+			  .each_arg = each_arg,
+			  .report = report,
+			  .arg = arg};
 	struct arena_options o = *options;
 	int r, closed;
 
@@ -408,7 +413,8 @@ int arena_check(const char *path, const struct arena_options *options, arena_che
 	o.flags = GRAVITY_RDONLY | GRAVITY_NOCREATE;
 	r = arena_open(path, &o, &c.a);
 	if (r == GRAVITY_CORRUPT && unopened_tell(&c, path) == 0)
-		finding(&c, "the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
+		finding(&c,
+			"the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
 	if (r != 0)
 		return r;
 	r = arena_begin(c.a, ARENA_READ, &c.view);

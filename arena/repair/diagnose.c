@@ -27,7 +27,7 @@
 #include "arena/types.h"
 
 #define FINDINGS_MOST 1000u /* more are not told one by one */
-#define ULL(x) ((unsigned long long)(x))
+#define ULL(x)        ((unsigned long long)(x))
 
 struct diagnosis {
 	struct map map;
@@ -76,7 +76,8 @@ static int headers_look(struct diagnosis *d)
 static void length_look(struct diagnosis *d)
 {
 	if (map_bytes(&d->map) < d->h.file_bytes)
-		tell(d, "the file was cut at %llu: it should have %llu bytes", ULL(map_bytes(&d->map)), ULL(d->h.file_bytes));
+		tell(d, "the file was cut at %llu: it should have %llu bytes", ULL(map_bytes(&d->map)),
+		     ULL(d->h.file_bytes));
 }
 
 static void log_look(struct diagnosis *d)
@@ -85,8 +86,8 @@ static void log_look(struct diagnosis *d)
 	uint64_t marked, strayed;
 
 	if (header_marks_read(&d->map, &d->h, &marked) != 0) {
-		tell(d, "the header at %llu, of a newer checkpoint than %llu, is lost", ULL((1 - d->header_index) * DISK_PAGE),
-		     ULL(d->h.checkpoint));
+		tell(d, "the header at %llu, of a newer checkpoint than %llu, is lost",
+		     ULL((1 - d->header_index) * DISK_PAGE), ULL(d->h.checkpoint));
 		return;
 	}
 	chain_begin(&chain, &d->map, &d->h);
@@ -94,10 +95,12 @@ static void log_look(struct diagnosis *d)
 		continue;
 	strayed = chain_strayed(&chain);
 	if (strayed != 0)
-		tell(d, "the log is damaged at %llu: it ends after commit %llu, and a header page stands where it should go on",
+		tell(d,
+		     "the log is damaged at %llu: it ends after commit %llu, and a header page stands where it should go on",
 		     ULL(strayed), ULL(chain.seq));
 	if (chain.seq < marked)
-		tell(d, "the log is damaged at %llu: it ends after commit %llu, and commit %llu was on stable storage once",
+		tell(d,
+		     "the log is damaged at %llu: it ends after commit %llu, and commit %llu was on stable storage once",
 		     ULL(chain.at.cursor), ULL(chain.seq), ULL(marked));
 }
 
@@ -131,8 +134,8 @@ static void entry_look(struct diagnosis *d, const struct page_disk *page, uint64
 		shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
 		told = o->each(o->each_arg, NULL, (vpos){b->name}, &shown);
 	}
-	tell(d, "record at %llu, in the table's page at %llu, is damaged%s%s", ULL(offset), ULL(blob_offset(&d->map, page)),
-	     told != NULL ? "; it seems to be " : "", told != NULL ? told : "");
+	tell(d, "record at %llu, in the table's page at %llu, is damaged%s%s", ULL(offset),
+	     ULL(blob_offset(&d->map, page)), told != NULL ? "; it seems to be " : "", told != NULL ? told : "");
 }
 
 static void table_look(struct diagnosis *d)
@@ -145,8 +148,8 @@ static void table_look(struct diagnosis *d)
 	while (!d->stopped && (r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
 		const struct page_disk *page = (const struct page_disk *)(const void *)b;
 		if (r != 0) {
-			tell(d, "the table is damaged at %llu: names from %016llx on, %u bits deep", ULL(table_iter_offset(&it)),
-			     ULL(it.name), NODE_BITS * it.level);
+			tell(d, "the table is damaged at %llu: names from %016llx on, %u bits deep",
+			     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
 			continue;
 		}

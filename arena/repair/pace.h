@@ -19,9 +19,9 @@
 struct pace {
 	arena_progress *progress; /* may be NULL                                                            */
 	void *arg;
-	uint64_t done, total;     /* bytes, as the owner is told                                            */
-	uint64_t unasked;         /* bytes looked at since the owner was asked                              */
-	int stopped;              /* 0, or what the work ends with                                          */
+	uint64_t done, total; /* bytes, as the owner is told                                            */
+	uint64_t unasked;     /* bytes looked at since the owner was asked                              */
+	int stopped;          /* 0, or what the work ends with                                          */
 };
 
 /* Asks the owner now. */

@@ -99,7 +99,7 @@ static int table_collect(struct salvage *s)
 		if (r != 0) {
 			s->damaged = true;
 			salvage_tell(s, "the table is damaged at %llu: names from %016llx on, %u bits deep",
-			     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
+				     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
 			table_iter_skip(&it);
 		} else if (pace_step(&s->pace, blob_span(b->size)) != 0) {
 			break;
@@ -142,17 +142,28 @@ static void tail_judge(struct salvage *s)
 	const int r = header_marks_read(&s->map, &s->h, &marked);
 
 	if (r != 0)
-		salvage_tell(s, "the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
-		        "tell, and some that were deleted since may be there again", ULL(s->h.checkpoint));
+		salvage_tell(
+			s,
+			"the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
+			"tell, and some that were deleted since may be there again",
+			ULL(s->h.checkpoint));
 	else if (marked > s->log_seq)
-		salvage_tell(s, "the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
-		        "from the blobs alone", ULL(s->log_seq), ULL(marked));
+		salvage_tell(
+			s,
+			"the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
+			"from the blobs alone",
+			ULL(s->log_seq), ULL(marked));
 	else if (s->strayed != 0)
-		salvage_tell(s, "the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
-		        "is taken from the blobs alone", ULL(s->log_seq), ULL(s->strayed));
+		salvage_tell(
+			s,
+			"the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
+			"is taken from the blobs alone",
+			ULL(s->log_seq), ULL(s->strayed));
 	else if (s->h.checkpoint > 1 && !header_mark_there(&s->map, 1 - s->header_index))
-		salvage_tell(s, "the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
-		     ULL(s->log_seq));
+		salvage_tell(
+			s,
+			"the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
+			ULL(s->log_seq));
 	else
 		return;
 	s->tail_open = true;
@@ -176,7 +187,8 @@ static int header_follow(struct salvage *s)
 		return r;
 	tail_judge(s);
 	if (freelist_each(&s->map, &s->h, chunk_pass, NULL) != 0)
-		salvage_tell(s, "the free list of checkpoint %llu is damaged, by which no record is lost", ULL(s->h.checkpoint));
+		salvage_tell(s, "the free list of checkpoint %llu is damaged, by which no record is lost",
+			     ULL(s->h.checkpoint));
 	return s->pace.stopped;
 }
 
@@ -196,7 +208,8 @@ static int scan_all(struct salvage *s)
 			return r;
 	}
 	if (scan.refused > 0)
-		salvage_tell(s, "%llu places that look like long blobs overlap others and were passed over", ULL(scan.refused));
+		salvage_tell(s, "%llu places that look like long blobs overlap others and were passed over",
+			     ULL(scan.refused));
 	return s->pace.stopped;
 }
 
@@ -217,7 +230,8 @@ static bool table_denies(const struct salvage *s, uint64_t name)
 		const uint64_t offset = page_entry_offset(entry);
 		if (entry == 0)
 			continue;
-		if (!blob_fits(&s->map, offset) || !salvage_list_in_table(&s->finds, blob_at(&s->map, offset)->name, offset))
+		if (!blob_fits(&s->map, offset) ||
+		    !salvage_list_in_table(&s->finds, blob_at(&s->map, offset)->name, offset))
 			return false;
 	}
 	return true;
@@ -285,8 +299,9 @@ static int salvage_read(struct salvage *s, os_file file, uint64_t bytes)
 	for (uint64_t at = 0; r == 0 && at < bytes && got > 0; at += got) {
 		r = s->os->read(s->os, file, at, buf, READ_BYTES, &got);
 		if (r != 0)
-			salvage_tell(s, "the file cannot be read at %llu: %s; copy what can be read to another disk first", ULL(at),
-			     gravity_strerror(r));
+			salvage_tell(s,
+				     "the file cannot be read at %llu: %s; copy what can be read to another disk first",
+				     ULL(at), gravity_strerror(r));
 		else
 			r = pace_step(&s->pace, got);
 	}

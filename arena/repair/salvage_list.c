@@ -42,11 +42,11 @@ int salvage_list_add(struct salvage_list *f, const struct blob_disk *b, uint64_t
 		f->capacity = capacity;
 	}
 	f->list[f->count++] = (struct find){.name = b->name,
-	                                    .stamp = b->stamp,
-	                                    .offset = offset,
-	                                    .check = b->check,
-	                                    .link = b->link,
-	                                    .marks = marks};
+					    .stamp = b->stamp,
+					    .offset = offset,
+					    .check = b->check,
+					    .link = b->link,
+					    .marks = marks};
 	return 0;
 }
 

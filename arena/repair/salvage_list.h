@@ -13,7 +13,7 @@
 #include "arena/os/os.h"
 
 #define FIND_TABLE 1u /* an entry of the table names it                            */
-#define FIND_LOG 2u   /* a whole commit of the log behind the table holds it       */
+#define FIND_LOG   2u /* a whole commit of the log behind the table holds it       */
 #define FIND_WHOLE 4u /* blobs that follow it lead to one that ends a commit       */
 #define FIND_TAKEN 8u /* it is the one of its name                                 */
 

@@ -28,8 +28,8 @@
 
 /* No store gets to this many commits. The bound keeps random bytes from looking like heads. */
 #define SCAN_SEQ_MAX (UINT64_C(1) << 40)
-#define HASH_PASSES 64u
-#define HASH_FREE 4096u /* blobs up to this size are always verified */
+#define HASH_PASSES  64u
+#define HASH_FREE    4096u /* blobs up to this size are always verified */
 
 void scan_begin(struct scan *s, const struct map *m, struct pace *pace, uint32_t aux_mask)
 {
@@ -157,7 +157,7 @@ static uint64_t run_next(const struct map *m, uint32_t aux_mask, uint64_t offset
 
 /* Collects clues of one part of the file: runs of the log, of which the first is to be tried, and pages. */
 static void clues_collect(struct clues *c, const struct map *m, struct pace *pace, uint32_t aux_mask, uint64_t start,
-                          uint64_t end)
+			  uint64_t end)
 {
 	const uint32_t most = c->count + DERIVE_CLUES - 2;
 	bool begun = false;

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SEGMENTS_MOST (UINT64_C(1) << 18)
+#define SEGMENTS_MOST   (UINT64_C(1) << 18)
 #define SEGMENT_WINDOWS 4 /* in a segment, under a limit */
 
 /* Free bytes of a segment, by the size of the extents that they are of. */
@@ -73,8 +73,8 @@ static bool run_take(const struct ranges *r, uint64_t *at, uint64_t *start, uint
 	return true;
 }
 
-int freemap_take(struct freemap *s, const struct os *os, const struct ranges *list, uint64_t file_bytes, uint64_t segment,
-		uint64_t least)
+int freemap_take(struct freemap *s, const struct os *os, const struct ranges *list, uint64_t file_bytes,
+		 uint64_t segment, uint64_t least)
 {
 	struct segment_room *room;
 	uint64_t at = 0, start, end;

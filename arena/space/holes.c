@@ -66,7 +66,8 @@ bool holes_meet(const struct holes *h, uint64_t start, uint64_t end)
 	assert(start < end);
 	if (h->everywhere)
 		return true;
-	for (uint64_t block = start / HOLES_BLOCK; block <= (end - 1) / HOLES_BLOCK && block / WORD_BITS < h->count; block++)
+	for (uint64_t block = start / HOLES_BLOCK; block <= (end - 1) / HOLES_BLOCK && block / WORD_BITS < h->count;
+	     block++)
 		if ((h->words[block / WORD_BITS] & block_bit(block)) != 0)
 			return true;
 	return false;

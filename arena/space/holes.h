@@ -20,7 +20,7 @@
 
 struct holes {
 	uint64_t *words;
-	uint64_t count; /* of words; what lies beyond them has no holes */
+	uint64_t count;  /* of words; what lies beyond them has no holes */
 	bool everywhere; /* there was no memory for a bit */
 };
 

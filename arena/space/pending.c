@@ -21,8 +21,8 @@
 
 /* Fewer are inserted as they come; more are sorted in turns, each some milliseconds. */
 #define BATCH_LEAST 256u
-#define BATCH_MOST 65536u
-#define HELD_LOOKS 4096u /* some ten microseconds, before a step that takes a hundred */
+#define BATCH_MOST  65536u
+#define HELD_LOOKS  4096u /* some ten microseconds, before a step that takes a hundred */
 
 void pending_init(struct pending *p, const struct os *os)
 {
@@ -168,7 +168,7 @@ static int extent_settle(struct pending *p, struct slots *free_slots, const stru
 }
 
 static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct extent_queue *q, uint64_t died_max,
-                            uint64_t budget)
+			    uint64_t budget)
 {
 	uint64_t done = 0;
 
@@ -195,7 +195,8 @@ static void batch_take(struct pending *p, uint64_t died_max)
 	uint64_t last = 0;
 	uint64_t count = 0;
 
-	if (p->view.count > 0 || queue_count(q) < BATCH_LEAST || queue_at(q, q->head + BATCH_LEAST - 1)->died > died_max)
+	if (p->view.count > 0 || queue_count(q) < BATCH_LEAST ||
+	    queue_at(q, q->head + BATCH_LEAST - 1)->died > died_max)
 		return;
 	while (count < BATCH_MOST && q->head + count < q->tail && queue_at(q, q->head + count)->died <= died_max)
 		count++;
@@ -301,7 +302,7 @@ static uint64_t held_drain(struct pending *p, struct slots *free_slots, uint64_t
 }
 
 uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct readers *readers, uint64_t checkpoint,
-                       uint64_t budget)
+		       uint64_t budget)
 {
 	uint64_t done = 0;
 	uint64_t died_max;

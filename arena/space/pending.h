@@ -30,7 +30,7 @@ struct extent {
 /* A ring of extents. */
 struct extent_queue {
 	struct extent *ring;
-	uint64_t capacity; /* 0 or a power of two */
+	uint64_t capacity;   /* 0 or a power of two */
 	uint64_t head, tail; /* count == tail - head */
 };
 
@@ -47,9 +47,9 @@ struct pending {
 	uint64_t batch_at;          /* how much of it is              */
 	struct held_list *held;     /* one for each snapshot that holds something */
 	uint32_t held_count, held_capacity;
-	uint64_t bytes;        /* in all of them                */
-	uint64_t logged_bytes; /* in `logged`                   */
-	uint64_t held_bytes;   /* in the held lists             */
+	uint64_t bytes;           /* in all of them                */
+	uint64_t logged_bytes;    /* in `logged`                   */
+	uint64_t held_bytes;      /* in the held lists             */
 	struct readers_view view; /* scratch */
 };
 
@@ -64,7 +64,7 @@ void pending_add(struct pending *p, struct extent e, bool logged);
 /* Hands what may be used again to the free slots, at most `budget` extents; checkpoint: the last durable one's commit.
  * Stops early without memory. Returns how many it handed over. */
 uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct readers *readers, uint64_t checkpoint,
-                       uint64_t budget);
+		       uint64_t budget);
 
 /* Bytes that snapshots see, and that are not free for that reason, or will not be when a checkpoint has freed the rest. At most:
  * where many died since the oldest snapshot began, all bytes that wait count. */

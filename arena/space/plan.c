@@ -43,7 +43,8 @@ static bool is_before(const struct slots *s, slot_id id, uint64_t limit)
 	return id != SLOT_NONE && slots_start(s, id) < limit;
 }
 
-static void plan_fill(const struct slots *s, slot_id first, slot_id last, uint64_t limit, uint64_t sum, struct plan *out)
+static void plan_fill(const struct slots *s, slot_id first, slot_id last, uint64_t limit, uint64_t sum,
+		      struct plan *out)
 {
 	out->start = slots_start(s, first);
 	out->first_end = part_end(s, first, limit);

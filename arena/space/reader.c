@@ -202,7 +202,7 @@ void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root)
 void readers_apply_cancel(struct readers *r)
 {
 	readers_apply_end(r, atomic_load_explicit(&r->seq, memory_order_relaxed),
-	                  atomic_load_explicit(&r->root, memory_order_relaxed));
+			  atomic_load_explicit(&r->root, memory_order_relaxed));
 }
 
 static int seq_compare(const void *a, const void *b)

@@ -34,12 +34,12 @@
 
 struct arena;
 
-#define READER_SLOTS 4096u
+#define READER_SLOTS     4096u
 #define READER_SNAPSHOTS (READER_SLOTS - 256u) /* the rest is kept for pins, which never fail */
 
 /* State of a slot: what in the top 4 bits, commit number below. */
 #define READER_FREE UINT64_C(0)
-#define READER_PIN (UINT64_C(1) << 60)
+#define READER_PIN  (UINT64_C(1) << 60)
 #define READER_WAIT (UINT64_C(2) << 60) /* announced, has no state yet */
 #define READER_SNAP (UINT64_C(3) << 60)
 #define READER_WHAT (UINT64_C(15) << 60)
@@ -91,7 +91,7 @@ void readers_let_pins(const struct readers *r);
 
 /* What the readers hold now. The snapshots are in rising order without repeats. */
 struct readers_view {
-	uint64_t pin;  /* what died after this is held by a pin, or by one that begins meanwhile */
+	uint64_t pin; /* what died after this is held by a pin, or by one that begins meanwhile */
 	uint32_t count;
 	uint64_t seq[READER_SLOTS];
 };

@@ -33,15 +33,15 @@ struct slots_node;
 
 struct slots {
 	const struct os *os;
-	struct slots_key *keys;   /* keys[i] and nodes[i] are slot i; 0 is the sentinel  */
+	struct slots_key *keys; /* keys[i] and nodes[i] are slot i; 0 is the sentinel  */
 	struct slots_node *nodes;
 	uint32_t capacity;
-	uint32_t used;            /* nodes ever handed out, the sentinel included        */
-	slot_id spare;            /* head of the list of unused nodes                    */
+	uint32_t used; /* nodes ever handed out, the sentinel included        */
+	slot_id spare; /* head of the list of unused nodes                    */
 	slot_id root, first, last;
 	uint64_t count, bytes;
-	uint64_t kept;            /* nodes that slots_keep has set aside                 */
-	uint64_t pages;           /* of the table, that find a place in them             */
+	uint64_t kept;  /* nodes that slots_keep has set aside                 */
+	uint64_t pages; /* of the table, that find a place in them             */
 };
 
 /* A page of the table and what aligning it takes. */
@@ -87,12 +87,12 @@ slot_id slots_next(const struct slots *s, slot_id id); /* in order of start; SLO
 slot_id slots_prev(const struct slots *s, slot_id id);
 
 /* Each in O(log n), SLOT_NONE when there is none. */
-slot_id slots_largest(const struct slots *s);                          /* the lowest of the largest                  */
-slot_id slots_first_fit(const struct slots *s, uint64_t size);         /* lowest start with at least that size       */
+slot_id slots_largest(const struct slots *s);                  /* the lowest of the largest                  */
+slot_id slots_first_fit(const struct slots *s, uint64_t size); /* lowest start with at least that size       */
 slot_id slots_first_fit_from(const struct slots *s, uint64_t size, uint64_t from); /* the same with start >= from     */
-slot_id slots_most_attracted(const struct slots *s);                   /* highest gravity; SLOT_NONE with < 2 slots  */
-slot_id slots_at_or_before(const struct slots *s, uint64_t offset);    /* greatest start <= offset                   */
-slot_id slots_at_or_after(const struct slots *s, uint64_t offset);     /* least start >= offset                      */
+slot_id slots_most_attracted(const struct slots *s);                /* highest gravity; SLOT_NONE with < 2 slots  */
+slot_id slots_at_or_before(const struct slots *s, uint64_t offset); /* greatest start <= offset                   */
+slot_id slots_at_or_after(const struct slots *s, uint64_t offset);  /* least start >= offset                      */
 
 /* Height of the treap, measured without recursion; 0 when empty. For tests and statistics. */
 __attribute__((unused)) uint32_t slots_height(const struct slots *s);

@@ -38,7 +38,7 @@
 
 /* A window is cut from a free slot in pieces of at most so much; smaller slots than the least are left to compaction
  * while there is a choice, since each costs a JUMP. */
-#define SPACE_WINDOW (UINT64_C(64) << 10)
+#define SPACE_WINDOW       (UINT64_C(64) << 10)
 #define SPACE_WINDOW_LEAST (UINT64_C(1) << 10)
 /* A commit that is to be durable flushes each window that it wrote into: fewer and larger ones serve it better. */
 #define SPACE_WINDOW_DURABLE (UINT64_C(16) << 10)
@@ -53,30 +53,30 @@ struct space {
 	const struct readers *readers;
 	struct slots free;
 	struct pending pending;
-	uint64_t max_bytes;    /* the file never grows past this; UINT64_MAX: no limit                       */
-	uint64_t asked;        /* the same as its user set it: the two differ while the disk is full          */
-	uint64_t reserve;      /* bytes that puts leave alone, of what is free or the file may grow by        */
-	uint64_t window;       /* bytes of a window that a put takes, where it has the choice                */
-	uint64_t unit;         /* a free slot of so much and more is clean; the rest are pieces              */
-	uint64_t spare;        /* clean bytes that puts leave alone, ...                                     */
-	uint64_t floor;        /* ... and that moves do                                                      */
-	uint64_t list;         /* bytes that the next free list may take                             */
-	uint64_t copies;       /* bytes that puts and moves leave to the pages which commits copy            */
-	int64_t slack;         /* bytes of slots that hold pages beyond what is kept: the copies, the list and the spare;
+	uint64_t max_bytes;   /* the file never grows past this; UINT64_MAX: no limit                       */
+	uint64_t asked;       /* the same as its user set it: the two differ while the disk is full          */
+	uint64_t reserve;     /* bytes that puts leave alone, of what is free or the file may grow by        */
+	uint64_t window;      /* bytes of a window that a put takes, where it has the choice                */
+	uint64_t unit;        /* a free slot of so much and more is clean; the rest are pieces              */
+	uint64_t spare;       /* clean bytes that puts leave alone, ...                                     */
+	uint64_t floor;       /* ... and that moves do                                                      */
+	uint64_t list;        /* bytes that the next free list may take                             */
+	uint64_t copies;      /* bytes that puts and moves leave to the pages which commits copy            */
+	int64_t slack;        /* bytes of slots that hold pages beyond what is kept: the copies, the list and the spare;
 	                          as counted last, less what was taken since */
-	uint64_t durable_seq;  /* commit of the last durable checkpoint                                      */
-	uint64_t started_seq;  /* commit of the last checkpoint that was begun: what it reaches waits for it */
-	struct cluster pages, nodes;   /* pages of the table, and its nodes, are taken from here, side by side */
-	uint64_t cluster_bytes;        /* how much to take for pages at a time                               */
-	uint64_t window_least; /* bytes of a slot that is taken for a window while there is a choice          */
-	struct holes holes;    /* where slots may have no disk space: what is taken there is allocated first   */
+	uint64_t durable_seq; /* commit of the last durable checkpoint                                      */
+	uint64_t started_seq; /* commit of the last checkpoint that was begun: what it reaches waits for it */
+	struct cluster pages, nodes; /* pages of the table, and its nodes, are taken from here, side by side */
+	uint64_t cluster_bytes;      /* how much to take for pages at a time                               */
+	uint64_t window_least;       /* bytes of a slot that is taken for a window while there is a choice          */
+	struct holes holes;          /* where slots may have no disk space: what is taken there is allocated first   */
 	/* newest commit when the end of the file was last lowered: who began by then may look beyond */
 	uint64_t lowered_seq;
 	bool no_punch; /* the file system cannot punch                                                       */
 	/* A full disk, see space_full.c. */
-	bool full;             /* the disk refused space, with that code; and has granted so much since      */
+	bool full; /* the disk refused space, with that code; and has granted so much since      */
 	int full_code;
-	bool grants;           /* it has granted some, and has not refused any since                         */
+	bool grants; /* it has granted some, and has not refused any since                         */
 	uint64_t granted;
 	struct slots aside;    /* what is free then, and has no disk space                                   */
 	uint64_t keep;         /* bytes of free slots that keep their disk space, the lowest ones            */
@@ -195,7 +195,7 @@ uint64_t space_drain(struct space *s, uint64_t budget);
  * nothing is punched in the block of the headers; and while the store is open (SPACE_PUNCH_LEAST) whole blocks alone, so
  * that what goes on being stored to has none but holes in larger pieces beside it. */
 #define SPACE_PUNCH_LEAST HOLES_BLOCK     /* worth allocating them again, while the store is open */
-#define SPACE_PUNCH_MOST UINT64_C(16384) /* of the small ones, at once: some ten microseconds each */
+#define SPACE_PUNCH_MOST  UINT64_C(16384) /* of the small ones, at once: some ten microseconds each */
 uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most);
 
 /* Gives back the free end of the file, but nothing below `least`, and cuts it off when nobody can be looking there any

@@ -15,7 +15,7 @@
 #include "arena/broken.h"
 
 #define GROW_LEAST (UINT64_C(64) << 10)
-#define GROW_MOST (UINT64_C(16) << 20)
+#define GROW_MOST  (UINT64_C(16) << 20)
 #define DRAIN_STEP 1024u
 #define GROW_SHARE 32 /* of the file's length, at a time */
 

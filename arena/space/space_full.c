@@ -32,13 +32,13 @@
 #include "arena/broken.h"
 #include "arena/space/space_fit.h"
 
-#define KEEP_MOST     (UINT64_C(256) << 10)
-#define KEEP_SLOT     UINT64_C(12)          /* of the next free list, for each slot       */
-#define KEEP_SHARE    8                     /* of the file, no more                       */
-#define KEEP_FILE     (UINT64_C(1) << 20)   /* a shorter one keeps nothing                */
-#define WINDOW_MOST (UINT64_C(32) << 10)
-#define WINDOW_SHARE 256 /* of the limit */
-#define PROBES_MOST   4096u                 /* refused in a row, before the rest is taken for holes */
+#define KEEP_MOST    (UINT64_C(256) << 10)
+#define KEEP_SLOT    UINT64_C(12)        /* of the next free list, for each slot       */
+#define KEEP_SHARE   8                   /* of the file, no more                       */
+#define KEEP_FILE    (UINT64_C(1) << 20) /* a shorter one keeps nothing                */
+#define WINDOW_MOST  (UINT64_C(32) << 10)
+#define WINDOW_SHARE 256   /* of the limit */
+#define PROBES_MOST  4096u /* refused in a row, before the rest is taken for holes */
 
 int space_code(const struct space *s, int r)
 {
@@ -87,7 +87,8 @@ void limit_set(struct space *s, uint64_t max_bytes)
 	s->max_bytes = max_bytes;
 	s->slack = INT64_MAX / 2;
 	s->reserve = s->spare = s->floor = s->list = s->copies = 0;
-	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE; s->window /= 2)
+	for (s->window = WINDOW_MOST; s->window > 2 * DISK_PAGE && s->window > s->max_bytes / WINDOW_SHARE;
+	     s->window /= 2)
 		;
 	s->unit = s->window;
 }

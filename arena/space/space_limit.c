@@ -16,10 +16,10 @@
 
 #define PIECE_LOOKS 64u
 #define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks of a free list are taken */
-#define LIST_FEW 64u /* pairs that come while it is begun */
-#define LIST_SHARE 4 /* of its bytes, once more for the heads of its chunks and what is left in them */
+#define LIST_FEW    64u                  /* pairs that come while it is begun */
+#define LIST_SHARE  4 /* of its bytes, once more for the heads of its chunks and what is left in them */
 #define MOVE_WINDOW (UINT64_C(1) << 20)
-#define LIST_GRAIN UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
+#define LIST_GRAIN  UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 
 _Static_assert(SLOTS_PAGE == sizeof(struct page_disk) + DISK_LINE, "what holds a page");
 

@@ -17,7 +17,8 @@
 #include "arena/table/table.h"
 
 /* The record of that name among the entries that may be its own: as table_find. */
-static inline int lookup_match(const struct map *m, struct page_match match, uint64_t name, const struct blob_disk **blob)
+static inline int lookup_match(const struct map *m, struct page_match match, uint64_t name,
+			       const struct blob_disk **blob)
 {
 	while (match.ways != 0) {
 		const uint64_t entry = page_match_next(&match, page_tag(name));
@@ -30,7 +31,8 @@ static inline int lookup_match(const struct map *m, struct page_match match, uin
 			return GRAVITY_CORRUPT;
 		if (blob_span(b->size) > room)
 			return GRAVITY_CORRUPT;
-		if ((m->verify || b->name != name) && !broken(BROKEN_READ_CHECK) && b->check != blob_check_inline(m, b, offset))
+		if ((m->verify || b->name != name) && !broken(BROKEN_READ_CHECK) &&
+		    b->check != blob_check_inline(m, b, offset))
 			return GRAVITY_CORRUPT;
 		if (!blob_is_record(b))
 			return GRAVITY_CORRUPT;
@@ -47,7 +49,7 @@ static inline int lookup_match(const struct map *m, struct page_match match, uin
 
 /* table_find_in, inlined. */
 static inline int lookup_in(const struct map *m, const struct page_disk *page, uint64_t name,
-                            const struct blob_disk **blob)
+			    const struct blob_disk **blob)
 {
 	return lookup_match(m, page_match(page, name), name, blob);
 }

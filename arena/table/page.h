@@ -19,8 +19,8 @@
 
 #include "arena/file/disk.h"
 
-#define PAGE_TAG_FIRST 8u   /* a name's bits from this one on are in its tag   */
-#define PAGE_DEPTH_MAX 30u  /* so a split below it always finds its bit there  */
+#define PAGE_TAG_FIRST     8u  /* a name's bits from this one on are in its tag   */
+#define PAGE_DEPTH_MAX     30u /* so a split below it always finds its bit there  */
 #define PAGE_POSITION_BITS 40u
 #define PAGE_POSITION_MASK ((UINT64_C(1) << PAGE_POSITION_BITS) - 1)
 /* Two buddies are merged when neither holds more: 40% of a page. */
@@ -78,14 +78,15 @@ static inline __m128i page_group_match(const uint64_t *group, __m128i tags)
 	const __m128i high = _mm_castps_si128(_mm_shuffle_ps(pair[2], pair[3], 0xdd));
 
 	return _mm_packs_epi32(_mm_cmpeq_epi32(_mm_srli_epi32(low, 8), tags),
-	                       _mm_cmpeq_epi32(_mm_srli_epi32(high, 8), tags));
+			       _mm_cmpeq_epi32(_mm_srli_epi32(high, 8), tags));
 }
 
 static inline unsigned page_groups_match(const uint64_t *first, const uint64_t *second, uint64_t tag)
 {
 	const __m128i tags = _mm_set1_epi32((int)tag);
 
-	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(page_group_match(first, tags), page_group_match(second, tags)));
+	return (unsigned)_mm_movemask_epi8(
+		_mm_packs_epi16(page_group_match(first, tags), page_group_match(second, tags)));
 }
 #else
 static inline unsigned page_groups_match(const uint64_t *first, const uint64_t *second, uint64_t tag)

@@ -46,8 +46,7 @@ const struct blob_disk *table_verify(const struct map *m, uint64_t ref, uint64_t
 	if (map_trusts(m, offset))
 		return b;
 	if (b->size != span - sizeof *b || ((blob_seq(b) & REF_BORN_MASK) != born && !broken(BROKEN_BIRTH)) ||
-	    !table_belongs(b, ref, name, level) ||
-	    !blob_verify(m, offset))
+	    !table_belongs(b, ref, name, level) || !blob_verify(m, offset))
 		return NULL;
 	map_trust(m, offset);
 	return b;
@@ -68,7 +67,8 @@ const struct page_disk *table_next_page(const struct map *m, uint64_t root, uint
 	const struct page_disk *page = table_page(m, root, *name);
 
 	/* A trusted page in a place that is not its own: references of a hostile file. */
-	if (page == NULL || page_depth(page) > PAGE_DEPTH_MAX || page->head.name != page_prefix(*name, page_depth(page)))
+	if (page == NULL || page_depth(page) > PAGE_DEPTH_MAX ||
+	    page->head.name != page_prefix(*name, page_depth(page)))
 		return NULL;
 	*name = page_depth(page) == 0 ? 0 : page->head.name + (UINT64_C(1) << (64 - page_depth(page)));
 	return page;

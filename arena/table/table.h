@@ -27,7 +27,7 @@
 
 #define TABLE_LEVELS 5u /* 30 bits */
 
-#define REF_NODE (UINT64_C(1) << 63)
+#define REF_NODE      (UINT64_C(1) << 63)
 #define REF_BORN_MASK UINT64_C(0x7fffff)
 
 static inline uint64_t ref_offset(uint64_t ref)
@@ -65,8 +65,9 @@ static inline const struct blob_disk *table_follow(const struct map *m, uint64_t
 
 	/* At a multiple of 64, that is of 8 units: one trust bit covers places of which a hostile file may name any. What
 	 * was verified lay inside the file, which may have been cut since; the last 4 KiB are left to the slow half. */
-	if (__builtin_expect((ref & (DISK_LINE / DISK_UNIT - 1)) == 0 && offset + sizeof(struct page_disk) <= map_bytes(m) &&
-	                     map_trusts(m, offset), 1))
+	if (__builtin_expect((ref & (DISK_LINE / DISK_UNIT - 1)) == 0 &&
+				     offset + sizeof(struct page_disk) <= map_bytes(m) && map_trusts(m, offset),
+			     1))
 		return blob_at(m, offset);
 	return table_verify(m, ref, name, level);
 }
@@ -92,7 +93,7 @@ static inline struct page_disk *table_page(const struct map *m, uint64_t root, u
 int table_find(const struct map *m, uint64_t root, uint64_t name, const struct blob_disk **blob);
 /* The same, in a page that is known to hold the name. For tests. */
 __attribute__((unused)) int table_find_in(const struct map *m, const struct page_disk *page, uint64_t name,
-                                          const struct blob_disk **blob);
+					  const struct blob_disk **blob);
 
 /* The page with the least prefix at or above *name, in the order of prefixes; sets *name to the prefix that follows it
  * (0 after the last one). NULL: damaged. */
@@ -123,10 +124,10 @@ void table_iter_skip(struct table_iter *it);
 struct table {
 	struct map *map;
 	struct space *space;
-	uint64_t root;   /* the writer's; readers start from the published one    */
-	uint64_t seq;    /* number of the commit at work: births and deaths       */
-	uint64_t frozen; /* born at or before this: copied before it is changed   */
-	uint64_t seen;   /* snapshots of this commit may begin meanwhile; 0: none */
+	uint64_t root;         /* the writer's; readers start from the published one    */
+	uint64_t seq;          /* number of the commit at work: births and deaths       */
+	uint64_t frozen;       /* born at or before this: copied before it is changed   */
+	uint64_t seen;         /* snapshots of this commit may begin meanwhile; 0: none */
 	uint64_t pages, bytes; /* pages; bytes of pages and nodes                 */
 };
 

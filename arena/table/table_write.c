@@ -28,7 +28,8 @@ static bool older_or_evicted(const struct table *t, const struct blob_disk *b, u
 {
 	const uint64_t offset = blob_offset(t->map, b);
 
-	return (blob_seq(b) <= frozen && !broken(BROKEN_PAGE_IN_PLACE)) || (offset >= t->space->evict_start && offset < t->space->evict_end);
+	return (blob_seq(b) <= frozen && !broken(BROKEN_PAGE_IN_PLACE)) ||
+	       (offset >= t->space->evict_start && offset < t->space->evict_end);
 }
 
 static bool needs_copy(const struct table *t, const struct blob_disk *b)
@@ -103,7 +104,7 @@ static unsigned node_range(uint64_t prefix, unsigned depth, unsigned level, unsi
 
 /* Stores a reference wherever a prefix of that depth goes through the last node of the path, or as the root. */
 static void ref_put(struct table *t, struct table_path *path, unsigned levels, uint64_t prefix, unsigned depth,
-                    uint64_t ref)
+		    uint64_t ref)
 {
 	unsigned first, count;
 
@@ -136,8 +137,8 @@ int table_seek(const struct table *t, uint64_t name, struct table_path *path)
 	path->name = name;
 	for (unsigned level = 0; level <= TABLE_LEVELS; level++) {
 		struct blob_disk *b = broken(BROKEN_PAGE_TRUST)
-			? blob_at(t->map, ref_offset(ref))
-			: (struct blob_disk *)(uintptr_t)table_follow(t->map, ref, name, level);
+					      ? blob_at(t->map, ref_offset(ref))
+					      : (struct blob_disk *)(uintptr_t)table_follow(t->map, ref, name, level);
 		if (b == NULL || !table_belongs(b, ref, name, level))
 			return GRAVITY_CORRUPT;
 		path->levels = level;

@@ -92,8 +92,9 @@ START_TEST(compaction_makes_the_slot)
 	static gravity_pos pos[3000];
 
 	for (unsigned p = 0; p < 6; p++) {
-		gravity *g = gravity_must_open(p % 2 == 0 ? testing_path : NULL,
-				       (gravity_options){.durability = GRAVITY_LAZY, .planner = planners[p / 2]});
+		gravity *g =
+			gravity_must_open(p % 2 == 0 ? testing_path : NULL,
+					  (gravity_options){.durability = GRAVITY_LAZY, .planner = planners[p / 2]});
 		const uint64_t count = perforate(g, pos, 3000, 300);
 		uint64_t want = gravity_stat_of(g).free_bytes / 3;
 		if (want <= gravity_stat_of(g).largest_free)
@@ -136,8 +137,8 @@ static void fill_with_fragments(uint64_t limit)
 			written++;
 		must(gravity_stat_of(g).file_bytes <= limit);
 		/* All of it but the reserve, which holds a copy of the table, a window and the free list. */
-		printf("limit %llu MiB, kind %u: %.0f %% of what was freed was written again\n", (unsigned long long)(limit / MIB), kind,
-		       100.0 * (double)(written * 4032) / (double)freed);
+		printf("limit %llu MiB, kind %u: %.0f %% of what was freed was written again\n",
+		       (unsigned long long)(limit / MIB), kind, 100.0 * (double)(written * 4032) / (double)freed);
 		must(written * 4032 >= freed * 8 / 10);
 		for (uint64_t i = 0; i < count; i += 2)
 			number_expect(g, pos[i], i, 368);
@@ -227,9 +228,9 @@ START_TEST(a_full_store_takes_replacing_writes)
 		uint64_t limit, turnovers;
 		enum gravity_planner planner;
 		bool file;
-	} runs[] = {{2 * MIB, 40, GRAVITY_CHEAPEST, true},  {4 * MIB, 20, GRAVITY_CHEAPEST, true},
-		    {4 * MIB, 20, GRAVITY_GRAVITY, false},  {16 * MIB, 8, GRAVITY_CHEAPEST, true},
-		    {16 * MIB, 8, GRAVITY_GRAVITY, true},   {16 * MIB, 8, GRAVITY_CHEAPEST, false},
+	} runs[] = {{2 * MIB, 40, GRAVITY_CHEAPEST, true}, {4 * MIB, 20, GRAVITY_CHEAPEST, true},
+		    {4 * MIB, 20, GRAVITY_GRAVITY, false}, {16 * MIB, 8, GRAVITY_CHEAPEST, true},
+		    {16 * MIB, 8, GRAVITY_GRAVITY, true},  {16 * MIB, 8, GRAVITY_CHEAPEST, false},
 		    {64 * MIB, 3, GRAVITY_CHEAPEST, true}};
 	static struct churn c;
 
@@ -239,9 +240,9 @@ START_TEST(a_full_store_takes_replacing_writes)
 		gravity_stats before, after;
 		memset(&c, 0, sizeof c);
 		c.rng = rng_make(40 + i);
-		c.g = gravity_must_open(runs[i].file ? testing_path : NULL,
-				(gravity_options){
-					.durability = GRAVITY_LAZY, .max_bytes = limit, .planner = runs[i].planner});
+		c.g = gravity_must_open(
+			runs[i].file ? testing_path : NULL,
+			(gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit, .planner = runs[i].planner});
 		churn_run(&c, hold, 0);
 		before = gravity_stat_of(c.g);
 		churn_run(&c, hold, bytes);
@@ -273,7 +274,7 @@ START_TEST(full_is_full)
 		memset(&c, 0, sizeof c);
 		c.rng = rng_make(70 + kind);
 		c.g = gravity_must_open(kind == 0 ? testing_path : NULL,
-				(gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
+					(gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
 		churn_run(&c, limit / 100 * 85, testing_count(2 * limit, limit / 4));
 		do {
 			before = gravity_stat_of(c.g);
@@ -304,7 +305,8 @@ START_TEST(a_large_value_finds_a_place)
 	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		const uint64_t limit = limits[i], most = limit / 100;
 		gravity_pos *pos = calloc(most, sizeof(*pos));
-		gravity *g = gravity_must_open(testing_path, (gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
+		gravity *g = gravity_must_open(testing_path,
+					       (gravity_options){.durability = GRAVITY_LAZY, .max_bytes = limit});
 		gravity_pos large;
 		uint64_t count = 0;
 		must(pos != NULL);

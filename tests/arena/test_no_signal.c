@@ -14,7 +14,7 @@
 #include "tests/arena/arena_fixture.h"
 
 #define RECORDS 300u
-#define SIZE (8 * KIB)
+#define SIZE    (8 * KIB)
 
 static vpos name_of(uint64_t i)
 {

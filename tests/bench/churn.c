@@ -84,7 +84,9 @@ static int change_failed(const struct churn *churn, const char *what, int code)
 /* Where a transaction has several changes. */
 static int writer_obtain(struct churn *churn)
 {
-	const int rc = churn->writer != NULL ? 0 : churn->subject->contender->write_begin(churn->subject->store, &churn->writer);
+	const int rc = churn->writer != NULL
+			       ? 0
+			       : churn->subject->contender->write_begin(churn->subject->store, &churn->writer);
 
 	return rc != 0 ? fail_code(churn->subject, "begin", rc) : 0;
 }
@@ -144,8 +146,8 @@ int churn_put(struct churn *churn, uint32_t index)
 		return -1;
 	work = clock_thread_ns();
 	start = clock_wall_ns();
-	rc = churn->writer != NULL ? c->put(churn->writer, key_bytes(&key), value) :
-				     c->put_one(churn->subject->store, key_bytes(&key), value);
+	rc = churn->writer != NULL ? c->put(churn->writer, key_bytes(&key), value)
+				   : c->put_one(churn->subject->store, key_bytes(&key), value);
 	took = clock_wall_ns() - start;
 	work = clock_thread_ns() - work;
 	if (rc != 0)

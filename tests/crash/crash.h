@@ -86,7 +86,7 @@ struct tally {
 	uint64_t style[SIM_STYLES];
 	uint64_t there[PIECES]; /* a blob of the log: the last one that was there; others: written, and whole       */
 	uint64_t lost[PIECES];  /* ... the first one that was not there; others: written, and nothing of it          */
-	uint64_t torn[PIECES];  /* ... of which a part was there                                                       */
+	uint64_t torn[PIECES]; /* ... of which a part was there                                                       */
 };
 
 struct workload {
@@ -103,7 +103,7 @@ struct workload {
 	uint64_t checkpoint_bytes, max_bytes, capacity;
 	enum gravity_planner planner;
 	uint32_t share; /* of the images of other workloads: 1 of so many; 0: all */
-	bool hasty; /* every round ends early, by a power cut, and what was lost is tried again */
+	bool hasty;     /* every round ends early, by a power cut, and what was lost is tried again */
 };
 
 struct set {
@@ -122,8 +122,8 @@ struct crash {
 	struct set done; /* images with what was asked of them  */
 	struct tally tally;
 	struct tally *total; /* of all workloads */
-	bool trace; /* prints each call      */
-	bool only;  /* repeats one image     */
+	bool trace;          /* prints each call      */
+	bool only;           /* repeats one image     */
 	uint32_t only_run, only_cut, only_image;
 	uint32_t cut, image;           /* at work */
 	uint64_t chain_end, chain_seq; /* of the image at work */

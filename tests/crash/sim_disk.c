@@ -181,11 +181,13 @@ static void lost_fault(int signal_number, siginfo_t *info, void *context)
 			continue;
 		page = (uint64_t)(at - f->cache) / SIM_PAGE;
 		if (f->hole[page] != 0)
-			store_refused("tests/crash/sim_disk.c:1: does not hold: a store goes to pages that are allocated\n");
+			store_refused(
+				"tests/crash/sim_disk.c:1: does not hold: a store goes to pages that are allocated\n");
 		if (f->lost[page] != SIM_PAGE_LOST && piece_holes(f, page) == 0)
 			break;
 		if (!piece_fill(f, page))
-			store_refused("tests/crash/sim_disk.c:1: does not hold: a store finds space under all of its piece\n");
+			store_refused(
+				"tests/crash/sim_disk.c:1: does not hold: a store finds space under all of its piece\n");
 		if (f->lost[page] == SIM_PAGE_LOST)
 			f->lost[page] = SIM_PAGE_TOUCHED;
 		page_protect(f, page);

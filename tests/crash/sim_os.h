@@ -95,9 +95,9 @@ struct sim {
 	/* The n-th call that can fail, from now on, does so; 0: none. */
 	uint64_t fail_at;
 	int fail_code;
-	bool fail_always; /* and all that follow */
-	bool fail_loses;  /* a flush that fails leaves pages that seem clean */
-	uint64_t failed;  /* how many did        */
+	bool fail_always;          /* and all that follow */
+	bool fail_loses;           /* a flush that fails leaves pages that seem clean */
+	uint64_t failed;           /* how many did        */
 	enum sim_call failed_call; /* ... the last of them */
 	/* A flush failed in this process; and how many were asked for through the same descriptor after that. The first flush
 	 * of a descriptor does not count when it fails: what failed before the descriptor was opened is told there. */

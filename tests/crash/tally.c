@@ -46,8 +46,8 @@ const char *const stage_names[STAGES] = {
 };
 
 const char *const piece_names[PIECES] = {
-	"put",    "large value", "tombstone", "MOVE",            "JUMP",   "JUMP that is a commit",
-	"commit", "table page",  "node",      "free list chunk", "header", "mark",
+	"put",        "large value", "tombstone",       "MOVE",   "JUMP", "JUMP that is a commit", "commit",
+	"table page", "node",        "free list chunk", "header", "mark",
 };
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */

@@ -395,8 +395,8 @@ static void image_with_damage(struct shop *s, bool killed)
 	for (uint32_t i = first; i < m->count && !fits; i++) {
 		fits = true;
 		for (uint32_t k = 0; k < m->names; k++)
-			fits = fits && (code[k] == GRAVITY_CORRUPT ||
-					(code[k] == 0 ? blob[k].aux : 0) == m->state[i].value[k]);
+			fits = fits &&
+			       (code[k] == GRAVITY_CORRUPT || (code[k] == 0 ? blob[k].aux : 0) == m->state[i].value[k]);
 	}
 	must(fits);
 	arena_abort(t);
@@ -436,7 +436,8 @@ static uint64_t write_with_damage(struct shop *s)
 		arena_txn *t;
 		void *data;
 		int r;
-		must_give(arena_begin(s->a, ARENA_WRITE | (i % 3 == 0 ? ARENA_DURABLE_COMMIT : ARENA_LAZY_COMMIT), &t), 0);
+		must_give(arena_begin(s->a, ARENA_WRITE | (i % 3 == 0 ? ARENA_DURABLE_COMMIT : ARENA_LAZY_COMMIT), &t),
+			  0);
 		r = arena_put(t, model_name(k), number, model_size(m, number), &data);
 		if (r != 0) {
 			must_give(r, GRAVITY_CORRUPT);

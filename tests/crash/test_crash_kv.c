@@ -29,9 +29,9 @@ struct life {
 	struct model model;
 	gkv *db;
 	uint64_t random, fate;
-	uint64_t crash_in; /* calls until the process dies; 0: it does not */
-	uint32_t images;   /* at each call */
-	bool lenient;      /* calls fail   */
+	uint64_t crash_in;   /* calls until the process dies; 0: it does not */
+	uint32_t images;     /* at each call */
+	bool lenient;        /* calls fail   */
 	struct state copied; /* what the backup under way, or done, holds */
 	bool copying, copy_promised;
 	jmp_buf end;
@@ -464,7 +464,8 @@ START_TEST(keys_and_values_outlast_power_cuts)
 		l.sim.named = run % 2 != 0;
 		l.images = 1;
 		for (unsigned round = 0; round < 6; round++) {
-			l.crash_in = sim_random(&l.fate) % 4 == 0 ? 0 : 1 + sim_random(&l.fate) % (round == 0 ? 80 : 900);
+			l.crash_in =
+				sim_random(&l.fate) % 4 == 0 ? 0 : 1 + sim_random(&l.fate) % (round == 0 ? 80 : 900);
 			round_do(&l, 16);
 			l.crash_in = 0;
 			after_round(&l, round % 3 != 0);

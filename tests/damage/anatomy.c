@@ -14,15 +14,30 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define LARGE_BYTES 2048u
+#define LARGE_BYTES   2048u
 #define POSITION_MASK ((UINT64_C(1) << 40) - 1)
-#define NO_PART UINT16_MAX
+#define NO_PART       UINT16_MAX
 
 const char *const part_names[PART_KINDS] = {
-	"header",         "older header, shared", "older header, own",  "unused of header pages", "mark",
-	"other mark",     "node",                 "page",               "put",                    "move",
-	"large value",    "replaced record",      "free list",          "log: put",               "log: move",
-	"log: tombstone", "log: jump",            "unfinished commit", "window",
+	"header",
+	"older header, shared",
+	"older header, own",
+	"unused of header pages",
+	"mark",
+	"other mark",
+	"node",
+	"page",
+	"put",
+	"move",
+	"large value",
+	"replaced record",
+	"free list",
+	"log: put",
+	"log: move",
+	"log: tombstone",
+	"log: jump",
+	"unfinished commit",
+	"window",
 	"free space",
 };
 
@@ -177,7 +192,11 @@ static void page_add(struct anatomy *an, uint64_t offset)
 		if (entry == 0)
 			continue;
 		b = blob_of(an, at);
-		(void)blob_add(an, b->size >= LARGE_BYTES ? PART_LARGE : blob_kind(b) == BLOB_MOVE ? PART_MOVE : PART_PUT, at);
+		(void)blob_add(an,
+			       b->size >= LARGE_BYTES      ? PART_LARGE
+			       : blob_kind(b) == BLOB_MOVE ? PART_MOVE
+							   : PART_PUT,
+			       at);
 	}
 }
 
@@ -275,7 +294,8 @@ static void log_step(struct anatomy *an, struct log_walk *w)
 static void log_add(struct anatomy *an)
 {
 	const struct header_disk *h = &an->header;
-	struct log_walk w = {.cursor = h->log_start, .window_end = h->window_end, .seq = h->seq, .link = (uint32_t)h->log_link};
+	struct log_walk w = {
+		.cursor = h->log_start, .window_end = h->window_end, .seq = h->seq, .link = (uint32_t)h->log_link};
 	uint64_t rest, rest_end;
 
 	while (w.window_end - w.cursor >= sizeof(struct jump_disk) && log_follows(an, &w))

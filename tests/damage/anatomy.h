@@ -20,17 +20,17 @@ enum part_kind {
 	PART_MARK_OTHER,   /* in the other page                                                 */
 	PART_NODE,
 	PART_PAGE,
-	PART_PUT,          /* a live record, of the checkpoint                                  */
-	PART_MOVE,         /* the same, moved                                                   */
-	PART_LARGE,        /* the same, of 2,048 bytes or more                                  */
-	PART_REPLACED,     /* a record of the checkpoint that the log replaces or deletes       */
-	PART_LIST,         /* a chunk of the free list                                          */
+	PART_PUT,      /* a live record, of the checkpoint                                  */
+	PART_MOVE,     /* the same, moved                                                   */
+	PART_LARGE,    /* the same, of 2,048 bytes or more                                  */
+	PART_REPLACED, /* a record of the checkpoint that the log replaces or deletes       */
+	PART_LIST,     /* a chunk of the free list                                          */
 	PART_LOG_PUT,
 	PART_LOG_MOVE,
 	PART_LOG_TOMB,
 	PART_LOG_JUMP,
-	PART_TAIL,         /* behind the last whole commit: blobs of one that is not            */
-	PART_WINDOW,       /* the rest of the last window                                       */
+	PART_TAIL,   /* behind the last whole commit: blobs of one that is not            */
+	PART_WINDOW, /* the rest of the last window                                       */
 	PART_FREE,
 	PART_KINDS
 };
@@ -40,12 +40,12 @@ extern const char *const part_names[PART_KINDS];
 struct part {
 	uint64_t start, size;
 	enum part_kind kind;
-	uint64_t name;     /* of blobs                                              */
-	unsigned depth;    /* of pages and nodes                                    */
-	uint64_t seq;      /* blobs of the log: of their commit                     */
-	bool commit;       /* ... its last one                                      */
-	bool replayed;     /* the log cannot be replayed without it                 */
-	unsigned key;      /* of records: which one of a specimen's, or KEYS        */
+	uint64_t name;  /* of blobs                                              */
+	unsigned depth; /* of pages and nodes                                    */
+	uint64_t seq;   /* blobs of the log: of their commit                     */
+	bool commit;    /* ... its last one                                      */
+	bool replayed;  /* the log cannot be replayed without it                 */
+	unsigned key;   /* of records: which one of a specimen's, or KEYS        */
 };
 
 #define PARTS_MOST 512u

@@ -19,12 +19,12 @@
 
 struct ram {
 	struct os os;
-	uint8_t *file;  /* RAM_FILE_MOST bytes, then a page that cannot be touched */
-	uint8_t *copy;  /* as long: of the one handle that reads                   */
+	uint8_t *file;   /* RAM_FILE_MOST bytes, then a page that cannot be touched */
+	uint8_t *copy;   /* as long: of the one handle that reads                   */
 	uint8_t *copied; /* where in it that handle's map begins; NULL: there is none */
-	uint64_t bytes; /* of the file                                             */
+	uint64_t bytes;  /* of the file                                             */
 	bool there, named, shared;
-	void *spare;    /* a map that was given back, and how long it is; 0: there is none */
+	void *spare; /* a map that was given back, and how long it is; 0: there is none */
 	uint64_t spare_bytes;
 	uint64_t random, ticks;
 	uint64_t held, peak; /* bytes of memory that the library has, and the most that it had since ram_load */

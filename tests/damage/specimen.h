@@ -13,11 +13,11 @@
 #include "tests/damage/ram.h"
 #include "tests/testing.h"
 
-#define KEYS     40u
-#define KEY_SIZE 3u /* "k" and two digits */
+#define KEYS       40u
+#define KEY_SIZE   3u /* "k" and two digits */
 #define VALUE_MOST 70000u
-#define MOMENTS  64u
-#define OLDER    8u
+#define MOMENTS    64u
+#define OLDER      8u
 
 /* What a store holds: for each key the number that its value is made of. */
 struct contents {

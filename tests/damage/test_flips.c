@@ -22,7 +22,7 @@ struct flips {
 	uint64_t tried[PART_KINDS];
 	uint64_t due[PART_KINDS][OUTCOMES]; /* by docs/format.md */
 	uint64_t got[PART_KINDS][OUTCOMES]; /* of that           */
-	uint64_t commits; /* bits of blobs that end a commit    */
+	uint64_t commits;                   /* bits of blobs that end a commit    */
 	uint64_t written, refused;
 };
 

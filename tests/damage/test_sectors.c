@@ -238,8 +238,8 @@ static void lost(enum specimen_end end, bool deep)
 
 	wreck_begin(w, end, deep);
 	for (unsigned t = 0; t < w->specimen.older_count; t++) {
-		const uint64_t bytes = w->specimen.older[t].bytes < w->specimen.bytes ? w->specimen.older[t].bytes
-										     : w->specimen.bytes;
+		const uint64_t bytes =
+			w->specimen.older[t].bytes < w->specimen.bytes ? w->specimen.older[t].bytes : w->specimen.bytes;
 		for (uint64_t at = 0; at + SECTOR <= bytes; at += SECTOR)
 			if (memcmp(w->specimen.older[t].image + at, w->specimen.image + at, SECTOR) != 0)
 				lost_try(w, t, at, SECTOR);

@@ -17,7 +17,7 @@
 #define TRIAL_ALARM   64 /* trials share one alarm: setting it takes its time too */
 /* What the library may have of memory: a handle, an iteration, a check, and what the file's length can ask for. */
 #define TRIAL_MEMORY (UINT64_C(3) << 20)
-#define WRITES 12u
+#define WRITES       12u
 
 static char subject[256];
 
@@ -85,7 +85,7 @@ struct reading {
 	gkv *db;
 	struct answers *out;
 	size_t size[KEYS]; /* of `values` */
-	uint64_t records; /* by gkv_stat, where it gave GKV_OK */
+	uint64_t records;  /* by gkv_stat, where it gave GKV_OK */
 };
 
 #define VALUE_SHORT 128u

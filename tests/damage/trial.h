@@ -11,15 +11,15 @@
 
 /* What was answered. */
 struct answers {
-	int open;                 /* of a handle that reads; where it fails the rest is not there   */
-	int get[KEYS];            /* GKV_OK: with the value of `right`                              */
-	int iterated;             /* GKV_NOTFOUND: to its end                                       */
-	unsigned shown;           /* records of the iteration                                       */
-	int counted;              /* of gkv_stat                                                    */
-	uint64_t seq;             /* ... the commit that the store ends at                          */
+	int open;       /* of a handle that reads; where it fails the rest is not there   */
+	int get[KEYS];  /* GKV_OK: with the value of `right`                              */
+	int iterated;   /* GKV_NOTFOUND: to its end                                       */
+	unsigned shown; /* records of the iteration                                       */
+	int counted;    /* of gkv_stat                                                    */
+	uint64_t seq;   /* ... the commit that the store ends at                          */
 	int check;
 	unsigned findings;
-	char told[1024];          /* the findings, or their beginning, a line each                  */
+	char told[1024];              /* the findings, or their beginning, a line each                  */
 	const struct contents *right; /* the moment whose contents these are                        */
 };
 

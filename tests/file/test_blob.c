@@ -74,7 +74,8 @@ START_TEST(every_bit_of_a_blob_counts)
 		for (uint64_t bit = 0; bit < 8 * blob_span(size); bit++) {
 			const bool padding = bit >= 8 * (sizeof(*b) + size);
 			bit_flip(b, bit);
-			must(blob_verify(&bare.map, blob_offset(&bare.map, b)) == (padding && bare.map.sum == MAP_SUM_XXH3));
+			must(blob_verify(&bare.map, blob_offset(&bare.map, b)) ==
+			     (padding && bare.map.sum == MAP_SUM_XXH3));
 			bit_flip(b, bit);
 		}
 		must(blob_verify(&bare.map, blob_offset(&bare.map, b)));
@@ -555,8 +556,9 @@ static TCase *blob_case(Suite *suite, const char *name)
 int main(void)
 {
 	const TTest *const blobs[] = {
-		sealed_blob_verifies, every_bit_of_a_blob_counts, sum_is_crc32c, sum_of_many_words_is_the_same, blob_belongs_to_its_place_and_file,
-		blob_out_of_bounds_is_refused, mixer_has_an_inverse,
+		sealed_blob_verifies,          every_bit_of_a_blob_counts,         sum_is_crc32c,
+		sum_of_many_words_is_the_same, blob_belongs_to_its_place_and_file, blob_out_of_bounds_is_refused,
+		mixer_has_an_inverse,
 	};
 	const TTest *const headers[] = {
 		header_is_read_back,   every_bit_of_a_header_counts,  header_belongs_to_its_page,

@@ -26,8 +26,8 @@
 #include "tests/fuzz/mem_os.h"
 #include "tests/fuzz/records.h"
 
-#define STORE "/fuzz/store"
-#define AGAIN "/fuzz/again"
+#define STORE      "/fuzz/store"
+#define AGAIN      "/fuzz/again"
 #define FORM_BATCH 3u
 #define FORM_BITS  3u
 #define OUT_SHIFT  2u
@@ -184,7 +184,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		good = batch_run(STORE, text.path);
 	else
 		good = verb_run(&verb_load, STORE, text.path, form_switch[form],
-				atomic ? "--atomic" : (how & SINGLE) != 0 ? "--batch=1" : NULL,
+				atomic                ? "--atomic"
+				: (how & SINGLE) != 0 ? "--batch=1"
+						      : NULL,
 				(how & KEEP) != 0 ? "--no-replace" : NULL) == STATUS_DONE;
 	(void)close(text.fd);
 	fuzz_accepted += good;

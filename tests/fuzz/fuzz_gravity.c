@@ -193,7 +193,8 @@ static void call_run(struct run *run, uint8_t what, uint8_t with)
 
 static void options_read(struct run *run, const uint8_t *data)
 {
-	static const enum gravity_planner planner[] = {GRAVITY_DEFAULT, GRAVITY_GRAVITY, GRAVITY_CHEAPEST, GRAVITY_DEFAULT};
+	static const enum gravity_planner planner[] = {GRAVITY_DEFAULT, GRAVITY_GRAVITY, GRAVITY_CHEAPEST,
+						       GRAVITY_DEFAULT};
 
 	run->options.planner = planner[data[0] & 3];
 	run->options.durability = (data[0] & 4) != 0 ? GRAVITY_DURABLE : GRAVITY_LAZY;

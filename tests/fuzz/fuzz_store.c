@@ -25,13 +25,13 @@
 #include "tests/fuzz/mem_os.h"
 #include "tests/fuzz/records.h"
 
-#define STORE   "/fuzz/store"
-#define SAVED   "/fuzz/saved"
-#define KILLED  "/fuzz/killed"
-#define BACKUP  "/fuzz/backup"
-#define GET_MAX 128u
-#define MANY    8u
-#define VALUE_MAX 6000u
+#define STORE        "/fuzz/store"
+#define SAVED        "/fuzz/saved"
+#define KILLED       "/fuzz/killed"
+#define BACKUP       "/fuzz/backup"
+#define GET_MAX      128u
+#define MANY         8u
+#define VALUE_MAX    6000u
 #define FEW_SIZE_MAX 131072u
 
 const char fuzz_name[] = "store";
@@ -59,7 +59,8 @@ static void file_check(struct run *run)
 	unsigned findings = 0;
 	const int rc = gkv_check(STORE, finding_count, &findings);
 
-	fuzz_must((rc == GKV_OK) == (findings == 0 && rc != GKV_NOTASTORE && rc != GKV_BADVERSION && rc != GKV_CORRUPT));
+	fuzz_must((rc == GKV_OK) ==
+		  (findings == 0 && rc != GKV_NOTASTORE && rc != GKV_BADVERSION && rc != GKV_CORRUPT));
 	fuzz_must(rc == GKV_OK || rc == GKV_CORRUPT || rc == GKV_NOTASTORE || rc == GKV_BADVERSION);
 	fuzz_must(mem_file_equals(STORE, run->image.bytes, run->image.size));
 	run->sound = rc == GKV_OK;

@@ -22,7 +22,7 @@
 #include "arena/os/os.h"
 #include "tests/fuzz/fuzz.h"
 
-#define FILES 8u
+#define FILES     8u
 #define NAME_SIZE 128u
 /* Address space for a file: a sanitizer notes all of it. */
 #define RESERVE_MAX (UINT64_C(1) << 28)

@@ -9,7 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/image.h"
 
-#define EDITS_MAX 4u
+#define EDITS_MAX  4u
 #define WINDOW_MAX 64u
 
 struct edit {

@@ -17,9 +17,9 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#define INPUT_MAX ((size_t)100 << 10)
-#define INPUTS_MAX 4096u
-#define MUTATIONS 3000u
+#define INPUT_MAX    ((size_t)100 << 10)
+#define INPUTS_MAX   4096u
+#define MUTATIONS    3000u
 #define HANG_SECONDS 120u
 
 struct input {
@@ -187,13 +187,15 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < input_count; i++)
 		input_run(&inputs[i], inputs[i].data, inputs[i].size, 0);
-	printf("fuzz %s: %zu inputs of the corpus, %" PRIu64 " of them accepted\n", fuzz_name, input_count, fuzz_accepted);
+	printf("fuzz %s: %zu inputs of the corpus, %" PRIu64 " of them accepted\n", fuzz_name, input_count,
+	       fuzz_accepted);
 	if (argc == 1) {
 		fuzz_must(fuzz_accepted > 0);
 		fuzz_must(fuzz_accepted < input_count);
 		printf("GKV_TEST_SEED=%lu\n", seed);
 		mutated = mutated_run(seed);
-		printf("fuzz %s: %u mutations, %" PRIu64 " inputs accepted in all\n", fuzz_name, mutated, fuzz_accepted);
+		printf("fuzz %s: %u mutations, %" PRIu64 " inputs accepted in all\n", fuzz_name, mutated,
+		       fuzz_accepted);
 	}
 	printf("100%%: Checks: %zu, Failures: 0, Errors: 0\n", input_count + (mutated > 0));
 	inputs_release();

@@ -13,8 +13,8 @@
 #include "tests/fuzz/image.h"
 #include "tests/fuzz/mem_os.h"
 
-#define STORE "/seed/store"
-#define LATER "/seed/later"
+#define STORE         "/seed/store"
+#define LATER         "/seed/later"
 #define SPLIT_RECORDS 460u /* more than a page of the table holds */
 
 static const char *folder;

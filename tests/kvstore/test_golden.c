@@ -190,11 +190,12 @@ START_TEST(each_version_has_its_files)
 	unsigned of_newest = 0;
 
 	if (DISK_VERSION != VERSION_NEWEST)
-		(void)fprintf(stderr,
-			      "The format has version %u now. Leave the files of older versions in tests/golden as they are. "
-			      "Make those of this one beside them with tests/golden_make, name them in tests/kvstore/test_golden.c, and "
-			      "say there and in docs/format.md what becomes of the older ones.\n",
-			      DISK_VERSION);
+		(void)fprintf(
+			stderr,
+			"The format has version %u now. Leave the files of older versions in tests/golden as they are. "
+			"Make those of this one beside them with tests/golden_make, name them in tests/kvstore/test_golden.c, and "
+			"say there and in docs/format.md what becomes of the older ones.\n",
+			DISK_VERSION);
 	must(DISK_VERSION == VERSION_NEWEST);
 	(void)snprintf(newest, sizeof(newest), "v%u-", VERSION_NEWEST);
 	for (size_t i = 0; i < GOLDENS; i++) {
@@ -498,8 +499,13 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		each_version_has_its_files, each_file_is_read,		the_files_hold_what_they_are_for, each_file_is_written,
-		each_file_is_salvaged,	    each_file_is_salvaged_without_headers, another_version_is_refused,
+		each_version_has_its_files,
+		each_file_is_read,
+		the_files_hold_what_they_are_for,
+		each_file_is_written,
+		each_file_is_salvaged,
+		each_file_is_salvaged_without_headers,
+		another_version_is_refused,
 		an_arena_is_read_and_written,
 	};
 	Suite *suite = suite_create("golden files");

@@ -25,15 +25,15 @@
 
 #include "tests/testing.h"
 
-#define KEYS        96u
-#define CHANGES     8u
-#define SMALL_MOST  3000u
-#define LARGE_MOST  120000u
-#define ROUNDS      800u
-#define ROUNDS_FEW  200u
-#define SHORT_US    400u  /* a kill comes at most so long after what it waits for     */
-#define LONG_US     6000u /* or, where it waits for nothing, after the start          */
-#define WAIT_US     2000000u
+#define KEYS       96u
+#define CHANGES    8u
+#define SMALL_MOST 3000u
+#define LARGE_MOST 120000u
+#define ROUNDS     800u
+#define ROUNDS_FEW 200u
+#define SHORT_US   400u  /* a kill comes at most so long after what it waits for     */
+#define LONG_US    6000u /* or, where it waits for nothing, after the start          */
+#define WAIT_US    2000000u
 
 /* What the child is about. */
 enum step {
@@ -48,8 +48,8 @@ enum step {
 	STEPS
 };
 
-static const char *const step_names[STEPS] = {"start",	    "creation", "opening", "a transaction", "a commit",
-					      "checkpoint", "compaction", "close"};
+static const char *const step_names[STEPS] = {"start",    "creation",   "opening",    "a transaction",
+					      "a commit", "checkpoint", "compaction", "close"};
 
 struct shared {
 	_Atomic unsigned step;

@@ -176,7 +176,8 @@ START_TEST(a_large_snapshot_shows_its_commit)
 		must(key.size == sizeof(i) && val.size >= sizeof(i));
 		memcpy(&i, key.data, sizeof(i));
 		must(i < COUNT && seen[i]++ == 0);
-		must(val.size == (i % 16 == 0 ? (size_t)LONG_BYTES : 100 + i % 100) && memcmp(val.data, &i, sizeof(i)) == 0);
+		must(val.size == (i % 16 == 0 ? (size_t)LONG_BYTES : 100 + i % 100) &&
+		     memcmp(val.data, &i, sizeof(i)) == 0);
 		if (steps++ % 4000 != 100)
 			continue;
 		txn = store_begin(db, GKV_WRITE);

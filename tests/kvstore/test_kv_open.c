@@ -462,7 +462,8 @@ int main(void)
 					permissions_are_obeyed,
 					other_files_are_refused,
 					a_cut_store_is_corrupt_and_a_newer_one_foreign};
-	const TTest *const limits[] = {damage_is_found, a_check_stops_when_it_is_told_to, a_snapshot_fills_a_store_with_a_limit, a_full_store_can_be_emptied_and_filled,
+	const TTest *const limits[] = {damage_is_found, a_check_stops_when_it_is_told_to,
+				       a_snapshot_fills_a_store_with_a_limit, a_full_store_can_be_emptied_and_filled,
 				       a_file_over_the_limit_opens};
 	Suite *suite = suite_create("opening");
 

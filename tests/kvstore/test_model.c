@@ -20,9 +20,9 @@
 #include "tests/testing.h"
 #include "tests/unflushed.h"
 
-#define KEYS_MOST  600u
-#define HELD_MOST  4u
-#define VALUE_MOST (16 * KIB)
+#define KEYS_MOST   600u
+#define HELD_MOST   4u
+#define VALUE_MOST  (16 * KIB)
 #define VALUE_LARGE (20 * KIB)
 
 struct table {

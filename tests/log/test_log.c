@@ -276,7 +276,8 @@ START_TEST(end_needs_no_memory)
 		} else {
 			uint64_t over = 0;
 			for (uint32_t i = 0; i < blobs->jump_count; i++)
-				over += blobs->jumps[i].inside ? 0 : blobs->jumps[i].left_end - blobs->jumps[i].left_start;
+				over += blobs->jumps[i].inside ? 0
+							       : blobs->jumps[i].left_end - blobs->jumps[i].left_start;
 			free_bytes = bare.space.free.bytes;
 			must(over > 0);
 			commit();
@@ -413,8 +414,8 @@ int main(void)
 	const TTest *const tests[] = {
 		session_begins_with_a_jump, aborted_session_jumps_again, chain_runs_through_windows,
 		windows_are_bounded,        commit_is_its_last_blob,     abort_restores_everything,
-		append_fails_whole, end_needs_no_memory,         shed_window_leaves_a_jump,   ops_are_found_and_sorted,
-		newest_op_can_be_dropped,   ops_without_memory,
+		append_fails_whole,         end_needs_no_memory,         shed_window_leaves_a_jump,
+		ops_are_found_and_sorted,   newest_op_can_be_dropped,    ops_without_memory,
 	};
 	Suite *suite = suite_create("log");
 	TCase *tc = testing_case(suite, "log", false);

@@ -54,7 +54,8 @@ static void line_end(void)
 	char line[LINE_MOST + 32];
 
 	if (trace.times > 0) {
-		(void)snprintf(line, sizeof(line), trace.times == 1 ? "\t%s" : "\t%s, %u times", trace.last, trace.times);
+		(void)snprintf(line, sizeof(line), trace.times == 1 ? "\t%s" : "\t%s, %u times", trace.last,
+			       trace.times);
 		text_add(line);
 	}
 	trace.times = 0;
@@ -168,9 +169,7 @@ static int trace_map(const struct os *os, os_file file, enum os_map_mode mode, u
 	int rc;
 
 	(void)os;
-	say("map %s", mode == OS_MAP_SHARED    ? "the file"
-		      : mode == OS_MAP_PRIVATE ? "the file, privately"
-					       : "memory");
+	say("map %s", mode == OS_MAP_SHARED ? "the file" : mode == OS_MAP_PRIVATE ? "the file, privately" : "memory");
 	rc = os_posix()->map(os_posix(), file, mode, least, reserve, base);
 	if (rc == 0 && trace.hidden && mode <= OS_MAP_PRIVATE)
 		blobs_hide(file, *base);

@@ -101,9 +101,9 @@ START_TEST(the_end_moves_down_value_by_value)
 END_TEST
 
 #define GROUPS 12u
-#define SMALL 300u /* of a group, beside one large value */
-#define LARGE ((size_t)4 << 20)
-#define STEP (UINT64_C(256) << 10)
+#define SMALL  300u /* of a group, beside one large value */
+#define LARGE  ((size_t)4 << 20)
+#define STEP   (UINT64_C(256) << 10)
 
 /* A segment may end within a value of megabytes: a step that empties it for the small ones leaves that where it is. */
 START_TEST(a_step_moves_no_large_value)
@@ -146,7 +146,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {the_file_follows_large_values, the_end_moves_down_value_by_value,
-	                              a_step_moves_no_large_value};
+				      a_step_moves_no_large_value};
 	Suite *suite = suite_create("tidy");
 
 	testing_add(suite, "the file's length", tests, sizeof(tests) / sizeof(tests[0]));

@@ -456,7 +456,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const forks[] = {a_child_cannot_use_what_it_inherited, a_child_may_open_its_own,
+	const TTest *const forks[] = {a_child_cannot_use_what_it_inherited,
+				      a_child_may_open_its_own,
 				      a_child_does_not_keep_the_file,
 				      a_child_does_not_keep_the_lock_of_a_dead_parent,
 				      closing_an_inherited_handle_takes_nothing_else,

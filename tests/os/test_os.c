@@ -231,8 +231,8 @@ END_TEST
 START_TEST(a_list_is_no_group)
 {
 	/* Version 2; the owner rw, user 1000 r, the group nothing, the mask r, others nothing. */
-	static const uint32_t list[] = {2, 6u << 16 | 1, UINT32_MAX, 4u << 16 | 2, 1000, 4, UINT32_MAX, 4u << 16 | 16, UINT32_MAX,
-					32, UINT32_MAX};
+	static const uint32_t list[] = {2,          6u << 16 | 1,  UINT32_MAX, 4u << 16 | 2, 1000,      4,
+					UINT32_MAX, 4u << 16 | 16, UINT32_MAX, 32,           UINT32_MAX};
 	os_file file = file_make(5), copy;
 	char *beside;
 	struct stat st;

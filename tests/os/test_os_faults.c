@@ -186,7 +186,8 @@ static int use_create(os_file like)
 		return made.fd < 0 && beside == NULL ? rc : -3;
 	if (beside == NULL)
 		return -1;
-	if (stat(beside, &st) != 0 || (st.st_mode & 0777) != (like.fd < 0 ? 0640u : 0600u) || strncmp(beside, folder, strlen(folder)) != 0)
+	if (stat(beside, &st) != 0 || (st.st_mode & 0777) != (like.fd < 0 ? 0640u : 0600u) ||
+	    strncmp(beside, folder, strlen(folder)) != 0)
 		return -2;
 	rc = os->publish(os, made, beside, longest);
 	if (rc == 0 && (stat(beside, &st) == 0 || stat(longest, &st) != 0 || unlink(longest) != 0))
@@ -306,12 +307,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		limit_on_file_size_is_an_error,
-		failures_of_the_system_are_handed_on,
-		grow_works_without_fallocate,
-		publishing_works_without_the_flag,
-		a_new_file_has_a_name_where_it_must,
-		private_map_fails_whole,
+		limit_on_file_size_is_an_error,    failures_of_the_system_are_handed_on, grow_works_without_fallocate,
+		publishing_works_without_the_flag, a_new_file_has_a_name_where_it_must,  private_map_fails_whole,
 	};
 
 	return suite_run("os_faults", tests, sizeof(tests) / sizeof(tests[0]));

@@ -79,7 +79,8 @@ static bool is_covered(char *at, uint64_t bytes)
 {
 	void *other = mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
-	return other == MAP_FAILED && errno == EEXIST && access_of(at) == NOTHING && access_of(at + bytes - 1) == NOTHING;
+	return other == MAP_FAILED && errno == EEXIST && access_of(at) == NOTHING &&
+	       access_of(at + bytes - 1) == NOTHING;
 }
 
 /* Memory behind a file, or without one, is inaccessible until it is taken into use; so it is after it was given back. */
@@ -109,7 +110,8 @@ START_TEST(memory_is_inaccessible_until_used)
 	ck_assert(access_of(base) == READING && access_of(base + bytes - 1) == READING);
 	ck_assert(access_of(base + MIB - 1) == NOTHING);
 	ck_assert_int_eq(os->use(os, base, bytes, MIB - bytes), 0);
-	ck_assert(access_of(base) == READING && access_of(base + bytes - 1) == WRITING && access_of(base + MIB - 1) == WRITING);
+	ck_assert(access_of(base) == READING && access_of(base + bytes - 1) == WRITING &&
+		  access_of(base + MIB - 1) == WRITING);
 	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
 	ck_assert_int_eq(os->map(os, OS_NOFILE, OS_MAP_MEMORY, MIB, &reserve, &at), 0);
 	ck_assert(zeroes(at, MIB) && access_of(at) == WRITING);
@@ -185,7 +187,8 @@ static char *wanted;
 static void take_addresses(void)
 {
 	if (wanted != NULL)
-		(void)mmap(wanted, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		(void)mmap(wanted, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+			   0);
 }
 
 static int unmap_the_taken(void)

@@ -202,7 +202,8 @@ static uint64_t rescued_number(gkv *db, unsigned key)
 	for (unsigned version = 0; version < VERSIONS; version++) {
 		const uint64_t number = number_of(key, version);
 
-		if (size == number_size(number) && bytes_fit(value, size, number) && (size > 0 || number == world.number[key]))
+		if (size == number_size(number) && bytes_fit(value, size, number) &&
+		    (size > 0 || number == world.number[key]))
 			return number;
 	}
 	must(size == 0); /* versions without bytes cannot be told apart */

@@ -13,7 +13,7 @@
 
 /* --- the bits ----------------------------------------------------------------------------------------------------- */
 
-#define PAGES 4096u
+#define PAGES       4096u
 #define BLOCK_PAGES ((unsigned)(HOLES_BLOCK / DISK_PAGE))
 
 /* Random stretches are added and removed. A block that the model has a hole in meets; one whose pages were all removed since
@@ -73,8 +73,8 @@ END_TEST
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
 #define BLOCKS 60u
-#define END (BLOCKS * HOLES_BLOCK)
-#define PIECE 600u
+#define END    (BLOCKS * HOLES_BLOCK)
+#define PIECE  600u
 
 /* Free slots of a file that is all one slot, of which it is not known where it has holes. */
 struct sparse {
@@ -114,7 +114,7 @@ static void sparse_close(struct sparse *s)
 static uint64_t asked(struct sparse *s, uint64_t end)
 {
 	faulty_arm(&s->f, FAULTY_GROW, 0, 0, false);
-	for (uint64_t offset = 0; offset + 2 * PIECE <= end; ) {
+	for (uint64_t offset = 0; offset + 2 * PIECE <= end;) {
 		must_give(space_take(&s->space, PIECE, &offset), 0);
 		must(offset + PIECE <= end);
 		memset(s->map.base + offset, 0x77, PIECE);

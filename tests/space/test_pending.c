@@ -95,7 +95,8 @@ static bool extent_seen(const struct model_extent *e)
 	bool seen = false;
 
 	for (unsigned w = 0; w < WATCHERS; w++)
-		seen = seen || (watchers[w].open && !watchers[w].pin && e->born <= watchers[w].seq && watchers[w].seq < e->died);
+		seen = seen || (watchers[w].open && !watchers[w].pin && e->born <= watchers[w].seq &&
+				watchers[w].seq < e->died);
 	return seen;
 }
 

@@ -304,7 +304,8 @@ START_TEST(plans_are_as_good_as_they_say)
 		slots_init(&s, os_posix());
 		count = row_make(&s, &r);
 		want = 8 * (1 + rng_size(&r, s.bytes / 8));
-		limit = turn % 2 == 0 ? UINT64_MAX : 8 * rng_below(&r, (row_start[count - 1] + row_size[count - 1]) / 8 + 2);
+		limit = turn % 2 == 0 ? UINT64_MAX
+				      : 8 * rng_below(&r, (row_start[count - 1] + row_size[count - 1]) / 8 + 2);
 		best = row_cheapest(count, limit, want);
 		must_give(plan_run(&s, GRAVITY_CHEAPEST, limit, want, &p), best == UINT64_MAX ? GRAVITY_FULL : 0);
 		if (best != UINT64_MAX) {
@@ -490,7 +491,9 @@ START_TEST(large_extents_are_no_part_of_a_segment)
 	ranges_add(&list, FREEMAP_SEGMENT + 32 * KIB, 16 * KIB);
 	ranges_add(&list, FREEMAP_SEGMENT + 64 * KIB, 32 * KIB);
 	ranges_add(&list, third, 128 * KIB);
-	must_give(freemap_take(&freemap, os_posix(), &list, third + FREEMAP_SEGMENT / 2, FREEMAP_SEGMENT, FREEMAP_LARGE), 0);
+	must_give(
+		freemap_take(&freemap, os_posix(), &list, third + FREEMAP_SEGMENT / 2, FREEMAP_SEGMENT, FREEMAP_LARGE),
+		0);
 	ranges_release(&list, os_posix());
 	must(freemap.large == FREEMAP_SEGMENT + 64 * KIB);
 	/* 48 KiB of 256, then 8 of 64. */
@@ -533,7 +536,8 @@ int main(void)
 {
 	const TTest *const taking[] = {
 		taken_space_is_nobody_elses,
-		table_pages_are_pages_of_the_file, table_pages_are_packed_under_a_limit,
+		table_pages_are_pages_of_the_file,
+		table_pages_are_packed_under_a_limit,
 		file_grows_when_nothing_fits,
 		limit_and_reserve_hold,
 		small_slots_are_windows_of_last_resort,
@@ -542,7 +546,7 @@ int main(void)
 	};
 	const TTest *const plans[] = {plans_are_as_good_as_they_say};
 	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, freemap_ends_with_the_file,
-					large_extents_are_no_part_of_a_segment, emptied_store_is_small};
+				      large_extents_are_no_part_of_a_segment, emptied_store_is_small};
 	Suite *suite = suite_create("space");
 
 	testing_add(suite, "taking", taking, sizeof(taking) / sizeof(taking[0]));
