@@ -48,7 +48,11 @@ extern "C" {
 #endif
 
 #ifdef __GNUC__
+#ifdef GKV_HIDDEN
+#pragma GCC visibility push(hidden)
+#else
 #pragma GCC visibility push(default)
+#endif
 #endif
 
 /* The GKV_* codes of the same names and numbers. */

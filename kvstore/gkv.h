@@ -57,7 +57,11 @@ extern "C" {
 #endif
 
 #ifdef __GNUC__
+#ifdef GKV_HIDDEN
+#pragma GCC visibility push(hidden)
+#else
 #pragma GCC visibility push(default)
+#endif
 #endif
 
 typedef struct gkv gkv;           /* an open store; one handle may be used by many threads            */

@@ -193,7 +193,7 @@ done
 
 for document in $documents; do
 	for name in $(grep -oE '`make [a-z-]+' "$srcdir/$document" | cut -d ' ' -f 2 | grep -vx check | sort -u); do
-		verdict "make $name, named in $document, is a target" grep -qE "^$name:" "$srcdir/tests/Makemodule.am"
+		verdict "make $name, named in $document, is a target" grep -qE "^$name:" "$srcdir/tests/Makemodule.am" "$srcdir/Makefile.am"
 	done
 done
 
