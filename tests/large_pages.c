@@ -14,6 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The C library may not have a name for it, as musl has not. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define LARGE ((size_t)65536)
 
 /* What the linker calls them. */
