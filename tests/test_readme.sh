@@ -107,6 +107,18 @@ for name in gkv3 gravity3; do
 	verdict "the program of $name prints what it should" gives "$name"
 done
 
+# --- the words of docs/architecture.md: the code uses each of them ---
+
+words() {
+	awk '/^## / { inside = $0 == "## Words" } inside && /^\| / && !/^\| word / { split($0, part, "|"); print part[2] }' \
+		"$srcdir/docs/architecture.md" | tr ',' '\n' | sed 's/^ *//; s/ *$//'
+}
+cat "$srcdir"/arena/*.[ch] "$srcdir"/arena/*/*.[ch] "$srcdir"/kvstore/*.[ch] >words.c
+verdict 'there are words' test "$(words | wc -l)" -ge 40
+while read -r word; do
+	verdict "$word, a word of docs/architecture.md, is in the sources" grep -qiw -- "$word" words.c
+done < <(words)
+
 # --- the walk of docs/architecture.md: at most ten stations a table, each a function that its file defines ---
 
 walk() {
