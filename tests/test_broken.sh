@@ -21,7 +21,7 @@ wanted='
 	new             crash    durable
 	magic           creation empty files
 	name            crash    durable
-	removed         files    files
+	removed         hooks    names
 	header-first    crash    durable
 	header-over     crash    durable
 	header-bytes    crash    durable

@@ -17,9 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kvstore/hash.h"
-#include "kvstore/stray.h"
-
 char testing_folder[256];
 char testing_path[320];
 
@@ -27,6 +24,9 @@ static uint64_t seed;
 static double scale;
 static bool few_values;
 static unsigned begun;
+
+void (*testing_few_set)(bool few);
+bool testing_few_alone;
 
 /* --- the run ------------------------------------------------------------------------------------------------------ */
 
@@ -101,20 +101,23 @@ int testing_main(Suite *suite)
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static void begin_plain(void)
+static void begin(bool few)
 {
 	folder_empty();
 	begun++;
-	few_values = false;
-	kv_set_hash_for_tests(NULL);
+	few_values = few;
+	if (testing_few_set != NULL)
+		testing_few_set(few);
+}
+
+static void begin_plain(void)
+{
+	begin(false);
 }
 
 static void begin_few(void)
 {
-	folder_empty();
-	begun++;
-	few_values = true;
-	kv_set_hash_for_tests(testing_hash_few);
+	begin(true);
 }
 
 bool testing_few(void)
@@ -142,7 +145,8 @@ static void tests_add(TCase *tc, const TTest *const *tests, size_t count)
 
 void testing_add(Suite *suite, const char *name, const TTest *const *tests, size_t count)
 {
-	tests_add(testing_case(suite, name, false), tests, count);
+	if (!testing_few_alone)
+		tests_add(testing_case(suite, name, false), tests, count);
 }
 
 void testing_add_both(Suite *suite, const char *name, const TTest *const *tests, size_t count)
@@ -150,7 +154,9 @@ void testing_add_both(Suite *suite, const char *name, const TTest *const *tests,
 	static char names[16][64]; /* a case keeps the pointer */
 	static unsigned used;
 
-	tests_add(testing_case(suite, name, false), tests, count);
+	testing_add(suite, name, tests, count);
+	if (testing_few_set == NULL)
+		return;
 	must(used < 16);
 	(void)snprintf(names[used], sizeof(names[used]), "%s, equal hashes", name);
 	tests_add(testing_case(suite, names[used++], true), tests, count);
@@ -187,7 +193,7 @@ uint64_t testing_count(uint64_t full, uint64_t least)
 
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t mix(uint64_t x)
+uint64_t rng_mix(uint64_t x)
 {
 	x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
 	x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
@@ -196,13 +202,13 @@ static uint64_t mix(uint64_t x)
 
 struct rng rng_make(uint64_t stream)
 {
-	return (struct rng){mix(seed) ^ mix(stream + 1)};
+	return (struct rng){rng_mix(seed) ^ rng_mix(stream + 1)};
 }
 
 uint64_t rng_next(struct rng *r)
 {
 	r->state += UINT64_C(0x9E3779B97F4A7C15);
-	return mix(r->state);
+	return rng_mix(r->state);
 }
 
 uint64_t rng_below(struct rng *r, uint64_t end)
@@ -226,27 +232,6 @@ void rng_fill(struct rng *r, void *buf, size_t bytes)
 
 	for (i = 0; i < bytes; i++)
 		at[i] = (unsigned char)rng_next(r);
-}
-
-uint64_t testing_hash_few(const void *key, size_t key_len, uint64_t hash_seed)
-{
-	static const uint64_t value[8] = {
-		UINT64_C(0x1234567890ABCDEF),
-		UINT64_C(0x1234567890ABCDEF) + PLACE_STEP,
-		UINT64_C(0x1234567890ABCDEF) + 2 * PLACE_STEP,
-		UINT64_C(0xFEDCBA9876543210),
-		UINT64_C(0xFEDCBA9876543210) + 5 * PLACE_STEP,
-		0,
-		STRAY_HOME,
-		STRAY_HOME - PLACE_STEP,
-	};
-	const unsigned char *at = key;
-	uint64_t h = hash_seed;
-	size_t i;
-
-	for (i = 0; i < key_len; i++)
-		h = mix(h ^ at[i]);
-	return value[mix(h) & 7];
 }
 
 /* Eight bytes for each word of the buffer: the number and the word's place in it, mixed. */

@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: the gkv authors */
 
 /* testing.h: what the suites of the store share: a folder for each test, counts that scale, random numbers that can be
- * had again, values that can be told from others, and the hash that makes keys meet.
+ * had again, and values that can be told from others. It needs the interface of the library alone.
  *
  * The environment: GKV_TEST_SEED sets the seed, which each run prints; GKV_TEST_SCALE multiplies counts (1 where it is
  * not set); TMPDIR is where folders are made. */
@@ -39,11 +39,16 @@ int testing_main(Suite *suite);
 
 /* A case whose tests begin with an empty folder; with `few`, under a hash of few values as well. */
 TCase *testing_case(Suite *suite, const char *name, bool few);
-/* Adds the tests to two cases: one with the real hash, one with few. */
+/* Adds the tests to two cases: one with the real hash, one with few. Each of them is there if the program has it, see few.c
+ * and few_alone.c. */
 void testing_add_both(Suite *suite, const char *name, const TTest *const *tests, size_t count);
 void testing_add(Suite *suite, const char *name, const TTest *const *tests, size_t count);
 /* Whether keys meet in this test. */
 bool testing_few(void);
+/* Sets the hash; NULL in a program without few.c. */
+extern void (*testing_few_set)(bool few);
+/* Whether the cases with the real hash are another program's. */
+extern bool testing_few_alone;
 /* How many tests have begun in this process. */
 unsigned testing_begun(void);
 
@@ -75,10 +80,7 @@ uint64_t rng_next(struct rng *r);
 uint64_t rng_below(struct rng *r, uint64_t end); /* 0 <= x < end      */
 uint64_t rng_size(struct rng *r, uint64_t most); /* 0 <= x <= most, log-uniform */
 void rng_fill(struct rng *r, void *buf, size_t bytes);
-
-/* A hash of 8 values spread over 64 bits, some of them one step apart, so that chains cross each other and the stray
- * list. */
-uint64_t testing_hash_few(const void *key, size_t key_len, uint64_t seed);
+uint64_t rng_mix(uint64_t x); /* of its numbers: each bit of x changes about half of those that come out */
 
 /* Stores. Every function asserts GKV_OK. */
 gkv *store_open(const char *path, unsigned flags, enum gkv_durability durability);

@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arena/os/os.h"
 #include "tests/testing.h"
 
 /* --- the time of change ------------------------------------------------------------------------------------------- */
@@ -323,97 +322,6 @@ static int open_and_put(void *arg)
 	return rc != GKV_OK || gkv_close(db) != GKV_OK;
 }
 
-/* What happens to the file between its opening and its locking, so many times. */
-static struct {
-	struct os os;
-	unsigned times;
-	void (*meanwhile)(void);
-} late;
-
-static int late_lock(const struct os *os, os_file file, bool exclusive)
-{
-	(void)os;
-	if (late.times > 0) {
-		late.times--;
-		late.meanwhile();
-	}
-	return os_posix()->lock(os_posix(), file, exclusive);
-}
-
-static void late_begin(unsigned times, void (*meanwhile)(void))
-{
-	late.os = *os_posix();
-	late.os.lock = late_lock;
-	late.times = times;
-	late.meanwhile = meanwhile;
-	os_set_default(&late.os);
-}
-
-static void file_remove(void)
-{
-	(void)unlink(testing_path);
-}
-
-/* The other store takes the name. */
-static void file_replace(void)
-{
-	char other[320];
-
-	testing_path_of("other", other);
-	must(rename(other, testing_path) == 0);
-}
-
-static void file_remake(void)
-{
-	file_remove();
-	file_write(testing_path, "", 0);
-}
-
-static void store_make(const char *path, const char *value)
-{
-	gkv *db = store_open(path, 0, GKV_DURABLE);
-
-	store_put(db, "key", value);
-	store_close(db);
-}
-
-/* Whoever opens a file that its holder removes or replaces, and locks it afterwards, gets what the name stands for then,
- * and writes nothing into a file that is gone. */
-START_TEST(a_file_that_lost_its_name_is_not_opened)
-{
-	const unsigned readings[] = {GKV_RDONLY, GKV_NOCREATE};
-	char other[320];
-	gkv *db;
-
-	testing_path_of("other", other);
-	store_make(testing_path, "old");
-	late_begin(1, file_remove);
-	store_make(testing_path, "new");
-	must(late.times == 0);
-	db = store_open(testing_path, GKV_RDONLY, GKV_DURABLE);
-	store_expect(db, "key", "new");
-	store_close(db);
-	for (int i = 0; i < 2; i++) {
-		os_set_default(NULL);
-		store_make(testing_path, "old");
-		late_begin(1, file_remove);
-		must_give(gkv_open(testing_path, &(gkv_options){.flags = readings[i]}, &db), ENOENT);
-		os_set_default(NULL);
-		store_make(testing_path, "old");
-		store_make(other, "another");
-		late_begin(1, file_replace);
-		db = store_open(testing_path, readings[i], GKV_DURABLE);
-		store_expect(db, "key", "another");
-		store_close(db);
-		must(unlink(testing_path) == 0);
-	}
-	file_remake();
-	late_begin(1000000, file_remake);
-	must_give(gkv_open(testing_path, NULL, &db), GKV_BUSY);
-	os_set_default(NULL);
-}
-END_TEST
-
 /* Of many that open one empty file, or a name that is free, at the same time, each gets the same store, or is told that
  * it is busy. */
 START_TEST(many_openers_of_an_empty_file_get_one_store)
@@ -457,7 +365,6 @@ int main(void)
 				      a_dangling_link_makes_its_target,
 				      a_killed_backup_leaves_nothing,
 				      an_empty_file_becomes_a_store_in_place,
-				      a_file_that_lost_its_name_is_not_opened,
 				      many_openers_of_an_empty_file_get_one_store};
 	Suite *suite = suite_create("files");
 

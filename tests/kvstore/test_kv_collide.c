@@ -13,6 +13,7 @@
 #include "kvstore/place.h"
 #include "kvstore/record.h"
 #include "kvstore/stray.h"
+#include "tests/few.h"
 #include "tests/testing.h"
 
 #define HERE UINT64_C(0x8000000000000001)

@@ -10,11 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "arena/gravity.h"
-#include "kvstore/hash.h"
 #include "tests/kvstore/numbered.h"
 #include "tests/testing.h"
 
@@ -258,52 +254,11 @@ static int finding_count(void *arg, const char *finding)
 	return 0;
 }
 
-/* A check asks for the hash of each sound record. */
-static uint64_t hashes, hashes_at_stop;
-
-static uint64_t hash_count(const void *key, size_t len, uint64_t seed)
-{
-	hashes++;
-	return XXH3_64bits_withSeed(key, len, seed);
-}
-
 static int finding_stop(void *arg, const char *finding)
 {
 	(void)finding_count(arg, finding);
-	hashes_at_stop = hashes;
 	return 1;
 }
-
-/* A check that is told to stop looks at no further record. */
-START_TEST(a_check_stops_when_it_is_told_to)
-{
-	uint64_t findings = 0, damaged = 0;
-	size_t size;
-	char *data;
-
-	numbered_make(60);
-	data = file_read(testing_path, &size);
-	for (uint64_t key = 0; key < 60; key += 2) {
-		unsigned char value[1000];
-		bytes_make(value, sizeof(value), key);
-		for (size_t at = 0; at + sizeof(value) < size; at += 8) {
-			if (memcmp(data + at, value, sizeof(value)) != 0)
-				continue;
-			data[at + 500] ^= 1;
-			damaged++;
-		}
-	}
-	file_write(testing_path, data, size);
-	free(data);
-	kv_set_hash_for_tests(hash_count);
-	must_give(gkv_check(testing_path, finding_count, &findings), GKV_CORRUPT);
-	must(damaged == 30 && findings == damaged && hashes == 30);
-	hashes = findings = 0;
-	must_give(gkv_check(testing_path, finding_stop, &findings), GKV_CORRUPT);
-	must(findings == 1 && hashes == hashes_at_stop && hashes < 30);
-	kv_set_hash_for_tests(NULL);
-}
-END_TEST
 
 /* A check of a store with a damaged value reports it, stops when it is told to, and needs nobody to report to; a read
  * of that value is GKV_CORRUPT, unless verification was turned off. */
@@ -462,9 +417,8 @@ int main(void)
 					permissions_are_obeyed,
 					other_files_are_refused,
 					a_cut_store_is_corrupt_and_a_newer_one_foreign};
-	const TTest *const limits[] = {damage_is_found, a_check_stops_when_it_is_told_to,
-				       a_snapshot_fills_a_store_with_a_limit, a_full_store_can_be_emptied_and_filled,
-				       a_file_over_the_limit_opens};
+	const TTest *const limits[] = {damage_is_found, a_snapshot_fills_a_store_with_a_limit,
+				       a_full_store_can_be_emptied_and_filled, a_file_over_the_limit_opens};
 	Suite *suite = suite_create("opening");
 
 	testing_add(suite, "opening", opening, sizeof(opening) / sizeof(opening[0]));

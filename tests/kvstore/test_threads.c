@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/os/os.h"
 #include "tests/testing.h"
 
 #define READERS   4u
@@ -382,79 +381,10 @@ START_TEST(care_goes_on_beside_the_writer)
 }
 END_TEST
 
-/* --- gets while a commit replaces the table's root ------------------------------------------------------------------ */
-
-#define FEW 300u
-
-static struct os peeking;
-static gkv *peeked;
-static unsigned peeks;
-
-static void few_put(gkv_txn *txn, unsigned from, unsigned to)
-{
-	char key[32];
-
-	for (unsigned i = from; i < to; i++)
-		must_give(gkv_txn_put(txn, key, key_make(key, "key", i), &i, sizeof(i)), GKV_OK);
-}
-
-static void *few_get(void *arg)
-{
-	char key[32];
-
-	(void)arg;
-	for (unsigned i = 0; i < FEW; i++) {
-		unsigned value = 0;
-		size_t size;
-		must_give(gkv_get(peeked, key, key_make(key, "key", i), &value, sizeof(value), &size), GKV_OK);
-		must(size == sizeof(value) && value == i);
-	}
-	return NULL;
-}
-
-static int peeking_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
-{
-	pthread_t thread;
-
-	(void)os;
-	if (peeked != NULL) {
-		must(pthread_create(&thread, NULL, few_get, NULL) == 0);
-		must(pthread_join(thread, NULL) == 0);
-		peeks++;
-	}
-	return os_posix()->grow(os_posix(), file, offset, bytes);
-}
-
-/* One commit makes a table of many pages out of one of a page: whenever it grows the file, another thread gets what was
- * there before. The pages that it replaces are not used again before it is published. */
-START_TEST(gets_go_on_while_a_commit_replaces_the_root)
-{
-	gkv_txn *txn;
-	gkv *db;
-
-	peeking = *os_posix();
-	peeking.grow = peeking_grow;
-	os_set_default(&peeking);
-	db = store_lazy();
-	txn = store_begin(db, GKV_WRITE);
-	few_put(txn, 0, FEW);
-	store_commit(txn);
-	txn = store_begin(db, GKV_WRITE);
-	few_put(txn, FEW, 20000);
-	peeked = db;
-	store_commit(txn);
-	peeked = NULL;
-	must(peeks > 0);
-	store_close(db);
-	os_set_default(NULL);
-	store_check(testing_path);
-}
-END_TEST
-
 int main(void)
 {
 	const TTest *const both[] = {readers_see_whole_commits, care_goes_on_beside_the_writer};
-	const TTest *const once[] = {writers_lose_no_count, gets_go_on_while_a_commit_replaces_the_root};
+	const TTest *const once[] = {writers_lose_no_count};
 	Suite *suite = suite_create("threads");
 
 	testing_add_both(suite, "readers", both, sizeof(both) / sizeof(both[0]));
