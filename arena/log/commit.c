@@ -66,11 +66,6 @@ static uint64_t *place_entry(const struct map *m, uint64_t place)
 	return &place_page(m, place)->group[0][0] + (place & 511);
 }
 
-static struct op *op_at(const struct ops *ops, uint32_t i)
-{
-	return &ops->list[ops->order[i]];
-}
-
 static bool page_has(const struct page_disk *page, uint64_t name)
 {
 	return page_prefix(name, page_depth(page)) == page->head.name;
@@ -86,8 +81,8 @@ static int page_prepare(arena *a, struct page_disk *page, uint32_t first, uint32
 
 	*full = false;
 	page_plan_begin(&plan, page);
-	for (i = first; i < ops->count && page_has(page, op_at(ops, i)->name); i++) {
-		struct op *op = op_at(ops, i);
+	for (i = first; i < ops->count && page_has(page, ops_at(ops, i)->name); i++) {
+		struct op *op = ops_at(ops, i);
 		uint64_t *entry = NULL;
 		if (op->before != 0) {
 			entry = page_find(page, op->name, op->before);
@@ -113,9 +108,9 @@ static int path_merge(arena *a, struct table_path *path, uint32_t first, bool *m
 	const unsigned depth = page_depth(path->page);
 
 	*merged = false;
-	if (op_at(ops, first)->now != 0 || depth == 0)
+	if (ops_at(ops, first)->now != 0 || depth == 0)
 		return 0;
-	if (first > 0 && page_prefix(op_at(ops, first - 1)->name, depth - 1) == page_prefix(path->name, depth - 1))
+	if (first > 0 && page_prefix(ops_at(ops, first - 1)->name, depth - 1) == page_prefix(path->name, depth - 1))
 		return 0;
 	return table_merge(&a->table, path, merged);
 }
@@ -145,7 +140,7 @@ static void ops_ask(const arena *a, uint32_t next, uint32_t *asked)
 	if (*asked < next)
 		*asked = next;
 	for (; *asked < ops->count && *asked < next + ASK_AHEAD; ++*asked)
-		op_ask(a, op_at(ops, *asked));
+		op_ask(a, ops_at(ops, *asked));
 }
 
 /* Of ops that are sorted. */
@@ -164,7 +159,7 @@ static int ops_prepare(arena *a)
 	while (i < ops->count) {
 		if (ops->count > 1)
 			ops_ask(a, i, &asked);
-		r = table_seek(t, op_at(ops, i)->name, &path);
+		r = table_seek(t, ops_at(ops, i)->name, &path);
 		if (r == 0 && i != split_at)
 			r = path_merge(a, &path, i, &merged);
 		if (r == 0 && merged) {
@@ -246,7 +241,7 @@ static void commit_store(arena *a)
 	const uint64_t seq = a->table.seq;
 
 	for (uint32_t i = 0; i < ops->count; i++) {
-		const struct op *op = op_at(ops, i);
+		const struct op *op = ops_at(ops, i);
 		struct page_disk *page;
 		if (store_fails(a))
 			return;

@@ -6,7 +6,7 @@
  * 1. At most one op has a given name.
  * 2. index[] finds every op whenever the list is longer than OPS_SCAN.
  *
- * Cost: 32 bytes an op and about 16 of index and order; the sort is a radix sort by the leading bytes of the names,
+ * Cost: 32 bytes an op and about 24 of index and order; the sort is a radix sort by the leading bytes of the names,
  * which are hashes, finished by insertion. */
 #include "arena/log/ops.h"
 
@@ -15,9 +15,13 @@
 #include <string.h>
 
 #include "arena/file/blob.h"
+#include "arena/space/radix.h"
 
 #define OPS_SCAN 8u    /* up to so many are found by looking at each       */
 #define OPS_KEEP 2048u /* memory for so many is kept between transactions  */
+/* More than the one are sorted by two bytes of their names and then by insertion, more than the other by all bytes. */
+#define OPS_SHORT 64u
+#define OPS_LONG  4096u
 
 void ops_init(struct ops *o, const struct os *os)
 {
@@ -163,45 +167,48 @@ void ops_add_dead(struct ops *o, uint64_t offset, uint64_t span)
 	o->dead[o->dead_count++] = (struct op_dead){offset, span};
 }
 
-/* One pass of a least-significant-first radix sort, by the 8 bits at `shift`. */
-static void sort_pass(const struct op *list, const uint32_t *from, uint32_t *to, uint32_t count, unsigned shift)
+/* By the bits of the half of the names that `order` has, from `bit` of it on: a byte at a time. */
+static void sort_half(struct ops *o, unsigned bit)
 {
-	uint32_t start[257] = {0};
-
-	for (uint32_t i = 0; i < count; i++)
-		start[((list[from[i]].name >> shift) & 0xff) + 1]++;
-	for (unsigned b = 0; b < 256; b++)
-		start[b + 1] += start[b];
-	for (uint32_t i = 0; i < count; i++)
-		to[start[(list[from[i]].name >> shift) & 0xff]++] = from[i];
+	for (; bit < 32; bit += 8)
+		radix_pass(&o->order, &o->spare, o->count, 0, 32 + bit, 8);
 }
 
-static void sort_finish(const struct op *list, uint32_t *order, uint32_t count)
+/* Whether the name of one word of `order`, which has the high half of it, comes after that of the other. */
+static bool sorts_after(const struct ops *o, uint64_t one, uint64_t other)
 {
-	for (uint32_t i = 1; i < count; i++) {
-		const uint32_t moved = order[i];
+	if (one >> 32 != other >> 32)
+		return one > other;
+	return o->list[(uint32_t)one].name > o->list[(uint32_t)other].name;
+}
+
+static void sort_finish(struct ops *o)
+{
+	uint64_t *order = o->order;
+
+	for (uint32_t i = 1; i < o->count; i++) {
+		const uint64_t moved = order[i];
 		uint32_t j = i;
-		for (; j > 0 && list[order[j - 1]].name > list[moved].name; j--)
+		for (; j > 0 && sorts_after(o, order[j - 1], moved); j--)
 			order[j] = order[j - 1];
 		order[j] = moved;
 	}
 }
 
+/* The leading bytes that tell about as many names apart as there are; names need not be random, so the last step still
+ * orders whatever they leave, and for long lists every byte is taken. */
 void ops_sort(struct ops *o)
 {
-	unsigned bytes = 0;
+	const bool is_long = o->count > OPS_LONG;
 
 	for (uint32_t i = 0; i < o->count; i++)
-		o->order[i] = i;
-	/* The leading bytes that tell about as many names apart as there are; names need not be random, so the last
-	 * step still orders whatever they leave, and for long lists every byte is taken. */
-	if (o->count > 64)
-		bytes = o->count > 4096 ? 8 : 2;
-	for (unsigned b = 8 - bytes; b < 8; b++) {
-		uint32_t *swap = o->order;
-		sort_pass(o->list, o->order, o->spare, o->count, 8 * b);
-		o->order = o->spare;
-		o->spare = swap;
+		o->order[i] = o->list[i].name >> (is_long ? 0 : 32) << 32 | i;
+	if (o->count > OPS_SHORT)
+		sort_half(o, is_long ? 0 : 16);
+	if (is_long) {
+		for (uint32_t i = 0; i < o->count; i++)
+			o->order[i] = ops_at(o, i)->name >> 32 << 32 | (uint32_t)o->order[i];
+		sort_half(o, 0);
 	}
-	sort_finish(o->list, o->order, o->count);
+	sort_finish(o);
 }

@@ -5,6 +5,7 @@
 #ifndef GKV_ARENA_LOG_OPS_H
 #define GKV_ARENA_LOG_OPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "arena/os/os.h"
@@ -24,8 +25,8 @@ struct op_dead {
 struct ops {
 	const struct os *os;
 	struct op *list; /* in the order of first change; indices stay as they are */
-	uint32_t *order; /* by name, made by ops_sort                              */
-	uint32_t *spare; /* as long as `order`: scratch of ops_sort                */
+	uint64_t *order; /* by name, made by ops_sort: its low 32 bits are the index */
+	uint64_t *spare; /* as long as `order`: scratch of ops_sort                */
 	uint32_t *index; /* open addressing, list index + 1; unused for short lists */
 	uint32_t count, capacity, index_capacity;
 	struct op_dead *dead;
@@ -48,7 +49,11 @@ struct op *ops_add(struct ops *o, uint64_t name);
 void ops_drop_last(struct ops *o);
 void ops_add_dead(struct ops *o, uint64_t offset, uint64_t span);
 
-/* Sets order[0..count) to the list's indices by rising name. */
+/* Puts them in order of rising names: ops_at(0) is then the one with the least. */
 void ops_sort(struct ops *o);
+static inline struct op *ops_at(const struct ops *o, uint32_t i)
+{
+	return &o->list[(uint32_t)o->order[i]];
+}
 
 #endif

@@ -30,6 +30,7 @@
 #include "arena/log/session.h"
 #include "arena/log/writer.h"
 #include "arena/read/readahead.h"
+#include "arena/space/radix.h"
 #include "arena/table/lookup.h"
 #include "arena/table/page.h"
 
@@ -37,7 +38,6 @@
 #define WALK_SLICES      16u
 #define WALK_BATCH_LEAST 4096u /* entries */
 #define WALK_BATCH_MOST  524288u
-#define SORT_BITS        11u                  /* a pass  */
 #define LINE_BITS        3u                   /* of a position, within a line of the file */
 #define WALK_AHEAD       8u                   /* records */
 #define WALK_ASK         (UINT64_C(2) << 20)  /* bytes that are asked for at a time                           */
@@ -146,24 +146,11 @@ static void walk_collect(arena_walk *w, const struct page_disk *page, const stru
 	w->count = count;
 }
 
-/* Radix sort, by lines of the file: what shares one comes at once. Places in the slice are told apart, no others. */
+/* By lines of the file: what shares one comes at once. Places in the slice are told apart, no others. */
 static void batch_sort(arena_walk *w)
 {
-	const uint64_t first = w->slice * w->slice_units;
-	const uint64_t mask = (1u << SORT_BITS) - 1;
-
-	for (unsigned shift = LINE_BITS; w->slice_units >> shift != 0; shift += SORT_BITS) {
-		uint32_t start[(1u << SORT_BITS) + 1] = {0};
-		uint64_t *swap = w->batch;
-		for (uint32_t i = 0; i < w->count; i++)
-			start[((w->batch[i] - first) >> shift & mask) + 1]++;
-		for (uint64_t b = 0; b < mask; b++)
-			start[b + 1] += start[b];
-		for (uint32_t i = 0; i < w->count; i++)
-			w->spare[start[(w->batch[i] - first) >> shift & mask]++] = w->batch[i];
-		w->batch = w->spare;
-		w->spare = swap;
-	}
+	for (unsigned shift = LINE_BITS; w->slice_units >> shift != 0; shift += RADIX_MOST)
+		radix_pass(&w->batch, &w->spare, w->count, w->slice * w->slice_units, shift, RADIX_MOST);
 }
 
 /* The next page. The first time over the table, the pages that come after it are asked for, a node's at a time. */

@@ -8,10 +8,9 @@
  * Cost: 16 bytes a range; three passes for a file of up to 64 GiB. */
 #include "arena/space/ranges.h"
 
-#include <assert.h>
 #include <errno.h>
 
-#define SORT_BITS 11u
+#include "arena/space/radix.h"
 
 int ranges_init(struct ranges *r, const struct os *os, uint64_t capacity)
 {
@@ -38,18 +37,6 @@ bool ranges_sorted(const struct ranges *r, uint64_t limit)
 
 void ranges_sort_pass(struct ranges *r)
 {
-	uint64_t at[(1u << SORT_BITS) + 1] = {0};
-	const uint64_t mask = (1u << SORT_BITS) - 1;
-	const unsigned shift = RANGE_SIZE_BITS + r->sorted_bits;
-	range *swap = r->list;
-
-	for (uint64_t i = 0; i < r->count; i++)
-		at[((r->list[i] >> shift) & mask) + 1]++;
-	for (uint64_t i = 0; i < mask; i++)
-		at[i + 1] += at[i];
-	for (uint64_t i = 0; i < r->count; i++)
-		r->spare[at[(r->list[i] >> shift) & mask]++] = r->list[i];
-	r->list = r->spare;
-	r->spare = swap;
-	r->sorted_bits += SORT_BITS;
+	radix_pass(&r->list, &r->spare, r->count, 0, RANGE_SIZE_BITS + r->sorted_bits, RADIX_MOST);
+	r->sorted_bits += RADIX_MOST;
 }

@@ -3,8 +3,7 @@
 
 /* ranges.h: an array of stretches of the file, sorted by start a pass at a time.
  *
- * A least-significant-first radix sort: each pass is two sequential reads and a scattered write, and takes the same time
- * whatever the order is, so a checkpoint can do it in bounded steps. Not thread-safe: its owner's lock. */
+ * A checkpoint can sort it in bounded steps (radix.h). Not thread-safe: its owner's lock. */
 #ifndef GKV_ARENA_SPACE_RANGES_H
 #define GKV_ARENA_SPACE_RANGES_H
 

@@ -347,7 +347,7 @@ START_TEST(ops_are_found_and_sorted)
 			must(o.count == counts[c] && o.dead_count == counts[c]);
 			ops_sort(&o);
 			for (uint32_t i = 1; i < o.count; i++)
-				must(o.list[o.order[i - 1]].name < o.list[o.order[i]].name);
+				must(ops_at(&o, i - 1)->name < ops_at(&o, i)->name);
 			ops_clear(&o);
 			must(o.count == 0 && o.dead_count == 0 && ops_find(&o, names[0]) == NULL);
 		}
