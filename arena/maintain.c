@@ -8,6 +8,7 @@
 
 #include "arena/core.h"
 #include "arena/log/flush.h"
+#include "arena/log/interval.h"
 #include "arena/log/log.h"
 #include "arena/log/recover.h"
 #include "arena/log/session.h"
@@ -154,7 +155,7 @@ int arena_stat(arena *a, struct arena_stats *out)
 		r = space_end_cluster(&a->space);
 	stat_space(a, out);
 	out->blobs = a->blobs;
-	out->live_bytes = a->live_bytes + a->table.bytes;
+	out->live_bytes = file_live(a);
 	out->file_bytes = map_bytes(&a->map);
 	out->table_pages = a->table.pages;
 	out->commit_seq = atomic_load(&a->readers.seq);

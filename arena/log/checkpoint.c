@@ -79,7 +79,7 @@ static uint64_t waiting_most(uint64_t live, uint64_t share)
 bool checkpoint_due(const arena *a)
 {
 	const struct space *s = &a->space;
-	const uint64_t live = a->live_bytes + a->table.bytes;
+	const uint64_t live = file_live(a);
 	const uint64_t waiting = waiting_most(live, WAITING_SHARE);
 	const bool limited = s->max_bytes != UINT64_MAX;
 
@@ -161,7 +161,7 @@ static int checkpoint_begin(arena *a)
 	a->log.before += a->log.bytes;
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
-	atomic_store(&cp->live, a->live_bytes + a->table.bytes);
+	atomic_store(&cp->live, file_live(a));
 	atomic_store(&cp->owed, 0);
 	cp->state = CHECKPOINT_PUSHING;
 	atomic_store(&cp->pushing, true);
@@ -265,7 +265,7 @@ static void checkpoint_finish(arena *a)
 	space_ready(&a->space);
 	space_trim(&a->space, a->header.file_bytes);
 	/* Less than that is room for the next changes. */
-	cp->punch_at = a->space.free.bytes > (a->live_bytes + a->table.bytes) / PUNCH_SHARE ? DISK_DATA : 0;
+	cp->punch_at = a->space.free.bytes > file_live(a) / PUNCH_SHARE ? DISK_DATA : 0;
 }
 
 /* What the last checkpoint left to be punched, so many slots of it. Holds the writer's lock. */

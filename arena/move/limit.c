@@ -55,6 +55,7 @@
 #include "arena/move/limit.h"
 
 #include "arena/core.h"
+#include "arena/log/interval.h"
 #include "arena/move/evacuate.h"
 #include "arena/move/guard.h"
 #include "arena/move/segment.h"
@@ -101,7 +102,7 @@ static uint64_t unit_bytes(const arena *a)
 /* What an interval may take. */
 static uint64_t interval_most(const arena *a)
 {
-	const uint64_t live = a->live_bytes + a->table.bytes;
+	const uint64_t live = file_live(a);
 	const uint64_t rest = live < a->space.max_bytes ? a->space.max_bytes - live : 0;
 
 	return least_of(a->table.bytes, rest / INTERVAL_SHARE) + a->space.spare / 2;

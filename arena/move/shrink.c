@@ -59,11 +59,6 @@
 
 /* ---- the bound -------------------------------------------------------------------------------------------------- */
 
-static uint64_t live_now(const arena *a)
-{
-	return a->live_bytes + a->table.bytes;
-}
-
 /* What the commits of this turn and the one before have put and seen die. */
 static bool only_deleted(const struct shrink *s)
 {
@@ -84,7 +79,7 @@ static uint64_t rest_most(const arena *a)
 {
 	const uint64_t table = a->table.bytes;
 
-	return with_share(a, live_now(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST) +
+	return with_share(a, file_live(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST) +
 	       a->space.pending.held_bytes;
 }
 
@@ -132,7 +127,7 @@ static uint64_t last_begin(const arena *a, uint64_t bytes, uint64_t *data)
 static void sweep_begin(arena *a, uint64_t most, bool all)
 {
 	struct shrink *s = &a->shrink;
-	const uint64_t more = map_bytes(&a->map) - most + live_now(a) / BELOW_SHARE;
+	const uint64_t more = map_bytes(&a->map) - most + file_live(a) / BELOW_SHARE;
 	uint64_t data;
 
 	if (a->space.free.pages * SLOTS_PAGE < more)

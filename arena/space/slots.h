@@ -94,9 +94,6 @@ slot_id slots_most_attracted(const struct slots *s);                /* highest g
 slot_id slots_at_or_before(const struct slots *s, uint64_t offset); /* greatest start <= offset                   */
 slot_id slots_at_or_after(const struct slots *s, uint64_t offset);  /* least start >= offset                      */
 
-/* Height of the treap, measured without recursion; 0 when empty. For tests and statistics. */
-__attribute__((unused)) uint32_t slots_height(const struct slots *s);
-
 /* Walks everything. 0, or the number of the first broken invariant of slots.c with a sentence in *what (static text;
  * what may be NULL). */
 int slots_check(const struct slots *s, const char **what);

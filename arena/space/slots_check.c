@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* slots_check.c: walks all free slots, to measure their tree and to verify them.
+/* slots_check.c: walks all free slots, to verify them.
  *
  * It changes nothing, allocates nothing and does not recurse: the parent links lead back up. The invariants are those
  * numbered in slots.c. slots_check trusts no index before it was bounded and no chain before it was counted, so it ends
  * with an answer whatever the nodes hold; each part relies on what the parts before it verified.
  *
- * Cost: O(count) each. */
+ * Cost: O(count). */
 #include "arena/space/slots.h"
 
 #include <assert.h>
@@ -15,45 +15,28 @@
 
 #include "arena/space/slots_node.h"
 
-/* The leftmost node under `id`; *depth grows by the edges that were taken. */
-static slot_id tree_first(const struct slots *s, slot_id id, uint32_t *depth)
+/* The leftmost node under `id`. */
+static slot_id tree_first(const struct slots *s, slot_id id)
 {
-	while (id != SLOT_NONE && s->keys[id].left != SLOT_NONE) {
+	while (id != SLOT_NONE && s->keys[id].left != SLOT_NONE)
 		id = s->keys[id].left;
-		(*depth)++;
-	}
 	return id;
 }
 
 /* The successor of `id` by the tree alone. */
-static slot_id tree_next(const struct slots *s, slot_id id, uint32_t *depth)
+static slot_id tree_next(const struct slots *s, slot_id id)
 {
 	const struct slots_key *k = s->keys;
 	slot_id child;
 
 	assert(id != SLOT_NONE);
-	if (k[id].right != SLOT_NONE) {
-		(*depth)++;
-		return tree_first(s, k[id].right, depth);
-	}
+	if (k[id].right != SLOT_NONE)
+		return tree_first(s, k[id].right);
 	do {
 		child = id;
 		id = s->nodes[id].parent;
-		(*depth)--;
 	} while (id != SLOT_NONE && k[id].right == child);
 	return id;
-}
-
-uint32_t slots_height(const struct slots *s)
-{
-	uint32_t depth = 1, height = 0;
-
-	for (slot_id id = tree_first(s, s->root, &depth); id != SLOT_NONE; id = tree_next(s, id, &depth)) {
-		assert(depth > 0);
-		if (depth > height)
-			height = depth;
-	}
-	return height;
 }
 
 static int faulty(const char **what, int number, const char *text)
@@ -179,11 +162,10 @@ static int check_node(const struct slots *s, slot_id id, const char **what)
 static int check_order(const struct slots *s, const char **what)
 {
 	slot_id expected = s->first, id;
-	uint32_t depth = 0;
 
 	if (s->root != SLOT_NONE && s->nodes[s->root].parent != SLOT_NONE)
 		return faulty(what, 4, "the root has a parent");
-	for (id = tree_first(s, s->root, &depth); id != SLOT_NONE; id = tree_next(s, id, &depth)) {
+	for (id = tree_first(s, s->root); id != SLOT_NONE; id = tree_next(s, id)) {
 		if (id != expected)
 			return faulty(what, 4, "the order of the tree is not that of the list");
 		expected = s->nodes[id].next;

@@ -10,25 +10,16 @@
 #include <errno.h>
 
 #include "arena/broken.h"
+#include "arena/file/blob.h"
 #include "arena/space/slots_node.h"
 
 #define FIRST_CAPACITY 64u
 
 _Static_assert(sizeof(size_t) == 8, "the bytes of the whole node array fit a size_t");
 
-/* The finaliser of splitmix64 (Steele, Lea, Flood 2014; constants by Stafford). */
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= UINT64_C(0xbf58476d1ce4e5b9);
-	x ^= x >> 27;
-	x *= UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
 static uint32_t priority_of(uint64_t start, slot_id id)
 {
-	return (uint32_t)(mix(start + id * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+	return (uint32_t)(mix64(start + id * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
 void slots_init(struct slots *s, const struct os *os)

@@ -47,7 +47,7 @@ static inline int lookup_match(const struct map *m, struct page_match match, uin
 	return GRAVITY_NOTFOUND;
 }
 
-/* table_find_in, inlined. */
+/* The same, in a page that is known to hold the name. */
 static inline int lookup_in(const struct map *m, const struct page_disk *page, uint64_t name,
 			    const struct blob_disk **blob)
 {

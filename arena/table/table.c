@@ -52,11 +52,6 @@ const struct blob_disk *table_verify(const struct map *m, uint64_t ref, uint64_t
 	return b;
 }
 
-int table_find_in(const struct map *m, const struct page_disk *page, uint64_t name, const struct blob_disk **blob)
-{
-	return lookup_in(m, page, name, blob);
-}
-
 int table_find(const struct map *m, uint64_t root, uint64_t name, const struct blob_disk **blob)
 {
 	return lookup(m, root, name, blob);
@@ -99,6 +94,7 @@ static bool ref_older(const struct table_iter *it, uint64_t ref)
 	return it->born_after > 0 && span <= REF_BORN_MASK && ((it->newest - born) & REF_BORN_MASK) >= span;
 }
 
+/* The reference where the walk is, or the last one on the way there that can be followed no further. */
 static int iter_ref(const struct table_iter *it, uint64_t *ref)
 {
 	*ref = it->root;
@@ -141,14 +137,9 @@ int table_iter_next(struct table_iter *it, struct blob_disk **out)
 
 uint64_t table_iter_offset(const struct table_iter *it)
 {
-	uint64_t ref = it->root;
+	uint64_t ref;
 
-	for (unsigned level = 0; level < it->level; level++) {
-		const struct blob_disk *b = table_follow(it->map, ref, it->name, level);
-		if (!ref_is_node(ref) || b == NULL)
-			break;
-		ref = page_load(&((const struct node_disk *)(const void *)b)->ref[node_index(it->name, level)]);
-	}
+	(void)iter_ref(it, &ref);
 	return ref_offset(ref);
 }
 

@@ -91,9 +91,6 @@ static inline struct page_disk *table_page(const struct map *m, uint64_t root, u
 
 /* The record of that name: 0 with *blob set, GRAVITY_NOTFOUND or GRAVITY_CORRUPT. */
 int table_find(const struct map *m, uint64_t root, uint64_t name, const struct blob_disk **blob);
-/* The same, in a page that is known to hold the name. For tests. */
-__attribute__((unused)) int table_find_in(const struct map *m, const struct page_disk *page, uint64_t name,
-					  const struct blob_disk **blob);
 
 /* The page with the least prefix at or above *name, in the order of prefixes; sets *name to the prefix that follows it
  * (0 after the last one). NULL: damaged. */
@@ -138,9 +135,6 @@ struct table_path {
 	struct node_disk *node[TABLE_LEVELS];
 	struct page_disk *page;
 };
-
-/* An empty table: one page. For tests. */
-__attribute__((unused)) int table_create(struct table *t);
 
 /* 0 or GRAVITY_CORRUPT. */
 int table_seek(const struct table *t, uint64_t name, struct table_path *path);

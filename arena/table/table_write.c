@@ -118,18 +118,6 @@ static void ref_put(struct table *t, struct table_path *path, unsigned levels, u
 		page_store(&path->node[levels - 1]->ref[first + i], ref);
 }
 
-int table_create(struct table *t)
-{
-	struct page_disk *page;
-	const int r = page_make(t, 0, 0, &page);
-
-	if (r != 0)
-		return r;
-	t->root = ref_to(t, &page->head);
-	t->pages = 1;
-	return 0;
-}
-
 int table_seek(const struct table *t, uint64_t name, struct table_path *path)
 {
 	uint64_t ref = t->root;

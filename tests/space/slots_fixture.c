@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "arena/space/slots_node.h"
+
 /* ---- an os of memory alone, which can fail --------------------------------------------------------------------- */
 
 static void *memory_alloc(const struct os *os, void *old, size_t bytes)
@@ -94,6 +96,19 @@ const char *picture(void)
 					 (unsigned long long)slots_start(&slots, id),
 					 (unsigned long long)slots_size(&slots, id));
 	return text;
+}
+
+uint32_t slots_height(void)
+{
+	uint32_t height = 0;
+
+	for (slot_id id = slots.first; id != SLOT_NONE; id = slots.nodes[id].next) {
+		uint32_t depth = 0;
+		for (slot_id up = id; up != SLOT_NONE; up = slots.nodes[up].parent)
+			depth++;
+		height = depth > height ? depth : height;
+	}
+	return height;
 }
 
 void insert(uint64_t start, uint64_t size)

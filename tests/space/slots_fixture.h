@@ -30,6 +30,8 @@ uint64_t random_below(uint64_t limit);
 uint64_t scaled(uint64_t amount);
 /* The whole list, as "start+size start+size", with everything verified. */
 const char *picture(void);
+/* Height of the treap, 0 when it is empty. */
+uint32_t slots_height(void);
 /* Inserts what must go in. */
 void insert(uint64_t start, uint64_t size);
 

@@ -20,7 +20,7 @@ START_TEST(empty)
 	ck_assert_uint_eq(slots_most_attracted(&slots), SLOT_NONE);
 	ck_assert_uint_eq(slots_at_or_before(&slots, UINT64_MAX), SLOT_NONE);
 	ck_assert_uint_eq(slots_at_or_after(&slots, 0), SLOT_NONE);
-	ck_assert_uint_eq(slots_height(&slots), 0);
+	ck_assert_uint_eq(slots_height(), 0);
 	ck_assert_int_eq(slots_remove(&slots, 0, 8), GRAVITY_NOTFOUND);
 	ck_assert_uint_eq(memory.calls, 0);
 	ck_assert_str_eq(picture(), "");

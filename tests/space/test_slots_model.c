@@ -262,8 +262,8 @@ START_TEST(height_is_logarithmic)
 	check_slots();
 	ck_assert_uint_eq(slots.count, n);
 	printf("height of %llu %s sizes, %s: %u\n", (unsigned long long)n, shapes[shape], orders[order],
-	       slots_height(&slots));
-	ck_assert_uint_le(slots_height(&slots), 64);
+	       slots_height());
+	ck_assert_uint_le(slots_height(), 64);
 	ck_assert_uint_le((memory.newest_bytes[0] + memory.newest_bytes[1]) / slots.capacity, 56);
 }
 END_TEST
@@ -281,8 +281,8 @@ START_TEST(height_with_one_birthplace)
 	}
 	check_slots();
 	ck_assert_uint_eq(slots.count, n);
-	printf("height of %llu slots from one birthplace: %u\n", (unsigned long long)n, slots_height(&slots));
-	ck_assert_uint_le(slots_height(&slots), 64);
+	printf("height of %llu slots from one birthplace: %u\n", (unsigned long long)n, slots_height());
+	ck_assert_uint_le(slots_height(), 64);
 }
 END_TEST
 
