@@ -132,6 +132,22 @@ static void file_close(const struct os *os, os_file file)
 	(void)os->close(os, file);
 }
 
+int file_share(const struct os *os, const char *path, file_work *work, void *arg)
+{
+	os_file file = OS_NOFILE;
+	int r = os->open(os, path, OS_RDONLY, 0, &file);
+
+	if (r != 0)
+		return r;
+	r = os->lock(os, file, false);
+	if (r == 0) {
+		r = work(arg, file);
+		(void)os->unlock(os, file);
+	}
+	(void)os->close(os, file);
+	return r;
+}
+
 /* Locks what was opened at `path`. EEXIST: it is not there any more. */
 static int file_lock(const struct os *os, const char *path, bool exclusive, os_file *file)
 {
@@ -167,8 +183,7 @@ static int file_open(const struct os *os, const char *path, const struct arena_o
 	return GRAVITY_BUSY;
 }
 
-/* Too short for its headers: a store that was cut, or no store at all. */
-static int short_file(const struct os *os, os_file file)
+int short_file(const struct os *os, os_file file)
 {
 	uint8_t magic[8] = {0};
 	size_t got = 0;

@@ -15,8 +15,6 @@
 #include "arena/arena.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "arena/core.h"
@@ -26,44 +24,24 @@
 #include "arena/log/freelist.h"
 #include "arena/log/recover.h"
 #include "arena/log/writer.h"
+#include "arena/open.h"
+#include "arena/read/get.h"
 #include "arena/repair/diagnose.h"
+#include "arena/repair/tell.h"
 #include "arena/table/page.h"
 
-#define CHECK_FINDINGS 1000u /* more are not told one by one */
-#define READ_BYTES     (UINT64_C(1) << 20)
+#define READ_BYTES (UINT64_C(1) << 20)
 
 struct check {
 	const struct os *os; /* for what can be done without an arena */
 	arena *a;
 	arena_txn *view;
-	arena_check_blob *each;
-	void *each_arg;
-	arena_report *report;
-	void *arg;
-	uint64_t findings;
-	bool stopped;
+	struct teller tell;
+	int stopped;
 	uint64_t *owned; /* a bit for each 8 bytes: somebody owns them */
 	uint64_t owned_reserve;
 	uint64_t blobs, live_bytes, pages, table_bytes;
 };
-
-static void finding(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void finding(struct check *c, const char *format, ...)
-{
-	char text[640];
-	va_list args;
-
-	c->findings++;
-	if (c->report == NULL || c->stopped || c->findings > CHECK_FINDINGS)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	c->stopped = c->report(c->arg, text) != 0;
-}
-
-#define ULL(x) ((unsigned long long)(x))
 
 /* Notes the owner of a stretch; two owners are a finding. */
 static void own(struct check *c, uint64_t start, uint64_t bytes, const char *what)
@@ -72,7 +50,7 @@ static void own(struct check *c, uint64_t start, uint64_t bytes, const char *wha
 	bool twice = false;
 
 	if (start % DISK_UNIT != 0 || bytes > map_bytes(&c->a->map) || start > map_bytes(&c->a->map) - bytes) {
-		finding(c, "%s at %llu, %llu bytes, lies outside the file", what, ULL(start), ULL(bytes));
+		tell(&c->tell, "%s at %llu, %llu bytes, lies outside the file", what, ULL(start), ULL(bytes));
 		return;
 	}
 	for (uint64_t unit = start / DISK_UNIT; unit < end;) {
@@ -84,20 +62,7 @@ static void own(struct check *c, uint64_t start, uint64_t bytes, const char *wha
 		unit += n;
 	}
 	if (twice)
-		finding(c, "%s at %llu, %llu bytes, overlaps something else", what, ULL(start), ULL(bytes));
-}
-
-/* What the owner makes of a blob that does not verify; NULL: nothing. */
-static const char *damaged_told(const struct check *c, uint64_t offset)
-{
-	const struct map *m = &c->a->map;
-	const struct blob_disk *b = blob_at(m, offset);
-	struct arena_blob shown;
-
-	if (c->each == NULL || !blob_fits(m, offset) || !blob_is_record(b))
-		return NULL;
-	shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
-	return c->each(c->each_arg, NULL, (vpos){b->name}, &shown);
+		tell(&c->tell, "%s at %llu, %llu bytes, overlaps something else", what, ULL(start), ULL(bytes));
 }
 
 /* What the table holds was written by a commit that has been. */
@@ -106,41 +71,36 @@ static void check_seq(struct check *c, const struct blob_disk *b, const char *wh
 	const uint64_t newest = atomic_load(&c->a->readers.seq);
 
 	if (blob_seq(b) > newest)
-		finding(c, "%s at %llu is of commit %llu, and the newest is %llu", what,
-			ULL(blob_offset(&c->a->map, b)), ULL(blob_seq(b)), ULL(newest));
+		tell(&c->tell, "%s at %llu is of commit %llu, and the newest is %llu", what,
+		     ULL(blob_offset(&c->a->map, b)), ULL(blob_seq(b)), ULL(newest));
 }
 
 static void check_entry(struct check *c, const struct page_disk *page, unsigned group, uint64_t entry)
 {
 	const struct map *m = &c->a->map;
 	const uint64_t offset = page_entry_offset(entry);
+	const struct blob_disk *b = blob_at(m, offset);
 	struct arena_blob shown;
-	const struct blob_disk *b;
 	const char *told;
 	unsigned first, second;
 
-	if (!blob_verify(m, offset) || !blob_is_record(blob_at(m, offset))) {
-		told = damaged_told(c, offset);
-		finding(c, "record at %llu, in the table's page at %llu, is damaged%s%s", ULL(offset),
-			ULL(blob_offset(m, page)), told != NULL ? "; it seems to be " : "", told != NULL ? told : "");
+	if (!tell_record(&c->tell, m, page, offset))
 		return;
-	}
-	b = blob_at(m, offset);
 	page_groups(b->name, &first, &second);
 	if (page_tag(b->name) != page_entry_tag(entry) || (group != first && group != second) ||
 	    page_prefix(b->name, page_depth(page)) != page->head.name)
-		finding(c, "record at %llu stands under a wrong entry of the page at %llu", ULL(offset),
-			ULL(blob_offset(m, page)));
+		tell(&c->tell, "record at %llu stands under a wrong entry of the page at %llu", ULL(offset),
+		     ULL(blob_offset(m, page)));
 	check_seq(c, b, "record");
 	own(c, offset, blob_span(b->size), "record");
 	c->blobs++;
 	c->live_bytes += blob_span(b->size);
-	if (c->each == NULL)
+	if (c->tell.each == NULL)
 		return;
-	shown = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
-	told = c->each(c->each_arg, c->view, (vpos){b->name}, &shown);
+	blob_show(b, &shown);
+	told = c->tell.each(c->tell.each_arg, c->view, (vpos){b->name}, &shown);
 	if (told != NULL)
-		finding(c, "record at %llu: %s", ULL(offset), told);
+		tell(&c->tell, "record at %llu: %s", ULL(offset), told);
 }
 
 static void check_page(struct check *c, const struct page_disk *page)
@@ -148,8 +108,8 @@ static void check_page(struct check *c, const struct page_disk *page)
 	const unsigned used = page_count(page);
 
 	if (used != page->head.aux)
-		finding(c, "table page at %llu counts %u entries and has %u", ULL(blob_offset(&c->a->map, page)),
-			(unsigned)page->head.aux, used);
+		tell(&c->tell, "table page at %llu counts %u entries and has %u", ULL(blob_offset(&c->a->map, page)),
+		     (unsigned)page->head.aux, used);
 	for (unsigned g = 0; g < PAGE_GROUPS; g++)
 		for (unsigned w = 0; w < PAGE_WAYS && !c->stopped; w++)
 			if (page->group[g][w] != 0)
@@ -160,17 +120,10 @@ static void check_table(struct check *c)
 {
 	struct table_iter it;
 	struct blob_disk *b;
-	int r;
 
 	table_iter_begin(&it, &c->a->map, c->a->table.root, 0, atomic_load(&c->a->readers.seq));
-	while (!c->stopped && (r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
-		const bool page = r == 0 && blob_kind(b) == BLOB_PAGE;
-		if (r != 0) {
-			finding(c, "the table is damaged at %llu: names from %016llx on, %u bits deep",
-				ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
-			table_iter_skip(&it);
-			continue;
-		}
+	while (tell_next(&c->tell, &it, &b)) {
+		const bool page = blob_kind(b) == BLOB_PAGE;
 		own(c, blob_offset(&c->a->map, b), blob_span(b->size), page ? "table page" : "directory node");
 		check_seq(c, b, page ? "table page" : "directory node");
 		c->table_bytes += blob_span(b->size);
@@ -199,9 +152,9 @@ static void own_slots(struct check *c, const struct slots *s)
 	const char *what;
 
 	if (slots_check(s, &what) != 0)
-		finding(c, "free slots: %s", what);
+		tell(&c->tell, "free slots: %s", what);
 	if (s->kept != 0)
-		finding(c, "room for %llu free slots is kept, and nobody is at work", ULL(s->kept));
+		tell(&c->tell, "room for %llu free slots is kept, and nobody is at work", ULL(s->kept));
 	for (slot_id id = s->first; id != SLOT_NONE; id = slots_next(s, id))
 		own(c, slots_start(s, id), slots_size(s, id), "free slot");
 }
@@ -214,8 +167,8 @@ static void check_space(struct check *c)
 	if (c->stopped)
 		return;
 	if (!space_full_sound(&a->space))
-		finding(c, "%llu bytes are put aside as on a full disk, with a limit of %llu",
-			ULL(a->space.aside.bytes), ULL(a->space.max_bytes));
+		tell(&c->tell, "%llu bytes are put aside as on a full disk, with a limit of %llu",
+		     ULL(a->space.aside.bytes), ULL(a->space.max_bytes));
 	own(c, 0, DISK_DATA, "header");
 	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
 	own_slots(c, &a->space.free);
@@ -227,8 +180,8 @@ static void check_space(struct check *c)
 			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size),
 			    "chunk of the free list");
 	} else if (freelist_each(&a->map, &a->header, own_chunk, c) != 0) {
-		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged",
-			ULL(a->header.checkpoint), ULL(a->header.free_first));
+		tell(&c->tell, "the free list of checkpoint %llu, which begins at %llu, is damaged",
+		     ULL(a->header.checkpoint), ULL(a->header.free_first));
 	}
 }
 
@@ -237,13 +190,13 @@ static void check_owned(struct check *c)
 	const uint64_t units = map_bytes(&c->a->map) / DISK_UNIT;
 	uint64_t start = UINT64_MAX;
 
-	if (c->findings > 0)
+	if (c->tell.findings > 0)
 		return; /* what is damaged owns nothing, so there would be gaps everywhere */
 	for (uint64_t unit = 0; unit <= units; unit++) {
 		const bool owned = unit == units || (c->owned[unit / 64] >> (unit % 64) & 1) != 0;
 		if (owned && start != UINT64_MAX) {
-			finding(c, "%llu bytes at %llu belong to nothing", ULL((unit - start) * DISK_UNIT),
-				ULL(start * DISK_UNIT));
+			tell(&c->tell, "%llu bytes at %llu belong to nothing", ULL((unit - start) * DISK_UNIT),
+			     ULL(start * DISK_UNIT));
 			start = UINT64_MAX;
 		} else if (!owned && start == UINT64_MAX) {
 			start = unit;
@@ -254,14 +207,14 @@ static void check_owned(struct check *c)
 static void check_count(struct check *c, const char *what, uint64_t counted, uint64_t noted)
 {
 	if (counted != noted)
-		finding(c, "%llu %s were counted and %llu are noted", ULL(counted), what, ULL(noted));
+		tell(&c->tell, "%llu %s were counted and %llu are noted", ULL(counted), what, ULL(noted));
 }
 
 static void check_counts(struct check *c)
 {
 	const arena *a = c->a;
 
-	if (c->findings > 0)
+	if (c->tell.findings > 0)
 		return; /* what is damaged was not counted */
 	check_count(c, "records", c->blobs, a->blobs);
 	check_count(c, "live bytes", c->live_bytes, a->live_bytes);
@@ -297,7 +250,7 @@ static void check_header(struct check *c)
 		return;
 	memcpy(&found, c->a->map.base + index * DISK_PAGE, sizeof found);
 	if (!header_torn(&found, &c->a->header))
-		finding(c, "the header at %llu is damaged", ULL(index * DISK_PAGE));
+		tell(&c->tell, "the header at %llu is damaged", ULL(index * DISK_PAGE));
 }
 
 /* Holds the writer's lock. */
@@ -310,8 +263,8 @@ static int check_state(struct check *c)
 	if (r == 0)
 		r = space_end_cluster(&a->space);
 	if (r == GRAVITY_CORRUPT) {
-		finding(c, "the free list of checkpoint %llu, which begins at %llu, is damaged",
-			ULL(a->header.checkpoint), ULL(a->header.free_first));
+		tell(&c->tell, "the free list of checkpoint %llu, which begins at %llu, is damaged",
+		     ULL(a->header.checkpoint), ULL(a->header.free_first));
 		r = 0;
 	}
 	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;
@@ -327,7 +280,7 @@ static int check_state(struct check *c)
 	check_counts(c);
 	check_owned(c);
 	(void)a->os->unmap(a->os, owned, c->owned_reserve);
-	return c->findings > 0 ? GRAVITY_CORRUPT : 0;
+	return c->tell.findings > 0 ? GRAVITY_CORRUPT : 0;
 }
 
 /* Whether the first piece of the file has a header in it, sound or not. */
@@ -343,7 +296,7 @@ static int read_pieces(struct check *c, os_file file, uint64_t bytes, uint8_t *b
 {
 	int first = 0;
 
-	for (uint64_t at = 0; at < bytes && !c->stopped && c->findings < CHECK_FINDINGS;) {
+	for (uint64_t at = 0; at < bytes && !c->stopped && c->tell.findings < TELL_MOST;) {
 		size_t got = 0;
 		const int r = c->os->read(c->os, file, at, buf, READ_BYTES, &got);
 		if (r == 0 && (got == 0 || (at == 0 && !headers_there(buf, got))))
@@ -351,7 +304,7 @@ static int read_pieces(struct check *c, os_file file, uint64_t bytes, uint8_t *b
 		at += got;
 		if (r == 0)
 			continue;
-		finding(c, "the file cannot be read at %llu: %s", ULL(at), gravity_strerror(r));
+		tell(&c->tell, "the file cannot be read at %llu: %s", ULL(at), gravity_strerror(r));
 		first = first != 0 ? first : r;
 		at = (at & ~(DISK_PAGE - 1)) + DISK_PAGE;
 	}
@@ -359,62 +312,46 @@ static int read_pieces(struct check *c, os_file file, uint64_t bytes, uint8_t *b
 }
 
 /* Before the file is mapped. */
-static int read_through(struct check *c, const char *path)
+static int read_through(void *arg, os_file file)
 {
+	struct check *c = arg;
 	const struct os *os = c->os;
-	os_file file = OS_NOFILE;
 	uint64_t bytes = 0;
 	uint8_t *buf = NULL;
-	int r = os->open(os, path, OS_RDONLY, 0, &file);
+	int r = os->size(os, file, &bytes);
 
-	if (r != 0)
-		return r;
-	r = os->lock(os, file, false);
-	if (r != 0)
-		goto close_file;
-	r = os->size(os, file, &bytes);
 	if (r == 0)
 		buf = os->alloc(os, NULL, READ_BYTES);
 	if (r == 0)
 		r = buf == NULL ? ENOMEM : read_pieces(c, file, bytes, buf);
 	os->free(os, buf);
-	(void)os->unlock(os, file);
-close_file:
-	(void)os->close(os, file);
 	return r;
-}
-
-/* What keeps it from being opened; how many findings that were. */
-static unsigned unopened_tell(const struct check *c, const char *path)
-{
-	const struct diagnose_options o = {
-		.os = c->os, .each = c->each, .each_arg = c->each_arg, .report = c->report, .arg = c->arg};
-
-	return diagnose(path, &o);
 }
 
 int arena_check(const char *path, const struct arena_options *options, arena_check_blob *each, void *each_arg,
 		arena_report *report, void *arg)
 {
 	OS_UNCANCELLED;
-	struct check c = {.os = options->os != NULL ? options->os : os_default(),
-			  .each = each,
-			  .each_arg = each_arg,
-			  .report = report,
-			  .arg = arg};
+	struct check c = {.os = options->os != NULL ? options->os : os_default()};
 	struct arena_options o = *options;
 	int r, closed;
 
 	if (path == NULL)
 		return GRAVITY_INVALID;
-	r = read_through(&c, path);
+	c.tell = (struct teller){.report = report,
+				 .arg = arg,
+				 .each = each,
+				 .each_arg = each_arg,
+				 .most = TELL_MOST,
+				 .stopped = &c.stopped};
+	r = file_share(c.os, path, read_through, &c);
 	if (r != 0)
 		return r;
 	o.flags = GRAVITY_RDONLY | GRAVITY_NOCREATE;
 	r = arena_open(path, &o, &c.a);
-	if (r == GRAVITY_CORRUPT && unopened_tell(&c, path) == 0)
-		finding(&c,
-			"the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
+	if (r == GRAVITY_CORRUPT && !diagnose(c.os, path, &c.tell))
+		tell(&c.tell,
+		     "the store cannot be opened: its headers, its log or its free list are damaged, or it was cut short");
 	if (r != 0)
 		return r;
 	r = arena_begin(c.a, ARENA_READ, &c.view);
@@ -428,11 +365,12 @@ int arena_check(const char *path, const struct arena_options *options, arena_che
 int arena_check_live(arena *a, arena_report *report, void *arg)
 {
 	OS_UNCANCELLED;
-	struct check c = {.a = a, .report = report, .arg = arg};
+	struct check c = {.a = a};
 	int r = writer_lock(a, false);
 
 	if (r != 0)
 		return r;
+	c.tell = (struct teller){.report = report, .arg = arg, .most = TELL_MOST, .stopped = &c.stopped};
 	r = check_state(&c);
 	writer_unlock(a);
 	return r;

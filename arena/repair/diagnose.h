@@ -5,17 +5,13 @@
 #ifndef GKV_ARENA_REPAIR_DIAGNOSE_H
 #define GKV_ARENA_REPAIR_DIAGNOSE_H
 
-#include "arena/arena.h"
+#include <stdbool.h>
 
-struct diagnose_options {
-	const struct os *os;
-	arena_check_blob *each; /* called with view NULL alone: see arena_check; may be NULL */
-	void *each_arg;
-	arena_report *report; /* may be NULL */
-	void *arg;
-};
-/* Of a file whose opening was GRAVITY_CORRUPT: one sentence for each thing that is damaged, with its place. Returns how
- * many there were. */
-unsigned diagnose(const char *path, const struct diagnose_options *options);
+#include "arena/os/os.h"
+#include "arena/repair/tell.h"
+
+/* Of a file whose opening was GRAVITY_CORRUPT: one sentence for each thing that is damaged, with its place. False: there was
+ * none. */
+bool diagnose(const struct os *os, const char *path, struct teller *t);
 
 #endif

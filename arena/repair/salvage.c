@@ -34,8 +34,10 @@
 #include "arena/gravity.h"
 #include "arena/log/freelist.h"
 #include "arena/log/recover.h"
+#include "arena/open.h"
 #include "arena/os/os.h"
 #include "arena/os/thread.h"
+#include "arena/read/get.h"
 #include "arena/repair/pace.h"
 #include "arena/table/page.h"
 #include "arena/table/table.h"
@@ -48,6 +50,18 @@ static void pass_end(struct salvage *s)
 {
 	s->passes++;
 	s->pace.done = s->passes * map_bytes(&s->map);
+}
+
+/* What the owner gets: nothing any more once it has ended the salvage. */
+static void salvage_give(struct salvage *s, enum arena_fate fate, uint64_t offset)
+{
+	struct arena_blob shown = {.data = NULL};
+
+	if (s->pace.stopped != 0)
+		return;
+	if (blob_fits(&s->map, offset))
+		blob_show(blob_at(&s->map, offset), &shown);
+	s->pace.stopped = s->options->each(s->options->arg, fate, offset, &shown);
 }
 
 /* Table and log --------------------------------------------------------------------------------------------------- */
@@ -90,25 +104,18 @@ static int page_salvage(struct salvage *s, const struct page_disk *page)
 
 static int table_collect(struct salvage *s)
 {
+	const uint64_t before = s->tell.findings;
 	struct table_iter it;
 	struct blob_disk *b;
-	int r;
 
 	table_iter_begin(&it, &s->map, s->h.root, 0, s->h.seq);
-	while ((r = table_iter_next(&it, &b)) != GRAVITY_NOTFOUND) {
-		if (r != 0) {
-			s->damaged = true;
-			salvage_tell(s, "the table is damaged at %llu: names from %016llx on, %u bits deep",
-				     ULL(table_iter_offset(&it)), ULL(it.name), NODE_BITS * it.level);
-			table_iter_skip(&it);
-		} else if (pace_step(&s->pace, blob_span(b->size)) != 0) {
-			break;
-		} else if (blob_kind(b) == BLOB_PAGE) {
-			r = page_salvage(s, (const struct page_disk *)(const void *)b);
-			if (r != 0)
-				return r;
-		}
+	while (tell_next(&s->tell, &it, &b) && pace_step(&s->pace, blob_span(b->size)) == 0) {
+		const int r =
+			blob_kind(b) == BLOB_PAGE ? page_salvage(s, (const struct page_disk *)(const void *)b) : 0;
+		if (r != 0)
+			return r;
 	}
+	s->damaged |= s->tell.findings > before;
 	return s->pace.stopped;
 }
 
@@ -142,28 +149,24 @@ static void tail_judge(struct salvage *s)
 	const int r = header_marks_read(&s->map, &s->h, &marked);
 
 	if (r != 0)
-		salvage_tell(
-			s,
-			"the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
-			"tell, and some that were deleted since may be there again",
-			ULL(s->h.checkpoint));
+		tell(&s->tell,
+		     "the header of the newest checkpoint is damaged: records stand as checkpoint %llu and the blobs after it "
+		     "tell, and some that were deleted since may be there again",
+		     ULL(s->h.checkpoint));
 	else if (marked > s->log_seq)
-		salvage_tell(
-			s,
-			"the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
-			"from the blobs alone",
-			ULL(s->log_seq), ULL(marked));
+		tell(&s->tell,
+		     "the log is damaged after commit %llu, and commit %llu was on stable storage once: what follows is taken "
+		     "from the blobs alone",
+		     ULL(s->log_seq), ULL(marked));
 	else if (s->strayed != 0)
-		salvage_tell(
-			s,
-			"the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
-			"is taken from the blobs alone",
-			ULL(s->log_seq), ULL(s->strayed));
+		tell(&s->tell,
+		     "the log is damaged after commit %llu: a header page stands at %llu, where it should go on, and what follows "
+		     "is taken from the blobs alone",
+		     ULL(s->log_seq), ULL(s->strayed));
 	else if (s->h.checkpoint > 1 && !header_mark_there(&s->map, 1 - s->header_index))
-		salvage_tell(
-			s,
-			"the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
-			ULL(s->log_seq));
+		tell(&s->tell,
+		     "the mark that tells the newest commit is damaged: what follows commit %llu is taken from the blobs alone",
+		     ULL(s->log_seq));
 	else
 		return;
 	s->tail_open = true;
@@ -187,8 +190,8 @@ static int header_follow(struct salvage *s)
 		return r;
 	tail_judge(s);
 	if (freelist_each(&s->map, &s->h, chunk_pass, NULL) != 0)
-		salvage_tell(s, "the free list of checkpoint %llu is damaged, by which no record is lost",
-			     ULL(s->h.checkpoint));
+		tell(&s->tell, "the free list of checkpoint %llu is damaged, by which no record is lost",
+		     ULL(s->h.checkpoint));
 	return s->pace.stopped;
 }
 
@@ -208,8 +211,8 @@ static int scan_all(struct salvage *s)
 			return r;
 	}
 	if (scan.refused > 0)
-		salvage_tell(s, "%llu places that look like long blobs overlap others and were passed over",
-			     ULL(scan.refused));
+		tell(&s->tell, "%llu places that look like long blobs overlap others and were passed over",
+		     ULL(scan.refused));
 	return s->pace.stopped;
 }
 
@@ -299,28 +302,14 @@ static int salvage_read(struct salvage *s, os_file file, uint64_t bytes)
 	for (uint64_t at = 0; r == 0 && at < bytes && got > 0; at += got) {
 		r = s->os->read(s->os, file, at, buf, READ_BYTES, &got);
 		if (r != 0)
-			salvage_tell(s,
-				     "the file cannot be read at %llu: %s; copy what can be read to another disk first",
-				     ULL(at), gravity_strerror(r));
+			tell(&s->tell,
+			     "the file cannot be read at %llu: %s; copy what can be read to another disk first",
+			     ULL(at), gravity_strerror(r));
 		else
 			r = pace_step(&s->pace, got);
 	}
 	s->os->free(s->os, buf);
 	return r;
-}
-
-static int salvage_short(struct salvage *s, os_file file)
-{
-	uint8_t magic[sizeof s->h.magic] = {0};
-	size_t got = 0;
-	const int r = s->os->read(s->os, file, 0, magic, sizeof magic, &got);
-
-	if (r != 0)
-		return r;
-	if (memcmp(magic, HEADER_MAGIC, sizeof magic) != 0)
-		return GRAVITY_NOTASTORE;
-	salvage_tell(s, "the file was cut within its headers: nothing of the store is left");
-	return GRAVITY_CORRUPT;
 }
 
 static int salvage_map(struct salvage *s, os_file file)
@@ -330,8 +319,12 @@ static int salvage_map(struct salvage *s, os_file file)
 
 	if (r != 0)
 		return r;
-	if (bytes < DISK_DATA)
-		return salvage_short(s, file);
+	if (bytes < DISK_DATA) {
+		r = short_file(s->os, file);
+		if (r == GRAVITY_CORRUPT)
+			tell(&s->tell, "the file was cut within its headers: nothing of the store is left");
+		return r;
+	}
 	s->pace.total = 3 * bytes;
 	r = salvage_read(s, file, bytes);
 	if (r != 0)
@@ -361,6 +354,21 @@ static int salvage_blobs(struct salvage *s)
 	return r == 0 ? list_choose(s) : r;
 }
 
+/* The file is open, and shared with whoever reads it. */
+static int salvage_file(void *arg, os_file file)
+{
+	struct salvage *s = arg;
+	int r = salvage_map(s, file);
+
+	if (r == 0) {
+		scan_begin(&s->verifier, &s->map, &s->pace, s->options->aux_mask);
+		r = salvage_blobs(s);
+	}
+	salvage_list_release(&s->finds);
+	map_close(&s->map);
+	return r;
+}
+
 int arena_salvage(const char *path, const struct arena_salvage_options *options)
 {
 	OS_UNCANCELLED;
@@ -368,30 +376,15 @@ int arena_salvage(const char *path, const struct arena_salvage_options *options)
 		.os = options->os != NULL ? options->os : os_default(),
 		.options = options,
 		.pace = {.progress = options->progress, .arg = options->arg},
+		.tell = {.report = options->report,
+			 .arg = options->arg,
+			 .most = UINT64_MAX,
+			 .stopped = &s.pace.stopped},
 	};
-	os_file file = OS_NOFILE;
-	int r = s.os->open(s.os, path, OS_RDONLY, 0, &file);
-	bool locked = false;
+	int r;
 
-	if (r != 0)
-		return r;
 	salvage_list_init(&s.finds, s.os);
-	r = s.os->lock(s.os, file, false);
-	locked = r == 0;
-	if (r == 0)
-		r = salvage_map(&s, file);
-	if (r != 0)
-		goto out;
-	scan_begin(&s.verifier, &s.map, &s.pace, options->aux_mask);
-	r = salvage_blobs(&s);
-out:
+	r = file_share(s.os, path, salvage_file, &s);
 	/* What a work that is stopped did not see is no finding. */
-	if (s.pace.stopped != 0)
-		r = s.pace.stopped;
-	salvage_list_release(&s.finds);
-	map_close(&s.map);
-	if (locked)
-		(void)s.os->unlock(s.os, file);
-	(void)s.os->close(s.os, file);
-	return r;
+	return s.pace.stopped != 0 ? s.pace.stopped : r;
 }

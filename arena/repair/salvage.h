@@ -15,8 +15,7 @@
 #include "arena/repair/pace.h"
 #include "arena/repair/salvage_list.h"
 #include "arena/repair/scan.h"
-
-#define ULL(x) ((unsigned long long)(x))
+#include "arena/repair/tell.h"
 
 struct salvage {
 	const struct os *os;
@@ -33,11 +32,8 @@ struct salvage {
 	struct salvage_list finds;
 	unsigned passes;  /* how many of the passes that `pace` counts are over                */
 	struct pace pace; /* stopped: what the owner, or the reader of the report, ended it with */
+	struct teller tell;
 };
-
-/* salvage_tell.c: what the owner is told, until it has ended the salvage: a sentence; a blob, and what is believed of it. */
-void salvage_tell(struct salvage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void salvage_give(struct salvage *s, enum arena_fate fate, uint64_t offset);
 
 /* salvage_header.c: finds the header, or at least the identity of the file, without which nothing of it can be verified. 0,
  * GRAVITY_CORRUPT, GRAVITY_NOTASTORE, GRAVITY_BADVERSION. */

@@ -45,8 +45,8 @@ static int identity_find(struct salvage *s, int r)
 		s->map.sum = sums[i];
 		if (!identity_stands(s))
 			continue;
-		salvage_tell(s, "no header verifies: the table is lost, and only the blobs themselves tell what the "
-				"store held");
+		tell(&s->tell, "no header verifies: the table is lost, and only the blobs themselves tell what the "
+			       "store held");
 		return 0;
 	}
 	if (r == GRAVITY_BADVERSION)
@@ -55,16 +55,16 @@ static int identity_find(struct salvage *s, int r)
 		s->map.sum = sums[i];
 		if (!scan_derive_identity(&s->map, &s->pace, s->options->aux_mask, &s->map.identity, &seen))
 			continue;
-		salvage_tell(s, "both header pages are lost: the table is lost with them, and the identity of the file "
-				"was found "
-				"from its blobs");
+		tell(&s->tell, "both header pages are lost: the table is lost with them, and the identity of the file "
+			       "was found "
+			       "from its blobs");
 		return 0;
 	}
 	if (!seen && r == GRAVITY_NOTASTORE)
 		return r;
-	salvage_tell(s, "both header pages are lost, and too few blobs are left to find the identity of the file, "
-			"without which "
-			"nothing in it can be verified");
+	tell(&s->tell, "both header pages are lost, and too few blobs are left to find the identity of the file, "
+		       "without which "
+		       "nothing in it can be verified");
 	return GRAVITY_CORRUPT;
 }
 
@@ -79,7 +79,7 @@ int salvage_header(struct salvage *s)
 	s->header_known = true;
 	header_adopt(&s->map, &s->h);
 	if (map_bytes(&s->map) < s->h.file_bytes)
-		salvage_tell(s, "the file was cut: it has %llu bytes of %llu", ULL(map_bytes(&s->map)),
-			     ULL(s->h.file_bytes));
+		tell(&s->tell, "the file was cut: it has %llu bytes of %llu", ULL(map_bytes(&s->map)),
+		     ULL(s->h.file_bytes));
 	return 0;
 }
