@@ -13,12 +13,14 @@
 #include "cli/progress.h"
 #include "cli/store.h"
 
-static enum status store_backup(gkv *db, const char *path, const char *dest, bool quiet)
+static enum status store_backup(gkv *db, const struct operands *operands, void *arg)
 {
+	const char *path = operands->items[0], *dest = operands->items[1];
+	const bool *quiet = arg;
 	struct progress progress;
 	int code;
 
-	progress_start(&progress, "backup", quiet);
+	progress_start(&progress, "backup", *quiet);
 	progress_catch_signals();
 	code = gkv_backup(db, dest, progress_step, &progress);
 	if (code == GKV_OK) {
@@ -38,17 +40,8 @@ static enum status backup_run(const struct verb *verb, int argc, char **argv)
 {
 	bool quiet = false;
 	const struct option_spec specs[] = {{"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
-	struct operands operands;
-	enum status status;
-	gkv *db;
 
-	if (!options_parse(verb, argc, argv, specs, &operands, &status))
-		return status;
-	status = store_open(operands.items[0], STORE_READ, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	status = store_backup(db, operands.items[0], operands.items[1], quiet);
-	return store_close(db, operands.items[0], status);
+	return store_verb(verb, argc, argv, specs, STORE_READ, store_backup, &quiet);
 }
 
 const struct verb verb_backup = {

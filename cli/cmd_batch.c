@@ -151,7 +151,7 @@ static enum status lines_run(struct batch *batch)
 	}
 }
 
-static enum status store_batch(struct batch *batch)
+static enum status operations_run(struct batch *batch)
 {
 	enum status status;
 	int code = GKV_OK;
@@ -174,6 +174,22 @@ static enum status store_batch(struct batch *batch)
 	return code == GKV_OK ? status : say_code(batch->path, code);
 }
 
+static enum status store_batch(gkv *db, const struct operands *operands, void *arg)
+{
+	struct batch *batch = arg;
+	enum status status;
+
+	batch->db = db;
+	batch->path = operands->items[0];
+	lines_open(&batch->lines, NULL);
+	batch->lines.crlf = true;
+	sink_stdout(&batch->out);
+	status = sink_close(&batch->out, operations_run(batch));
+	stop_say(batch, status);
+	lines_close(&batch->lines);
+	return status;
+}
+
 static enum status batch_run(const struct verb *verb, int argc, char **argv)
 {
 	struct batch batch = {0};
@@ -184,18 +200,7 @@ static enum status batch_run(const struct verb *verb, int argc, char **argv)
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
 		return status;
-	batch.path = operands.items[0];
-	lines_open(&batch.lines, NULL);
-	batch.lines.crlf = true;
-	status = store_open(batch.path, STORE_CREATE, lazy ? GKV_LAZY : GKV_DURABLE, &batch.db);
-	if (status != STATUS_DONE)
-		return status;
-	sink_stdout(&batch.out);
-	status = store_batch(&batch);
-	status = sink_close(&batch.out, status);
-	stop_say(&batch, status);
-	lines_close(&batch.lines);
-	return store_close(batch.db, batch.path, status);
+	return store_do(&operands, STORE_CREATE, lazy ? GKV_LAZY : GKV_DURABLE, store_batch, &batch);
 }
 
 const struct verb verb_batch = {

@@ -20,14 +20,16 @@ static uint64_t file_bytes(gkv *db)
 	return gkv_stat(db, &stats) == GKV_OK ? stats.file_bytes : 0;
 }
 
-static enum status store_compact(gkv *db, const char *path, bool quiet)
+static enum status store_compact(gkv *db, const struct operands *operands, void *arg)
 {
+	const char *path = operands->items[0];
+	const bool *quiet = arg;
 	char before[16], after[16];
 	struct progress progress;
 	int code;
 
 	progress_size(before, (double)file_bytes(db));
-	progress_start(&progress, "compact", quiet);
+	progress_start(&progress, "compact", *quiet);
 	progress_catch_signals();
 	code = gkv_compact(db, progress_step, &progress);
 	progress_size(after, (double)file_bytes(db));
@@ -47,17 +49,8 @@ static enum status compact_run(const struct verb *verb, int argc, char **argv)
 {
 	bool quiet = false;
 	const struct option_spec specs[] = {{"quiet", &quiet, NULL}, {NULL, NULL, NULL}};
-	struct operands operands;
-	enum status status;
-	gkv *db;
 
-	if (!options_parse(verb, argc, argv, specs, &operands, &status))
-		return status;
-	status = store_open(operands.items[0], STORE_CHANGE, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	status = store_compact(db, operands.items[0], quiet);
-	return store_close(db, operands.items[0], status);
+	return store_verb(verb, argc, argv, specs, STORE_CHANGE, store_compact, &quiet);
 }
 
 const struct verb verb_compact = {

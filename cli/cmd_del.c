@@ -30,15 +30,18 @@ static int keys_remove(gkv_txn *txn, const char *path, int count, char **keys, i
 	return GKV_OK;
 }
 
-static enum status store_del(gkv *db, const char *path, int count, char **keys)
+static enum status store_del(gkv *db, const struct operands *operands, void *arg)
 {
+	const char *path = operands->items[0];
+	const int count = operands->count - 1;
 	gkv_txn *txn = NULL;
 	int removed, code;
 
+	(void)arg;
 	code = gkv_begin(db, GKV_WRITE, &txn);
 	if (code != GKV_OK)
 		return say_code(path, code);
-	code = keys_remove(txn, path, count, keys, &removed);
+	code = keys_remove(txn, path, count, operands->items + 1, &removed);
 	if (code == GKV_OK && removed > 0)
 		code = gkv_commit(txn);
 	else
@@ -51,17 +54,8 @@ static enum status store_del(gkv *db, const char *path, int count, char **keys)
 static enum status del_run(const struct verb *verb, int argc, char **argv)
 {
 	const struct option_spec specs[] = {{NULL, NULL, NULL}};
-	struct operands operands;
-	enum status status;
-	gkv *db;
 
-	if (!options_parse(verb, argc, argv, specs, &operands, &status))
-		return status;
-	status = store_open(operands.items[0], STORE_CHANGE, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	status = store_del(db, operands.items[0], operands.count - 1, operands.items + 1);
-	return store_close(db, operands.items[0], status);
+	return store_verb(verb, argc, argv, specs, STORE_CHANGE, store_del, NULL);
 }
 
 const struct verb verb_del = {

@@ -45,12 +45,10 @@ static bool dump_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val)
 
 static enum status records_dump(gkv *db, struct dump *dump)
 {
-	enum status status;
-	int code;
+	enum status status = store_stat(db, dump->path, &dump->stats);
 
-	code = gkv_stat(db, &dump->stats);
-	if (code != GKV_OK)
-		return say_code(dump->path, code);
+	if (status != STATUS_DONE)
+		return status;
 	status = sink_open(&dump->out, dump->output, dump->path, dump->force);
 	if (status != STATUS_DONE)
 		return status;

@@ -12,14 +12,17 @@
 #include "cli/sink.h"
 #include "cli/store.h"
 
-static enum status value_write(gkv *db, const char *path, gkv_bytes key)
+static enum status value_write(gkv *db, const struct operands *operands, void *arg)
 {
+	const gkv_bytes key = {operands->items[1], strlen(operands->items[1])};
+	const char *path = operands->items[0];
 	gkv_txn *txn = NULL;
 	struct sink out;
 	enum status status;
 	gkv_bytes val;
 	int code;
 
+	(void)arg;
 	code = gkv_begin(db, GKV_READ, &txn);
 	if (code != GKV_OK)
 		return say_code(path, code);
@@ -41,19 +44,8 @@ static enum status value_write(gkv *db, const char *path, gkv_bytes key)
 static enum status get_run(const struct verb *verb, int argc, char **argv)
 {
 	const struct option_spec specs[] = {{NULL, NULL, NULL}};
-	struct operands operands;
-	enum status status;
-	gkv_bytes key;
-	gkv *db;
 
-	if (!options_parse(verb, argc, argv, specs, &operands, &status))
-		return status;
-	key = (gkv_bytes){operands.items[1], strlen(operands.items[1])};
-	status = store_open(operands.items[0], STORE_READ, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	status = value_write(db, operands.items[0], key);
-	return store_close(db, operands.items[0], status);
+	return store_verb(verb, argc, argv, specs, STORE_READ, value_write, NULL);
 }
 
 const struct verb verb_get = {

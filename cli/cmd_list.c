@@ -38,21 +38,17 @@ static bool listing_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val)
 	return listing->write(&listing->out, key, listing->keys ? NULL : val);
 }
 
-static enum status store_list(const char *path, struct listing *listing)
+static enum status store_list(gkv *db, const struct operands *operands, void *arg)
 {
+	struct listing *listing = arg;
 	enum status status;
-	gkv *db;
 
-	status = store_open(path, STORE_READ, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
 	sink_stdout(&listing->out);
-	status = store_walk(db, path, listing_visit, listing);
+	status = store_walk(db, operands->items[0], listing_visit, listing);
 	/* A visit fails only where a write did, and closing says why: it is asked with a status that still stands. */
 	if (listing->out.error)
 		status = STATUS_DONE;
-	status = sink_close(&listing->out, status);
-	return store_close(db, path, status);
+	return sink_close(&listing->out, status);
 }
 
 static enum status list_run(const struct verb *verb, int argc, char **argv)
@@ -77,7 +73,7 @@ static enum status list_run(const struct verb *verb, int argc, char **argv)
 		listing.write = null_write;
 	if (prefix)
 		listing.prefix = (gkv_bytes){prefix, strlen(prefix)};
-	return store_list(operands.items[0], &listing);
+	return store_do(&operands, STORE_READ, GKV_DURABLE, store_list, &listing);
 }
 
 const struct verb verb_list = {

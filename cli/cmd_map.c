@@ -43,15 +43,16 @@ static struct map_style text_style(void)
 	return style;
 }
 
-static enum status text_show(gkv *db, const char *path, bool json)
+static enum status text_show(gkv *db, const struct operands *operands, void *arg)
 {
+	const bool *json = arg;
 	struct map map;
-	enum status status = map_read(&map, db, path, map_text_columns(text_width()), TEXT_ROWS);
+	enum status status = map_read(&map, db, operands->items[0], map_text_columns(text_width()), TEXT_ROWS);
 	struct sink out;
 
 	if (status == STATUS_DONE) {
 		sink_stdout(&out);
-		if (json)
+		if (*json)
 			map_json_write(&map, &out);
 		else
 			map_text_write(&map, text_style(), &out);
@@ -61,14 +62,20 @@ static enum status text_show(gkv *db, const char *path, bool json)
 	return status;
 }
 
-static enum status svg_write(gkv *db, const char *path, const char *svg, bool force)
+struct svg {
+	const char *path;
+	bool force;
+};
+
+static enum status svg_write(gkv *db, const struct operands *operands, void *arg)
 {
+	const struct svg *svg = arg;
 	struct map map;
-	enum status status = map_read(&map, db, path, MAP_SVG_COLUMNS, MAP_SVG_ROWS);
+	enum status status = map_read(&map, db, operands->items[0], MAP_SVG_COLUMNS, MAP_SVG_ROWS);
 	struct sink out;
 
 	if (status == STATUS_DONE)
-		status = sink_open(&out, svg, path, force);
+		status = sink_open(&out, svg->path, operands->items[0], svg->force);
 	if (status == STATUS_DONE) {
 		map_svg_write(&map, &out);
 		status = sink_close(&out, status);
@@ -79,23 +86,19 @@ static enum status svg_write(gkv *db, const char *path, const char *svg, bool fo
 
 static enum status map_run(const struct verb *verb, int argc, char **argv)
 {
-	const char *svg = NULL;
-	bool force = false, json = false;
+	struct svg svg = {0};
+	bool json = false;
 	const struct option_spec specs[] = {
-		{"svg", NULL, &svg}, {"force", &force, NULL}, {"json", &json, NULL}, {NULL, NULL, NULL}};
+		{"svg", NULL, &svg.path}, {"force", &svg.force, NULL}, {"json", &json, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	enum status status;
-	gkv *db;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
 		return status;
-	if (svg && json)
+	if (svg.path && json)
 		return options_wrong(verb, "--svg and --json exclude each other");
-	status = store_open(operands.items[0], STORE_READ, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	status = svg ? svg_write(db, operands.items[0], svg, force) : text_show(db, operands.items[0], json);
-	return store_close(db, operands.items[0], status);
+	return svg.path ? store_do(&operands, STORE_READ, GKV_DURABLE, svg_write, &svg)
+			: store_do(&operands, STORE_READ, GKV_DURABLE, text_show, &json);
 }
 
 const struct verb verb_map = {

@@ -63,48 +63,44 @@ static enum status input_read(struct buffer *value)
 	return STATUS_FAILED;
 }
 
-static enum status record_put(const char *path, bool add, gkv_bytes key, gkv_bytes val)
-{
-	enum status status;
-	gkv *db;
-	int code;
+struct put {
+	bool add;
+	gkv_bytes val;
+};
 
-	status = store_open(path, STORE_CREATE, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	code = (add ? gkv_add : gkv_put)(db, key.data, key.size, val.data, val.size);
+static enum status record_put(gkv *db, const struct operands *operands, void *arg)
+{
+	const gkv_bytes key = {operands->items[1], strlen(operands->items[1])};
+	const struct put *put = arg;
+	const int code = (put->add ? gkv_add : gkv_put)(db, key.data, key.size, put->val.data, put->val.size);
+
 	if (code == GKV_OK) {
 		store_keep();
 	} else if (code == GKV_EXISTS) {
-		say_key(path, "the key is there already, and keeps its value", key);
-		status = STATUS_FAILED;
-	} else {
-		status = say_code(path, code);
+		say_key(operands->items[0], "the key is there already, and keeps its value", key);
+		return STATUS_FAILED;
 	}
-	return store_close(db, path, status);
+	return code == GKV_OK ? STATUS_DONE : say_code(operands->items[0], code);
 }
 
 static enum status put_run(const struct verb *verb, int argc, char **argv)
 {
-	bool add = false;
-	const struct option_spec specs[] = {{"add", &add, NULL}, {NULL, NULL, NULL}};
+	struct put put = {0};
+	const struct option_spec specs[] = {{"add", &put.add, NULL}, {NULL, NULL, NULL}};
 	struct operands operands;
 	struct buffer value = {0};
-	gkv_bytes key, val;
-	enum status status;
+	enum status status = STATUS_DONE;
 
 	if (!options_parse(verb, argc, argv, specs, &operands, &status))
 		return status;
-	key = (gkv_bytes){operands.items[1], strlen(operands.items[1])};
 	if (operands.count == 3 && (operands.plain < 3 || strcmp(operands.items[2], "-") != 0)) {
-		val = (gkv_bytes){operands.items[2], strlen(operands.items[2])};
-		return record_put(operands.items[0], add, key, val);
+		put.val = (gkv_bytes){operands.items[2], strlen(operands.items[2])};
+	} else {
+		status = input_read(&value);
+		put.val = (gkv_bytes){value.data, value.size};
 	}
-	status = input_read(&value);
-	if (status == STATUS_DONE) {
-		val = (gkv_bytes){value.data, value.size};
-		status = record_put(operands.items[0], add, key, val);
-	}
+	if (status == STATUS_DONE)
+		status = store_do(&operands, STORE_CREATE, GKV_DURABLE, record_put, &put);
 	buffer_release(&value);
 	return status;
 }

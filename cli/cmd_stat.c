@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 
-#include "cli/message.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/sink.h"
@@ -49,55 +48,45 @@ static void counters_fill(struct counter counters[COUNTER_COUNT], const gkv_stat
 		counters[i] = filled[i];
 }
 
-static void stats_write(struct sink *out, const gkv_stats *stats, bool json)
+static enum status stats_write(gkv *db, const struct operands *operands, void *arg)
 {
+	const bool json = *(const bool *)arg;
 	struct counter counters[COUNTER_COUNT];
+	enum status status;
+	gkv_stats stats;
+	struct sink out;
 
-	counters_fill(counters, stats);
+	status = store_stat(db, operands->items[0], &stats);
+	if (status != STATUS_DONE)
+		return status;
+	sink_stdout(&out);
+	counters_fill(counters, &stats);
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		const struct counter *counter = &counters[i];
 		char size[16];
 
 		if (json) {
-			sink_print(out, "%s\"%s\":%" PRIu64, i == 0 ? "{" : ",", counter->name, counter->value);
+			sink_print(&out, "%s\"%s\":%" PRIu64, i == 0 ? "{" : ",", counter->name, counter->value);
 			continue;
 		}
-		sink_print(out, "%-24s %16" PRIu64, counter->label, counter->value);
+		sink_print(&out, "%-24s %16" PRIu64, counter->label, counter->value);
 		progress_size(size, (double)counter->value);
 		if (counter->bytes)
-			sink_print(out, " bytes%s%s%s", counter->value < 1024 ? "" : " (",
+			sink_print(&out, " bytes%s%s%s", counter->value < 1024 ? "" : " (",
 				   counter->value < 1024 ? "" : size, counter->value < 1024 ? "" : ")");
-		sink_byte(out, '\n');
+		sink_byte(&out, '\n');
 	}
 	if (json)
-		sink_text(out, "}\n");
+		sink_text(&out, "}\n");
+	return sink_close(&out, STATUS_DONE);
 }
 
 static enum status stat_run(const struct verb *verb, int argc, char **argv)
 {
 	bool json = false;
 	const struct option_spec specs[] = {{"json", &json, NULL}, {NULL, NULL, NULL}};
-	struct operands operands;
-	enum status status;
-	gkv_stats stats;
-	struct sink out;
-	gkv *db;
-	int code;
 
-	if (!options_parse(verb, argc, argv, specs, &operands, &status))
-		return status;
-	status = store_open(operands.items[0], STORE_READ, GKV_DURABLE, &db);
-	if (status != STATUS_DONE)
-		return status;
-	code = gkv_stat(db, &stats);
-	if (code == GKV_OK) {
-		sink_stdout(&out);
-		stats_write(&out, &stats, json);
-		status = sink_close(&out, STATUS_DONE);
-	} else {
-		status = say_code(operands.items[0], code);
-	}
-	return store_close(db, operands.items[0], status);
+	return store_verb(verb, argc, argv, specs, STORE_READ, stats_write, &json);
 }
 
 const struct verb verb_stat = {

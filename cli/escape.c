@@ -13,6 +13,10 @@
 
 #include "cli/escape.h"
 
+/* What stands behind a backslash for each of these bytes. A space is plain, but a reader knows an escape of it. */
+static const char escape_letters[] = "tnr0\\s";
+static const char escaped_bytes[] = "\t\n\r\0\\ ";
+
 int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -32,31 +36,18 @@ bool escape_plain(unsigned char c)
 size_t escape_byte(char out[4], unsigned char c)
 {
 	static const char digits[] = "0123456789abcdef";
+	const char *letter = memchr(escaped_bytes, c, sizeof(escaped_bytes) - 1);
 
 	assert(!escape_plain(c));
 	out[0] = '\\';
-	switch (c) {
-	case '\t':
-		out[1] = 't';
+	if (letter) {
+		out[1] = escape_letters[letter - escaped_bytes];
 		return 2;
-	case '\n':
-		out[1] = 'n';
-		return 2;
-	case '\r':
-		out[1] = 'r';
-		return 2;
-	case '\0':
-		out[1] = '0';
-		return 2;
-	case '\\':
-		out[1] = '\\';
-		return 2;
-	default:
-		out[1] = 'x';
-		out[2] = digits[c >> 4];
-		out[3] = digits[c & 15];
-		return 4;
 	}
+	out[1] = 'x';
+	out[2] = digits[c >> 4];
+	out[3] = digits[c & 15];
+	return 4;
 }
 
 void escape_string(char *out, size_t capacity, gkv_bytes bytes)
@@ -80,8 +71,6 @@ void escape_string(char *out, size_t capacity, gkv_bytes bytes)
 /* Reads the escape whose backslash stands at text[0]. Returns how many characters it has, 0: it is none. */
 static size_t escape_parse(const char *text, size_t size, char *byte)
 {
-	static const char letters[] = "tnr0\\s";
-	static const char bytes[] = "\t\n\r\0\\ ";
 	const char *letter;
 
 	if (size < 2)
@@ -92,10 +81,10 @@ static size_t escape_parse(const char *text, size_t size, char *byte)
 		*byte = (char)(hex_digit(text[2]) << 4 | hex_digit(text[3]));
 		return 4;
 	}
-	letter = memchr(letters, text[1], sizeof(letters) - 1);
+	letter = memchr(escape_letters, text[1], sizeof(escape_letters) - 1);
 	if (!letter)
 		return 0;
-	*byte = bytes[letter - letters];
+	*byte = escaped_bytes[letter - escape_letters];
 	return 2;
 }
 

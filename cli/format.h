@@ -43,6 +43,10 @@ extern const struct format format_json; /* one object a line */
 /* Notes what is wrong with the current line and returns READ_BAD. */
 enum read_result reader_refuse(struct reader *reader, const char *why);
 
+/* The next line: READ_RECORD, READ_END or READ_FAILED. */
+enum read_result reader_line(struct reader *reader, char **text, size_t *size);
+bool text_is(const char *text, size_t size, const char *expected);
+
 /* Head and tail of a format that has none. */
 bool format_no_head(struct sink *sink, const gkv_stats *stats);
 bool format_no_tail(struct sink *sink);

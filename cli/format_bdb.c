@@ -75,22 +75,13 @@ static bool bdb_write_tail(struct sink *sink)
 	return sink_text(sink, "DATA=END\n");
 }
 
-static bool text_is(const char *text, size_t size, const char *expected)
-{
-	return size == strlen(expected) && memcmp(text, expected, size) == 0;
-}
-
 /* A line that must be there. */
 static enum read_result line_take(struct reader *reader, char **text, size_t *size, const char *why_not)
 {
-	switch (lines_next(&reader->lines, text, size)) {
-	case LINE_ONE:
-		return READ_RECORD;
-	case LINE_FAILED:
-		return READ_FAILED;
-	case LINE_END:
-		break;
-	}
+	const enum read_result result = reader_line(reader, text, size);
+
+	if (result != READ_END)
+		return result;
 	/* What is missing would have stood on the next line. */
 	reader->lines.number++;
 	return reader_refuse(reader, why_not);
@@ -201,18 +192,14 @@ static enum read_result data_decode(struct reader *reader, char *text, size_t si
 /* What follows DATA=END: nothing, or a second database. */
 static enum read_result end_read(struct reader *reader)
 {
+	enum read_result result;
 	char *text;
 	size_t size;
 
 	reader->ended = true;
-	switch (lines_next(&reader->lines, &text, &size)) {
-	case LINE_END:
-		return READ_END;
-	case LINE_FAILED:
-		return READ_FAILED;
-	case LINE_ONE:
-		break;
-	}
+	result = reader_line(reader, &text, &size);
+	if (result != READ_RECORD)
+		return result;
 	if (size >= 8 && memcmp(text, "VERSION=", 8) == 0)
 		return reader_refuse(reader, "a second database begins, and a store holds one (dump them one by one)");
 	return reader_refuse(reader, "text after DATA=END");

@@ -201,11 +201,6 @@ static bool string_take(struct cursor *cursor, char **text, size_t *size)
 	return true;
 }
 
-static bool name_is(const char *name, size_t size, const char *expected)
-{
-	return size == strlen(expected) && memcmp(name, expected, size) == 0;
-}
-
 /* One member; which of the two it is shows in the pointer that is no longer NULL. */
 static bool member_take(struct cursor *cursor, gkv_bytes *key, gkv_bytes *val)
 {
@@ -216,10 +211,10 @@ static bool member_take(struct cursor *cursor, gkv_bytes *key, gkv_bytes *val)
 
 	if (!string_take(cursor, &name, &name_size))
 		return false;
-	encoded = name_is(name, name_size, "key64") || name_is(name, name_size, "value64");
-	if (name_is(name, name_size, "key") || name_is(name, name_size, "key64"))
+	encoded = text_is(name, name_size, "key64") || text_is(name, name_size, "value64");
+	if (text_is(name, name_size, "key") || text_is(name, name_size, "key64"))
 		target = key;
-	else if (name_is(name, name_size, "value") || name_is(name, name_size, "value64"))
+	else if (text_is(name, name_size, "value") || text_is(name, name_size, "value64"))
 		target = val;
 	else
 		return cursor_refuse(cursor, "unknown member (known are key, key64, value, value64)");
@@ -259,18 +254,14 @@ static bool object_take(struct cursor *cursor, gkv_bytes *key, gkv_bytes *val)
 static enum read_result json_read(struct reader *reader, gkv_bytes *key, gkv_bytes *val)
 {
 	struct cursor cursor = {0};
+	enum read_result result;
 	size_t size;
 
 	/* Empty lines separate nothing and mean nothing. */
 	do {
-		switch (lines_next(&reader->lines, &cursor.at, &size)) {
-		case LINE_END:
-			return READ_END;
-		case LINE_FAILED:
-			return READ_FAILED;
-		case LINE_ONE:
-			break;
-		}
+		result = reader_line(reader, &cursor.at, &size);
+		if (result != READ_RECORD)
+			return result;
 		cursor.end = cursor.at + size;
 		space_skip(&cursor);
 	} while (cursor.at == cursor.end);

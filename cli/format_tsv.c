@@ -38,15 +38,10 @@ static enum read_result tsv_read(struct reader *reader, gkv_bytes *key, gkv_byte
 {
 	char *text, *tab;
 	size_t size, key_size, val_size;
+	const enum read_result result = reader_line(reader, &text, &size);
 
-	switch (lines_next(&reader->lines, &text, &size)) {
-	case LINE_END:
-		return READ_END;
-	case LINE_FAILED:
-		return READ_FAILED;
-	case LINE_ONE:
-		break;
-	}
+	if (result != READ_RECORD)
+		return result;
 	tab = memchr(text, '\t', size);
 	if (!tab)
 		return reader_refuse(reader, "no TAB between key and value");

@@ -58,6 +58,33 @@ enum status store_close(gkv *db, const char *path, enum status status)
 	return status;
 }
 
+enum status store_do(const struct operands *operands, enum store_use use, enum gkv_durability durability,
+		     store_work *work, void *arg)
+{
+	gkv *db;
+	enum status status = store_open(operands->items[0], use, durability, &db);
+
+	return status == STATUS_DONE ? store_close(db, operands->items[0], work(db, operands, arg)) : status;
+}
+
+enum status store_verb(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
+		       enum store_use use, store_work *work, void *arg)
+{
+	struct operands operands;
+	enum status status;
+
+	if (!options_parse(verb, argc, argv, specs, &operands, &status))
+		return status;
+	return store_do(&operands, use, GKV_DURABLE, work, arg);
+}
+
+enum status store_stat(gkv *db, const char *path, gkv_stats *stats)
+{
+	const int code = gkv_stat(db, stats);
+
+	return code == GKV_OK ? STATUS_DONE : say_code(path, code);
+}
+
 static enum status walk_records(gkv_iter *iter, const char *path, store_visit *visit, void *arg)
 {
 	for (;;) {
@@ -81,16 +108,10 @@ enum status store_walk(gkv *db, const char *path, store_visit *visit, void *arg)
 	int code;
 
 	code = gkv_begin(db, GKV_READ, &txn);
-	if (code != GKV_OK)
-		return say_code(path, code);
-	code = gkv_iter_open(txn, &iter);
-	if (code != GKV_OK) {
-		status = say_code(path, code);
-		goto out;
-	}
-	status = walk_records(iter, path, visit, arg);
+	if (code == GKV_OK)
+		code = gkv_iter_open(txn, &iter);
+	status = code == GKV_OK ? walk_records(iter, path, visit, arg) : say_code(path, code);
 	gkv_iter_close(iter);
-out:
 	gkv_abort(txn);
 	return status;
 }

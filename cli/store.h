@@ -4,6 +4,7 @@
 #define GKV_CLI_STORE_H
 
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "gkv.h"
 
 /* How a verb opens its store. */
@@ -22,6 +23,18 @@ void store_keep(void);
 
 /* Closes the store (NULL is allowed). Returns status where that is a failure already, else what closing gave. */
 enum status store_close(gkv *db, const char *path, enum status status);
+
+/* What is done with an open store, and the operands of the verb, of which the first one names it. */
+typedef enum status store_work(gkv *db, const struct operands *operands, void *arg);
+/* Opens the store, works and closes it. */
+enum status store_do(const struct operands *operands, enum store_use use, enum gkv_durability durability,
+		     store_work *work, void *arg);
+/* All that most verbs are: reads the options into what `specs` names, and does the work if the command line is right. */
+enum status store_verb(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
+		       enum store_use use, store_work *work, void *arg);
+
+/* The counters of an open store. Anything but STATUS_DONE was said already. */
+enum status store_stat(gkv *db, const char *path, gkv_stats *stats);
 
 /* Shows every record of one snapshot to visit, which returns false to stop the walk; it says itself why. */
 typedef bool store_visit(void *arg, const gkv_bytes *key, const gkv_bytes *val);
