@@ -12,18 +12,11 @@
 #include <string.h>
 
 #include "arena/arena.h"
+#include "arena/types.h"
 
 struct gravity {
 	arena *a;
 };
-
-static bool options_plain(const uint64_t *reserved, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (reserved[i] != 0)
-			return false;
-	return true;
-}
 
 int gravity_open(const char *path, const gravity_options *opt, gravity **out)
 {
@@ -36,7 +29,7 @@ int gravity_open(const char *path, const gravity_options *opt, gravity **out)
 		return GRAVITY_INVALID;
 	*out = NULL;
 	if (opt != NULL) {
-		if (!options_plain(opt->reserved, sizeof opt->reserved / sizeof opt->reserved[0]))
+		if (!words_are_zero(opt->reserved, sizeof opt->reserved / sizeof opt->reserved[0]))
 			return GRAVITY_INVALID;
 		o.flags = opt->flags;
 		o.durability = opt->durability;

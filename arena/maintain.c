@@ -63,34 +63,26 @@ int arena_checkpoint(arena *a)
 {
 	int r = maintain_allowed(a);
 
+	if (r == 0)
+		r = session_lock(a, false);
 	if (r != 0)
 		return r;
-	r = writer_lock(a, false);
-	if (r != 0)
-		return r;
-	r = writer_session(a);
 	writer_unlock(a);
-	return r != 0 ? r : shrink_asked(a);
+	return shrink_asked(a);
 }
 
 int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_progress *progress, void *arg)
 {
 	OS_UNCANCELLED;
-	int r;
+	int r = maintain_allowed(a);
 
-	if (!arena_ours(a))
-		return GRAVITY_INVALID;
-	if (a->read_only)
-		return GRAVITY_READONLY;
-	if (arena_failed(a))
-		return GRAVITY_FAILED;
-	r = writer_lock(a, false);
+	if (r == 0)
+		r = session_lock(a, false);
 	if (r != 0)
 		return r;
-	r = writer_session(a);
-	if (r == 0 && want > DISK_FILE_MAX)
+	if (want > DISK_FILE_MAX)
 		r = GRAVITY_FULL;
-	else if (r == 0 && want > 0)
+	else if (want > 0)
 		r = slot_make(a, planner == GRAVITY_DEFAULT ? a->planner : planner,
 			      (want + DISK_UNIT - 1) & ~(DISK_UNIT - 1), SPACE_RESERVED);
 	writer_unlock(a);

@@ -61,14 +61,9 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 		return GRAVITY_READONLY;
 	if (arena_failed(a))
 		return GRAVITY_FAILED;
-	r = writer_lock(a, (flags & ARENA_NOWAIT) != 0);
+	r = session_lock(a, (flags & ARENA_NOWAIT) != 0);
 	if (r != 0)
 		return r;
-	r = writer_session(a);
-	if (r != 0) {
-		writer_unlock(a);
-		return r;
-	}
 	space_cluster_size(&a->space, a->table.bytes);
 	a->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
 	space_ready(&a->space);
@@ -226,10 +221,10 @@ static bool worth_compacting(const arena *a, int r)
 	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) && !a->writer.internal;
 }
 
-int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
+/* Whether the transaction may put a record of that size, or delete one. */
+static int txn_may_change(const arena_txn *t, uint64_t size)
 {
-	arena *a = txn_arena(t);
-	int r = arena_txn_usable(t);
+	const int r = arena_txn_usable(t);
 
 	if (r != 0)
 		return r;
@@ -237,8 +232,16 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 		return GRAVITY_READONLY;
 	if (size > ARENA_BLOB_MAX)
 		return GRAVITY_TOOBIG;
-	if (arena_failed(a))
-		return GRAVITY_FAILED;
+	return arena_failed(txn_arena(t)) ? GRAVITY_FAILED : 0;
+}
+
+int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
+{
+	arena *a = txn_arena(t);
+	int r = txn_may_change(t, size);
+
+	if (r != 0)
+		return r;
 	r = writer_put(a, BLOB_PUT, name, aux, size, data);
 	if (worth_compacting(a, r) &&
 	    slot_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), writer_claim(&a->writer)) == 0)
@@ -254,14 +257,10 @@ void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
 int arena_del(arena_txn *t, vpos name)
 {
 	arena *a = txn_arena(t);
-	int r = arena_txn_usable(t);
+	int r = txn_may_change(t, 0);
 
 	if (r != 0)
 		return r;
-	if (!txn_is_writer(t))
-		return GRAVITY_READONLY;
-	if (arena_failed(a))
-		return GRAVITY_FAILED;
 	r = writer_del(a, name.bits);
 	if (worth_compacting(a, r) && slot_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
 		r = writer_del(a, name.bits);

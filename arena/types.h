@@ -5,6 +5,8 @@
 #ifndef GKV_ARENA_TYPES_H
 #define GKV_ARENA_TYPES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct arena arena;
@@ -25,6 +27,15 @@ static inline uint64_t least_of(uint64_t x, uint64_t y)
 static inline uint64_t most_of(uint64_t x, uint64_t y)
 {
 	return x > y ? x : y;
+}
+
+static inline bool words_are_zero(const uint64_t *words, size_t count)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < count; i++)
+		any |= words[i];
+	return any == 0;
 }
 
 /* How far a long work is; a non-zero answer stops it with ECANCELED. */

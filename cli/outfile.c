@@ -23,33 +23,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "arena/os/path.h"
 #include "cli/outfile.h"
 
-enum { LINKS_MOST = 40, BESIDE_BYTES = 32, SELF_BYTES = 32 };
 enum { PROC_MAGIC = 0x9fa0 }; /* as in the kernel's linux/magic.h, which need not stand beside the C library */
 
 /* Paths ----------------------------------------------------------------------------------------------------------- */
-
-/* How much of path stands before its last name. */
-static size_t folder_length(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-/* name, as it is meant in the folder of path. */
-static char *path_join(const char *path, const char *name)
-{
-	size_t length = name[0] == '/' ? 0 : folder_length(path);
-	char *joined = malloc(length + strlen(name) + 1);
-
-	if (!joined)
-		return NULL;
-	memcpy(joined, path, length);
-	strcpy(joined + length, name);
-	return joined;
-}
 
 /* Whether path is a name of /proc, such as /dev/fd/3 leads to. What a descriptor has open need not have another name. */
 static bool path_in_proc(const char *path)
@@ -63,49 +42,27 @@ static bool path_in_proc(const char *path)
 }
 
 /* Where path leads, which may be a symbolic link, also one to where nothing is. A name of /proc is not followed. */
-static char *path_follow(const char *path)
+static char *target_of(const char *path)
 {
-	char *at = strdup(path);
-	char target[PATH_MAX];
+	char *target;
 
-	for (int n = 0; at && n <= LINKS_MOST; n++) {
-		ssize_t size = readlink(at, target, sizeof(target) - 1);
-		char *next;
-
-		if (size < 0 || path_in_proc(at))
-			return at;
-		target[size] = '\0';
-		next = path_join(at, target);
-		free(at);
-		at = next;
-	}
-	if (at)
-		errno = ELOOP;
-	free(at);
-	return NULL;
+	errno = path_follow(path, path_in_proc, &target);
+	return target;
 }
 
-/* A name beside target that nobody has. It is short, since that of target may be as long as a name can be. */
-static char *path_beside(const char *target)
+/* A name beside target that nobody has. */
+static char *name_beside(const char *target)
 {
-	char name[BESIDE_BYTES];
+	char name[PATH_BESIDE_BYTES];
 	uint64_t number;
 
 	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
 		return NULL;
-	snprintf(name, sizeof(name), "gkv.new-%016llx", (unsigned long long)number);
+	path_beside(number, name);
 	return path_join(target, name);
 }
 
 /* Permissions ----------------------------------------------------------------------------------------------------- */
-
-/* Bits that do not depend on the group of a file: its group and all others have what both have. */
-static mode_t bits_groupless(mode_t bits)
-{
-	mode_t shared = bits >> 3 & bits & 7;
-
-	return (bits & 0700) | shared << 3 | shared;
-}
 
 static mode_t bits_allowed(const struct stat *own, const char *like)
 {
@@ -115,7 +72,7 @@ static mode_t bits_allowed(const struct stat *own, const char *like)
 		return 0700;
 	/* Where an access control list is, the bits of the group are its mask. */
 	if (info.st_gid != own->st_gid || getxattr(like, "system.posix_acl_access", NULL, 0) > 0)
-		return bits_groupless(info.st_mode & 0777) | 0700;
+		return path_bits_groupless(info.st_mode & 0777) | 0700;
 	return (info.st_mode & 0777) | 0700;
 }
 
@@ -133,7 +90,7 @@ static mode_t bits_wanted(int fd, const char *target)
 	if (fchown(fd, old.st_uid, old.st_gid) == 0 || fchown(fd, (uid_t)-1, old.st_gid) == 0)
 		return old.st_mode & 0777;
 	return fstat(fd, &own) == 0 && own.st_gid == old.st_gid ? old.st_mode & 0777
-								: bits_groupless(old.st_mode & 0777);
+								: path_bits_groupless(old.st_mode & 0777);
 }
 
 static bool permissions_set(int fd, const char *target, const char *like)
@@ -146,16 +103,11 @@ static bool permissions_set(int fd, const char *target, const char *like)
 
 /* The file -------------------------------------------------------------------------------------------------------- */
 
-static void self_path(int fd, char out[SELF_BYTES])
-{
-	snprintf(out, SELF_BYTES, "/proc/self/fd/%d", fd);
-}
-
 /* A file without a name; -1 where the system makes none, or could not name it. */
 static int unnamed_open(const char *target)
 {
 	char *folder = path_join(target, ".");
-	char self[SELF_BYTES];
+	char self[PATH_SELF_BYTES];
 	int fd;
 
 	if (!folder)
@@ -164,7 +116,7 @@ static int unnamed_open(const char *target)
 	free(folder);
 	if (fd < 0)
 		return -1;
-	self_path(fd, self);
+	path_self(fd, self);
 	if (access(self, F_OK) == 0)
 		return fd;
 	close(fd);
@@ -175,7 +127,7 @@ static int named_open(struct outfile *file)
 {
 	int fd;
 
-	file->temporary = path_beside(file->target);
+	file->temporary = name_beside(file->target);
 	if (!file->temporary)
 		return -1;
 	fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -189,7 +141,7 @@ static int named_open(struct outfile *file)
 bool outfile_replaces(const char *path)
 {
 	struct stat info;
-	char *target = path_follow(path);
+	char *target = target_of(path);
 	bool replaces = target && !path_in_proc(target) && (stat(target, &info) != 0 || S_ISREG(info.st_mode));
 
 	free(target);
@@ -201,7 +153,7 @@ bool outfile_open(struct outfile *file, const char *path, const char *like)
 	int error;
 
 	*file = (struct outfile){.fd = -1};
-	file->target = path_follow(path);
+	file->target = target_of(path);
 	if (!file->target)
 		return false;
 	file->fd = unnamed_open(file->target);
@@ -224,7 +176,7 @@ static bool unnamed_link(struct outfile *file, const char *self)
 		return true;
 	if (errno != EEXIST)
 		return false;
-	file->temporary = path_beside(file->target);
+	file->temporary = name_beside(file->target);
 	if (!file->temporary)
 		return false;
 	if (linkat(AT_FDCWD, self, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW) == 0)
@@ -236,9 +188,9 @@ static bool unnamed_link(struct outfile *file, const char *self)
 
 bool outfile_publish(struct outfile *file)
 {
-	char self[SELF_BYTES];
+	char self[PATH_SELF_BYTES];
 
-	self_path(file->fd, self);
+	path_self(file->fd, self);
 	if (!file->temporary && !unnamed_link(file, self))
 		return false;
 	if (!file->temporary)

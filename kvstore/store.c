@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arena/read/get.h"
+#include "arena/types.h"
 #include "kvstore/kv.h"
 #include "kvstore/place.h"
 #include "kvstore/record.h"
@@ -27,16 +28,11 @@ const char *gkv_strerror(int code)
 
 static int options_check(const gkv_options *opt)
 {
-	size_t i;
-
 	if ((opt->flags & ~(GKV_RDONLY | GKV_NOCREATE | GKV_NOVERIFY)) != 0 || (opt->mode & ~MODE_BITS) != 0)
 		return GKV_INVALID;
 	if (opt->durability != GKV_DURABLE && opt->durability != GKV_LAZY)
 		return GKV_INVALID;
-	for (i = 0; i < sizeof(opt->reserved) / sizeof(opt->reserved[0]); i++)
-		if (opt->reserved[i] != 0)
-			return GKV_INVALID;
-	return GKV_OK;
+	return words_are_zero(opt->reserved, sizeof(opt->reserved) / sizeof(opt->reserved[0])) ? GKV_OK : GKV_INVALID;
 }
 
 int kv_open(const char *path, const gkv_options *opt, enum gravity_planner planner, gkv **db)
@@ -83,7 +79,7 @@ static int single_end(gkv_txn *txn, int rc)
 	return rc;
 }
 
-int gkv_put(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
+static int record_store(gkv *db, const void *key, size_t klen, const void *val, size_t vlen, bool only_new)
 {
 	gkv_txn *txn;
 	int rc;
@@ -91,18 +87,19 @@ int gkv_put(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
 	rc = kv_check_record(key, klen, val, vlen);
 	if (rc == GKV_OK)
 		rc = gkv_begin(db, GKV_WRITE, &txn);
-	return rc == GKV_OK ? single_end(txn, gkv_txn_put(txn, key, klen, val, vlen)) : rc;
+	if (rc != GKV_OK)
+		return rc;
+	return single_end(txn, (only_new ? gkv_txn_add : gkv_txn_put)(txn, key, klen, val, vlen));
+}
+
+int gkv_put(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	return record_store(db, key, klen, val, vlen, false);
 }
 
 int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
 {
-	gkv_txn *txn;
-	int rc;
-
-	rc = kv_check_record(key, klen, val, vlen);
-	if (rc == GKV_OK)
-		rc = gkv_begin(db, GKV_WRITE, &txn);
-	return rc == GKV_OK ? single_end(txn, gkv_txn_add(txn, key, klen, val, vlen)) : rc;
+	return record_store(db, key, klen, val, vlen, true);
 }
 
 int gkv_del(gkv *db, const void *key, size_t klen)

@@ -22,6 +22,7 @@
 #include "arena/broken.h"
 #include "arena/file/blob.h"
 #include "arena/gravity.h"
+#include "arena/types.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -47,14 +48,6 @@ void header_seal(struct header_disk *h, unsigned index)
 	h->check = header_check(h, index);
 }
 
-static bool reserved_is_zero(const struct header_disk *h)
-{
-	for (size_t i = 0; i < sizeof h->reserved / sizeof h->reserved[0]; i++)
-		if (h->reserved[i] != 0)
-			return false;
-	return true;
-}
-
 /* What is counted must fit into the file. */
 static bool counters_sound(const struct header_disk *h)
 {
@@ -67,11 +60,12 @@ static bool counters_sound(const struct header_disk *h)
  * one bit that the check's place leaves out. */
 static bool header_sound(const struct header_disk *h)
 {
-	return reserved_is_zero(h) && h->kind <= INT32_MAX && h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK &&
-	       h->log_start >= DISK_DATA && h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 &&
-	       h->window_end >= h->log_start && h->window_end - h->log_start >= sizeof(struct jump_disk) &&
-	       h->window_end <= h->file_bytes && h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 &&
-	       h->log_link <= UINT32_MAX && h->free_first % DISK_UNIT == 0 && counters_sound(h);
+	return words_are_zero(h->reserved, sizeof h->reserved / sizeof h->reserved[0]) && h->kind <= INT32_MAX &&
+	       h->checkpoint > 0 && h->seq <= DISK_SEQ_MASK && h->log_start >= DISK_DATA &&
+	       h->log_start % DISK_UNIT == 0 && h->window_end % DISK_UNIT == 0 && h->window_end >= h->log_start &&
+	       h->window_end - h->log_start >= sizeof(struct jump_disk) && h->window_end <= h->file_bytes &&
+	       h->file_bytes <= DISK_FILE_MAX && h->file_bytes % DISK_UNIT == 0 && h->log_link <= UINT32_MAX &&
+	       h->free_first % DISK_UNIT == 0 && counters_sound(h);
 }
 
 int header_read(const struct map *m, unsigned index, struct header_disk *out)

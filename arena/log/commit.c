@@ -120,14 +120,11 @@ static int path_merge(arena *a, struct table_path *path, uint32_t first, bool *m
 static void op_ask(const arena *a, const struct op *op)
 {
 	const struct page_disk *page = table_page(&a->map, a->table.root, op->name);
-	unsigned first, second;
 
 	if (page == NULL)
 		return;
-	page_groups(op->name, &first, &second);
 	__builtin_prefetch(page);
-	__builtin_prefetch(page->group[first]);
-	__builtin_prefetch(page->group[second]);
+	page_ask(page, op->name);
 	if (op->before != 0)
 		__builtin_prefetch(blob_at(&a->map, op->before));
 }

@@ -13,6 +13,7 @@
 #include "arena/gravity.h"
 #include "arena/log/flush.h"
 #include "arena/log/recover.h"
+#include "arena/log/writer.h"
 
 /* Takes the head off whatever stands where this session will write. What a power cut left of a commit that was lost could
  * otherwise be made whole by the same bytes, written by one who tries again, and come back after the next power cut. */
@@ -48,6 +49,18 @@ static int session_touch(arena *a)
 static int session_flush(arena *a)
 {
 	return flush_earlier(a, session_touch, 0, FLUSH_ALL);
+}
+
+int session_lock(arena *a, bool nowait)
+{
+	int r = writer_lock(a, nowait);
+
+	if (r != 0)
+		return r;
+	r = writer_session(a);
+	if (r != 0)
+		writer_unlock(a);
+	return r;
 }
 
 int writer_session(arena *a)

@@ -40,5 +40,7 @@ static inline bool arena_failed(const arena *a)
 
 /* Prepares the first write of this handle: free list, flush of what recovery relied on. Holds the writer's lock. */
 int writer_session(arena *a);
+/* The same for who does not hold the writer's lock: takes it, and keeps it if the session could be begun. */
+int session_lock(arena *a, bool nowait);
 
 #endif

@@ -170,6 +170,18 @@ enum space_claim writer_claim(const struct writer *w)
 	return w->use_reserve || broken(BROKEN_RESERVE) ? SPACE_RESERVED : SPACE_PUT;
 }
 
+/* Appends the blob of a change to the op, which goes again if there is no room for it and it was made for that. */
+static int op_append(arena *a, const struct op *op, bool is_new, unsigned kind, uint64_t size, uint32_t aux,
+		     enum space_claim claim, struct blob_disk **b)
+{
+	const unsigned flags = op->now != 0 ? BLOB_REPLACES : 0;
+	const int r = log_append(&a->log, kind, flags, op->name, size, aux, claim, b);
+
+	if (r != 0 && is_new)
+		ops_drop_last(&a->writer.ops);
+	return r;
+}
+
 int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, void **data)
 {
 	struct writer *w = &a->writer;
@@ -179,14 +191,10 @@ int writer_put(arena *a, unsigned kind, vpos name, uint32_t aux, uint64_t size, 
 	int r;
 
 	r = op_obtain(a, name.bits, &op, &is_new);
+	if (r == 0)
+		r = op_append(a, op, is_new, kind, size, aux, writer_claim(w), &b);
 	if (r != 0)
 		return r;
-	r = log_append(&a->log, kind, op->now != 0 ? BLOB_REPLACES : 0, name.bits, size, aux, writer_claim(w), &b);
-	if (r != 0) {
-		if (is_new)
-			ops_drop_last(&w->ops);
-		return r;
-	}
 	op_overwrite(a, op, blob_offset(&a->map, b));
 	w->written += blob_span(size);
 	*data = b + 1;
@@ -204,14 +212,10 @@ int writer_del(arena *a, uint64_t name)
 
 	if (r == 0)
 		r = op_obtain(a, name, &op, &is_new);
+	if (r == 0)
+		r = op_append(a, op, is_new, BLOB_TOMB, 0, 0, SPACE_RESERVED, &b);
 	if (r != 0)
 		return r;
-	r = log_append(&a->log, BLOB_TOMB, BLOB_REPLACES, name, 0, 0, SPACE_RESERVED, &b);
-	if (r != 0) {
-		if (is_new)
-			ops_drop_last(&w->ops);
-		return r;
-	}
 	op_overwrite(a, op, 0);
 	ops_add_dead(&w->ops, blob_offset(&a->map, b), blob_span(0));
 	return 0;

@@ -203,13 +203,10 @@ static int batch_add(struct evacuation *e, uint64_t at)
 {
 	const struct blob_disk *b = blob_at(&e->a->map, at);
 	const struct page_disk *page = table_page(&e->a->map, e->a->table.root, b->name);
-	unsigned first, second;
 
 	if (page == NULL)
 		return GRAVITY_CORRUPT;
-	page_groups(b->name, &first, &second);
-	__builtin_prefetch(page->group[first]);
-	__builtin_prefetch(page->group[second]);
+	page_ask(page, b->name);
 	e->at[e->count++] = at;
 	return e->count == (limited(e->a) ? EVACUATE_FEW : EVACUATE_BATCH) ? batch_move(e) : 0;
 }

@@ -35,6 +35,13 @@
 
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
 #define RETRY_MOST 1000u
+/* Makes the call until it is not interrupted; rc: its errno, or 0. */
+#define RETRY(rc, call)                                                                                                \
+	do {                                                                                                           \
+		(rc) = EINTR;                                                                                          \
+		for (unsigned n = 0; n < RETRY_MOST && (rc) == EINTR; n++)                                             \
+			(rc) = (call) == 0 ? 0 : errno;                                                                \
+	} while (0)
 
 /* The C library may not have a name for these, as musl has not. */
 #ifndef FALLOC_FL_UNSHARE_RANGE
@@ -61,10 +68,9 @@ static int posix_size(const struct os *os, os_file file, uint64_t *bytes)
 static int lock_set(int fd, short type)
 {
 	struct flock whole = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
-	int rc = EINTR;
+	int rc;
 
-	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
-		rc = fcntl(fd, F_OFD_SETLK, &whole) == 0 ? 0 : errno;
+	RETRY(rc, fcntl(fd, F_OFD_SETLK, &whole));
 	return rc == EAGAIN || rc == EACCES ? GRAVITY_BUSY : rc;
 }
 
@@ -142,10 +148,9 @@ static int zeroes_append(const struct os *os, os_file file, uint64_t offset, uin
  * way to say so, all is well. */
 static int range_unshare(int fd, uint64_t offset, uint64_t bytes)
 {
-	int rc = EINTR;
+	int rc;
 
-	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
-		rc = fallocate(fd, FALLOC_FL_UNSHARE_RANGE, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
+	RETRY(rc, fallocate(fd, FALLOC_FL_UNSHARE_RANGE, (off_t)offset, (off_t)bytes));
 	return rc == EOPNOTSUPP || rc == ENOSYS || rc == EINVAL ? 0 : rc;
 }
 
@@ -163,9 +168,7 @@ static int posix_grow(const struct os *os, os_file file, uint64_t offset, uint64
 	rc = limit_check(offset + bytes);
 	if (rc != 0)
 		return rc;
-	rc = EINTR;
-	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
-		rc = fallocate(file.fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
+	RETRY(rc, fallocate(file.fd, 0, (off_t)offset, (off_t)bytes));
 	if (rc == EOPNOTSUPP || rc == ENOSYS)
 		return zeroes_append(os, file, offset, bytes);
 	return rc != 0 ? rc : range_unshare(file.fd, offset, bytes);
@@ -178,11 +181,8 @@ static int posix_truncate(const struct os *os, os_file file, uint64_t bytes)
 	(void)os;
 	assert(file.fd >= 0);
 	rc = limit_check(bytes);
-	if (rc != 0)
-		return rc;
-	rc = EINTR;
-	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
-		rc = ftruncate(file.fd, (off_t)bytes) == 0 ? 0 : errno;
+	if (rc == 0)
+		RETRY(rc, ftruncate(file.fd, (off_t)bytes));
 	return rc;
 }
 
@@ -199,7 +199,7 @@ static void border_write(int fd, uint64_t border)
 static int posix_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	OS_UNCANCELLED;
-	int rc = EINTR;
+	int rc;
 
 	(void)os;
 	assert(file.fd >= 0);
@@ -208,10 +208,7 @@ static int posix_punch(const struct os *os, os_file file, uint64_t offset, uint6
 		return 0;
 	border_write(file.fd, offset);
 	border_write(file.fd, offset + bytes);
-	for (unsigned n = 0; n < RETRY_MOST && rc == EINTR; n++)
-		rc = fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) == 0
-			     ? 0
-			     : errno;
+	RETRY(rc, fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes));
 	return rc == ENOSYS ? EOPNOTSUPP : rc;
 }
 

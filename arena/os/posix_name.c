@@ -22,8 +22,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,15 +31,12 @@
 
 #include "arena/gravity.h"
 #include "arena/os/fork.h"
+#include "arena/os/path.h"
 #include "arena/os/thread.h"
 
 /* A signal that interrupts the same call this often is not waited out: the caller hears EINTR. */
 #define RETRY_MOST   1000u
 #define FIRST_OWN_FD 3
-/* As many links as the kernel follows. */
-#define LINKS_MOST   40u
-#define FD_PATH_SIZE 32u
-#define BESIDE_SIZE  32u
 
 /* The C library may not have a name for these, as musl has not. */
 #ifndef RENAME_NOREPLACE
@@ -154,82 +149,21 @@ int os_posix_open(const struct os *os, const char *path, unsigned flags, unsigne
 
 /* Paths ----------------------------------------------------------------------------------------------------------- */
 
-/* How much of `path` stands before its last name: with the slash at its end, or nothing. */
-static size_t folder_length(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == NULL ? 0 : (size_t)(slash - path) + 1;
-}
-
 /* The folder that holds the last name of `path`, to be freed; NULL without memory. */
 static char *folder_of(const char *path)
 {
-	const size_t length = folder_length(path);
+	const size_t length = path_folder_length(path);
 
 	return length == 0 ? strdup(".") : strndup(path, length);
 }
 
-/* `name` as it is meant in the folder of `path`, to be freed; NULL without memory. */
-static char *path_join(const char *path, const char *name)
-{
-	const size_t length = name[0] == '/' ? 0 : folder_length(path);
-	char *joined = malloc(length + strlen(name) + 1);
-
-	if (joined == NULL)
-		return NULL;
-	memcpy(joined, path, length);
-	memcpy(joined + length, name, strlen(name) + 1);
-	return joined;
-}
-
-/* Where the symbolic links that the last name of `path` may be lead to, whether anything is there or not. To be freed. */
-static int path_follow(const char *path, char **out)
-{
-	char *at = strdup(path);
-	char *next;
-	char target[PATH_MAX];
-
-	*out = NULL;
-	for (unsigned n = 0; n <= LINKS_MOST && at != NULL; n++) {
-		const ssize_t size = readlink(at, target, sizeof(target) - 1);
-
-		if (size < 0) {
-			*out = at;
-			return 0;
-		}
-		target[size] = '\0';
-		next = path_join(at, target);
-		free(at);
-		at = next;
-	}
-	if (at == NULL)
-		return ENOMEM;
-	free(at);
-	return ELOOP;
-}
-
 /* Making a file --------------------------------------------------------------------------------------------------- */
-
-/* Permission bits that do not depend on the group of a file: its group and all others have what both have. */
-static unsigned bits_groupless(unsigned bits)
-{
-	const unsigned shared = bits >> 3 & bits & 7u;
-
-	return (bits & 0700u) | shared << 3 | shared;
-}
-
-/* The name by which a file without one is linked. Nothing tells where it is but this. */
-static void fd_path(int fd, char out[FD_PATH_SIZE])
-{
-	(void)snprintf(out, FD_PATH_SIZE, "/proc/self/fd/%d", fd);
-}
 
 /* A file without a name. EOPNOTSUPP where the system makes none, or could not name it. */
 static int unnamed_make(const char *target, unsigned mode, int *fd)
 {
 	char *folder = folder_of(target);
-	char self[FD_PATH_SIZE];
+	char self[PATH_SELF_BYTES];
 	int rc;
 
 	if (folder == NULL)
@@ -238,27 +172,27 @@ static int unnamed_make(const char *target, unsigned mode, int *fd)
 	free(folder);
 	if (rc != 0)
 		return rc == EISDIR || rc == EINVAL || rc == ENOSYS ? EOPNOTSUPP : rc;
-	fd_path(*fd, self);
+	path_self(*fd, self);
 	if (access(self, F_OK) == 0)
 		return 0;
 	(void)fd_close(*fd);
 	return EOPNOTSUPP;
 }
 
-/* A file with a name for the meantime: a short one, since that of `target` may be as long as a name can be. */
+/* A file with a name for the meantime. */
 static int named_make(const struct os *os, const char *target, unsigned mode, char **beside, int *fd)
 {
-	const size_t length = folder_length(target);
+	const size_t length = path_folder_length(target);
 	uint64_t random;
 	int rc = os->random(os, &random, sizeof(random));
 
 	if (rc != 0)
 		return rc;
-	*beside = os->alloc(os, NULL, length + BESIDE_SIZE);
+	*beside = os->alloc(os, NULL, length + PATH_BESIDE_BYTES);
 	if (*beside == NULL)
 		return ENOMEM;
 	memcpy(*beside, target, length);
-	(void)snprintf(*beside + length, BESIDE_SIZE, "gkv.new-%016llx", (unsigned long long)random);
+	path_beside(random, *beside + length);
 	rc = fd_open(*beside, O_RDWR | O_CREAT | O_EXCL, mode, fd);
 	if (rc == 0)
 		return 0;
@@ -279,7 +213,7 @@ static int fd_narrow(int fd, int like, unsigned bits)
 		return errno;
 	if (own.st_gid == other.st_gid && fgetxattr(like, "system.posix_acl_access", NULL, 0) <= 0)
 		return 0;
-	return fchmod(fd, own.st_mode & bits_groupless(bits)) == 0 ? 0 : errno;
+	return fchmod(fd, own.st_mode & path_bits_groupless(bits)) == 0 ? 0 : errno;
 }
 
 static int target_make(const struct os *os, const char *target, unsigned mode, os_file like, char **beside, int *fd)
@@ -295,7 +229,7 @@ static int target_make(const struct os *os, const char *target, unsigned mode, o
 	rc = unnamed_make(target, mode, fd);
 	/* What has a name can be opened at once, before its bits could be changed. */
 	if (rc == EOPNOTSUPP)
-		return named_make(os, target, like.fd >= 0 ? bits_groupless(mode) : mode, beside, fd);
+		return named_make(os, target, like.fd >= 0 ? path_bits_groupless(mode) : mode, beside, fd);
 	if (rc != 0 || like.fd < 0)
 		return rc;
 	rc = fd_narrow(*fd, like.fd, mode);
@@ -314,7 +248,7 @@ int os_posix_create(const struct os *os, const char *path, unsigned mode, os_fil
 	assert(path != NULL && beside != NULL && out != NULL);
 	*out = OS_NOFILE;
 	*beside = NULL;
-	rc = path_follow(path, &target);
+	rc = path_follow(path, NULL, &target);
 	if (rc != 0)
 		return rc;
 	rc = target_make(os, target, mode, like, beside, &fd);
@@ -348,17 +282,17 @@ static int named_publish(const char *from, const char *to)
 int os_posix_publish(const struct os *os, os_file file, const char *beside, const char *path)
 {
 	OS_UNCANCELLED;
-	char self[FD_PATH_SIZE];
+	char self[PATH_SELF_BYTES];
 	char *target;
 	int rc;
 
 	(void)os;
 	assert(file.fd >= 0);
 	assert(path != NULL);
-	rc = path_follow(path, &target);
+	rc = path_follow(path, NULL, &target);
 	if (rc != 0)
 		return rc;
-	fd_path(file.fd, self);
+	path_self(file.fd, self);
 	if (beside != NULL)
 		rc = named_publish(beside, target);
 	else
@@ -375,7 +309,7 @@ int os_posix_unlink(const struct os *os, const char *path)
 
 	(void)os;
 	assert(path != NULL);
-	rc = path_follow(path, &target);
+	rc = path_follow(path, NULL, &target);
 	if (rc != 0)
 		return rc;
 	rc = unlink(target) == 0 ? 0 : errno;
@@ -403,7 +337,7 @@ int os_posix_sync_dir(const struct os *os, os_file file, const char *path)
 	int fd, rc;
 
 	(void)os;
-	rc = path_follow(path, &target);
+	rc = path_follow(path, NULL, &target);
 	if (rc != 0)
 		return rc;
 	folder = folder_of(target);

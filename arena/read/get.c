@@ -54,13 +54,9 @@ static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena
 	struct page_match match[MANY];
 
 	for (unsigned i = 0; i < n; i++) {
-		unsigned first, second;
 		page[i] = table_page(m, t->slot.root, names[i].bits);
-		if (page[i] == NULL)
-			continue;
-		page_groups(names[i].bits, &first, &second);
-		__builtin_prefetch(page[i]->group[first]);
-		__builtin_prefetch(page[i]->group[second]);
+		if (page[i] != NULL)
+			page_ask(page[i], names[i].bits);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *record;

@@ -29,6 +29,7 @@
 #include "arena/file/blob.h"
 #include "arena/log/session.h"
 #include "arena/log/writer.h"
+#include "arena/read/get.h"
 #include "arena/read/readahead.h"
 #include "arena/space/radix.h"
 #include "arena/table/lookup.h"
@@ -234,7 +235,7 @@ static void long_ask(const struct map *m, uint64_t offset, uint64_t bytes)
 static void blob_give(const struct blob_disk *b, vpos *name, struct arena_blob *out)
 {
 	name->bits = b->name;
-	*out = (struct arena_blob){.data = b + 1, .size = b->size, .seq = blob_seq(b), .aux = b->aux};
+	blob_show(b, out);
 }
 
 /* Whether the record belongs to the second part. */

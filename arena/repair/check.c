@@ -29,6 +29,7 @@
 #include "arena/repair/diagnose.h"
 #include "arena/repair/tell.h"
 #include "arena/table/page.h"
+#include "arena/types.h"
 
 #define READ_BYTES (UINT64_C(1) << 20)
 
@@ -228,16 +229,14 @@ static void check_counts(struct check *c)
 static bool header_torn(const struct header_disk *h, const struct header_disk *good)
 {
 	static const uint8_t zero[sizeof h->magic];
-	uint64_t reserved = 0;
 
-	for (size_t i = 0; i < sizeof h->reserved / sizeof h->reserved[0]; i++)
-		reserved |= h->reserved[i];
 	return (memcmp(h->magic, good->magic, sizeof h->magic) == 0 || memcmp(h->magic, zero, sizeof zero) == 0) &&
 	       ((h->version == good->version && h->kind == good->kind) || (h->version == 0 && h->kind == 0)) &&
 	       (h->identity[0] == good->identity[0] || h->identity[0] == 0) &&
 	       (h->identity[1] == good->identity[1] || h->identity[1] == 0) &&
 	       (h->hash_seed == good->hash_seed || h->hash_seed == 0) &&
-	       (h->checkpoint == good->checkpoint + 1 || h->checkpoint == good->checkpoint - 1) && reserved == 0;
+	       (h->checkpoint == good->checkpoint + 1 || h->checkpoint == good->checkpoint - 1) &&
+	       words_are_zero(h->reserved, sizeof h->reserved / sizeof h->reserved[0]);
 }
 
 /* The page that the state was not read from: it holds an older header, nothing at all, or one that was not finished. */

@@ -95,7 +95,7 @@ static int page_salvage(struct salvage *s, const struct page_disk *page)
 		}
 		if (pace_step(&s->pace, blob_span(blob_at(&s->map, offset)->size)) != 0)
 			break;
-		r = salvage_list_add(&s->finds, blob_at(&s->map, offset), offset, FIND_TABLE);
+		r = salvage_list_add(&s->found, blob_at(&s->map, offset), offset, FIND_TABLE);
 		if (r != 0)
 			return r;
 	}
@@ -124,19 +124,19 @@ static int log_collect(struct salvage *s)
 {
 	const struct blob_disk *b;
 	struct chain chain;
-	size_t whole = s->finds.count;
+	size_t whole = s->found.count;
 
 	chain_begin(&chain, &s->map, &s->h);
 	while ((b = chain_next(&chain)) != NULL) {
-		const int r = salvage_list_add(&s->finds, b, blob_offset(&s->map, b), FIND_LOG);
+		const int r = salvage_list_add(&s->found, b, blob_offset(&s->map, b), FIND_LOG);
 		if (r != 0)
 			return r;
 		if (pace_step(&s->pace, blob_span(b->size)) != 0)
 			return s->pace.stopped;
 		if (chain.open_seq == 0)
-			whole = s->finds.count;
+			whole = s->found.count;
 	}
-	s->finds.count = whole;
+	s->found.count = whole;
 	s->log_seq = chain.seq;
 	s->strayed = chain_strayed(&chain);
 	return 0;
@@ -206,7 +206,7 @@ static int scan_all(struct salvage *s)
 		int r = 0;
 		s->pace.done = before + scan.at;
 		if (blob_is_record(b) || blob_kind(b) == BLOB_TOMB || blob_kind(b) == BLOB_JUMP)
-			r = salvage_list_add(&s->finds, b, blob_offset(&s->map, b), 0);
+			r = salvage_list_add(&s->found, b, blob_offset(&s->map, b), 0);
 		if (r != 0)
 			return r;
 	}
@@ -234,7 +234,7 @@ static bool table_denies(const struct salvage *s, uint64_t name)
 		if (entry == 0)
 			continue;
 		if (!blob_fits(&s->map, offset) ||
-		    !salvage_list_in_table(&s->finds, blob_at(&s->map, offset)->name, offset))
+		    !salvage_list_in_table(&s->found, blob_at(&s->map, offset)->name, offset))
 			return false;
 	}
 	return true;
@@ -269,7 +269,7 @@ static void name_choose(struct salvage *s, struct find *list, size_t count)
 
 static int list_choose(struct salvage *s)
 {
-	struct salvage_list *f = &s->finds;
+	struct salvage_list *f = &s->found;
 	uint64_t share;
 	size_t end;
 
@@ -364,7 +364,7 @@ static int salvage_file(void *arg, os_file file)
 		scan_begin(&s->verifier, &s->map, &s->pace, s->options->aux_mask);
 		r = salvage_blobs(s);
 	}
-	salvage_list_release(&s->finds);
+	salvage_list_release(&s->found);
 	map_close(&s->map);
 	return r;
 }
@@ -383,7 +383,7 @@ int arena_salvage(const char *path, const struct arena_salvage_options *options)
 	};
 	int r;
 
-	salvage_list_init(&s.finds, s.os);
+	salvage_list_init(&s.found, s.os);
 	r = file_share(s.os, path, salvage_file, &s);
 	/* What a work that is stopped did not see is no finding. */
 	return s.pace.stopped != 0 ? s.pace.stopped : r;

@@ -29,7 +29,7 @@ struct salvage {
 	bool damaged;          /* the table or the log: all blobs are looked at                     */
 	uint64_t log_seq;      /* last whole commit of the log                                      */
 	uint64_t strayed;      /* a header page that stands where it should go on; 0: none          */
-	struct salvage_list finds;
+	struct salvage_list found;
 	unsigned passes;  /* how many of the passes that `pace` counts are over                */
 	struct pace pace; /* stopped: what the owner, or the reader of the report, ended it with */
 	struct teller tell;

@@ -74,7 +74,7 @@ static void sift(struct find *list, size_t at, size_t count, find_before *before
 }
 
 /* Heapsort: in place, and never quadratic. */
-static void finds_sort(struct salvage_list *f, find_before *before)
+static void list_sort_by(struct salvage_list *f, find_before *before)
 {
 	for (size_t i = f->count / 2; i-- > 0;)
 		sift(f->list, i, f->count, before);
@@ -116,19 +116,27 @@ static bool name_before(const struct find *a, const struct find *b)
 	return age_before(a, b);
 }
 
-/* The blob before list[at] in the chain of its commit. The list is sorted by check_before. */
-static size_t find_previous(const struct salvage_list *f, size_t at)
+/* The first in the list, which is sorted by that, that is not before `wanted`. */
+static size_t find_first(const struct salvage_list *f, const struct find *wanted, find_before *before)
 {
-	const struct find wanted = {.stamp = f->list[at].stamp, .check = f->list[at].link};
 	size_t low = 0, high = f->count;
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
-		if (check_before(&f->list[middle], &wanted))
+		if (before(&f->list[middle], wanted))
 			low = middle + 1;
 		else
 			high = middle;
 	}
+	return low;
+}
+
+/* The blob before list[at] in the chain of its commit. The list is sorted by check_before. */
+static size_t find_previous(const struct salvage_list *f, size_t at)
+{
+	const struct find wanted = {.stamp = f->list[at].stamp, .check = f->list[at].link};
+	const size_t low = find_first(f, &wanted, check_before);
+
 	if (low == f->count || find_seq(&f->list[low]) != find_seq(&wanted) || f->list[low].check != wanted.check)
 		return FIND_NONE;
 	return low;
@@ -150,9 +158,9 @@ static void find_rank(struct salvage_list *f, size_t at)
 		f->list[i].rank = base + steps--;
 }
 
-static void finds_rank(struct salvage_list *f)
+static void list_rank(struct salvage_list *f)
 {
-	finds_sort(f, check_before);
+	list_sort_by(f, check_before);
 	for (size_t i = 0; i < f->count; i++) {
 		find_rank(f, i);
 		if ((f->list[i].stamp >> 56 & BLOB_COMMIT) == 0)
@@ -171,7 +179,7 @@ void salvage_list_settle(struct salvage_list *f)
 {
 	size_t kept = 0;
 
-	finds_sort(f, offset_before);
+	list_sort_by(f, offset_before);
 	for (size_t i = 0; i < f->count; i++) {
 		if (kept > 0 && f->list[kept - 1].offset == f->list[i].offset)
 			f->list[kept - 1].marks |= f->list[i].marks;
@@ -179,7 +187,7 @@ void salvage_list_settle(struct salvage_list *f)
 			f->list[kept++] = f->list[i];
 	}
 	f->count = kept;
-	finds_rank(f);
+	list_rank(f);
 	kept = 0;
 	for (size_t i = 0; i < f->count; i++)
 		if (!find_is_jump(&f->list[i]))
@@ -189,7 +197,7 @@ void salvage_list_settle(struct salvage_list *f)
 
 void salvage_list_sort_by_name(struct salvage_list *f)
 {
-	finds_sort(f, name_before);
+	list_sort_by(f, name_before);
 }
 
 void salvage_list_keep_taken(struct salvage_list *f)
@@ -200,20 +208,14 @@ void salvage_list_keep_taken(struct salvage_list *f)
 		if ((f->list[i].marks & FIND_TAKEN) != 0)
 			f->list[kept++] = f->list[i];
 	f->count = kept;
-	finds_sort(f, age_before);
+	list_sort_by(f, age_before);
 }
 
 bool salvage_list_in_table(const struct salvage_list *f, uint64_t name, uint64_t offset)
 {
-	size_t low = 0, high = f->count;
+	const struct find wanted = {.name = name, .marks = FIND_TABLE};
+	size_t low = find_first(f, &wanted, name_before);
 
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-		if (f->list[middle].name < name)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (; low < f->count && f->list[low].name == name && (f->list[low].marks & FIND_TABLE) != 0; low++)
 		if (f->list[low].offset == offset)
 			return true;

@@ -19,15 +19,10 @@
 
 #include "arena/gravity.h"
 
-static uint64_t free_end(const struct slots *s, slot_id id)
-{
-	return slots_start(s, id) + slots_size(s, id);
-}
-
 /* What a run may use of a slot that begins before the limit. */
 static uint64_t part_end(const struct slots *s, slot_id id, uint64_t limit)
 {
-	const uint64_t end = free_end(s, id);
+	const uint64_t end = slots_end(s, id);
 
 	assert(slots_start(s, id) < limit);
 	return end < limit ? end : limit;
@@ -122,16 +117,16 @@ static slot_id stretch_first(const struct slots *s, uint64_t from)
 {
 	const slot_id before = slots_at_or_before(s, from);
 
-	return before != SLOT_NONE && free_end(s, before) >= from ? before : slots_at_or_after(s, from);
+	return before != SLOT_NONE && slots_end(s, before) >= from ? before : slots_at_or_after(s, from);
 }
 
 int plan_stretch(const struct slots *s, uint64_t from, uint64_t file_end, uint64_t moved, struct plan *out)
 {
 	slot_id id = stretch_first(s, from);
 
-	if (id == SLOT_NONE || free_end(s, id) == file_end)
+	if (id == SLOT_NONE || slots_end(s, id) == file_end)
 		return GRAVITY_NOTFOUND;
-	*out = (struct plan){.start = slots_start(s, id), .first_end = free_end(s, id), .free = slots_size(s, id)};
+	*out = (struct plan){.start = slots_start(s, id), .first_end = slots_end(s, id), .free = slots_size(s, id)};
 	out->end = out->first_end;
 	for (;;) {
 		const slot_id next = slots_next(s, id);
@@ -145,10 +140,10 @@ int plan_stretch(const struct slots *s, uint64_t from, uint64_t file_end, uint64
 		}
 		out->moved += gap;
 		out->end = gap_end;
-		if (next == SLOT_NONE || free_end(s, next) == file_end)
+		if (next == SLOT_NONE || slots_end(s, next) == file_end)
 			return 0;
 		out->free += slots_size(s, next);
-		out->end = free_end(s, next);
+		out->end = slots_end(s, next);
 		id = next;
 	}
 }

@@ -14,24 +14,26 @@
 #include "arena/space/ranges.h"
 #include "arena/space/slots_node.h"
 
+static inline bool slot_is_there(const struct slots *s, slot_id id)
+{
+	return id != SLOT_NONE && id < s->used && s->nodes[id].size > 0;
+}
+
 uint64_t slots_start(const struct slots *s, slot_id id)
 {
-	assert(id != SLOT_NONE && id < s->used);
-	assert(s->nodes[id].size > 0);
+	assert(slot_is_there(s, id));
 	return s->keys[id].start;
 }
 
 uint64_t slots_size(const struct slots *s, slot_id id)
 {
-	assert(id != SLOT_NONE && id < s->used);
-	assert(s->nodes[id].size > 0);
+	assert(slot_is_there(s, id));
 	return s->nodes[id].size;
 }
 
 double slots_gravity(const struct slots *s, slot_id id)
 {
-	assert(id != SLOT_NONE && id < s->used);
-	assert(s->nodes[id].size > 0);
+	assert(slot_is_there(s, id));
 	return slot_gravity(s, id);
 }
 
@@ -44,15 +46,13 @@ void slots_copy(const struct slots *s, struct ranges *out)
 
 slot_id slots_next(const struct slots *s, slot_id id)
 {
-	assert(id != SLOT_NONE && id < s->used);
-	assert(s->nodes[id].size > 0);
+	assert(slot_is_there(s, id));
 	return s->nodes[id].next;
 }
 
 slot_id slots_prev(const struct slots *s, slot_id id)
 {
-	assert(id != SLOT_NONE && id < s->used);
-	assert(s->nodes[id].size > 0);
+	assert(slot_is_there(s, id));
 	return s->nodes[id].prev;
 }
 

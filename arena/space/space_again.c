@@ -11,18 +11,6 @@
 #define GRANTED_LEAST (UINT64_C(256) << 10) /* ... at least */
 #define GRANTED_MOST  (UINT64_C(64) << 20)  /* ... and at most so much */
 
-/* The other way. */
-static int take_back(struct space *s, uint64_t start, uint64_t bytes)
-{
-	int r = slots_reserve(&s->aside, 1);
-
-	if (r == 0)
-		r = slots_reserve(&s->free, 1);
-	if (r == 0)
-		r = slots_remove(&s->aside, start, bytes);
-	return r == 0 ? slots_insert(&s->free, start, bytes) : r;
-}
-
 /* Without memory for it the disk stays full. */
 static void full_end(struct space *s)
 {
@@ -30,7 +18,7 @@ static void full_end(struct space *s)
 	if (space_end_cluster(s) != 0 || slots_reserve(&s->free, s->aside.count) != 0)
 		return;
 	for (slot_id id; (id = s->aside.first) != SLOT_NONE;)
-		if (take_back(s, slots_start(&s->aside, id), slots_size(&s->aside, id)) != 0)
+		if (slots_pass(&s->aside, &s->free, slots_start(&s->aside, id), slots_size(&s->aside, id)) != 0)
 			return;
 	s->full = false;
 	s->ready_known = false;
@@ -83,7 +71,7 @@ static uint64_t aside_ask(struct space *s, uint64_t bytes)
 		if (space_allocate(s, start, part) != 0)
 			return 0;
 	}
-	return take_back(s, start, part) == 0 ? part : 0;
+	return slots_pass(&s->aside, &s->free, start, part) == 0 ? part : 0;
 }
 
 /* For a longer file. */

@@ -13,16 +13,6 @@
 
 #include "arena/broken.h"
 
-/* The first slot of `least` bytes that begins at `at` or behind it, or what is left behind `at` of the one that it lies in. */
-static struct fit fit_from(const struct space *s, uint64_t least, uint64_t at)
-{
-	const struct fit over = fit_slot(s, slots_at_or_before(&s->free, at));
-
-	if (over.size > 0 && over.start + over.size >= at + least)
-		return (struct fit){at, over.start + over.size - at};
-	return fit_slot(s, slots_first_fit_from(&s->free, least, at));
-}
-
 /* Bytes of the slot that ends there. */
 static uint64_t slots_ends_at(const struct slots *slots, uint64_t end)
 {

@@ -117,14 +117,13 @@ uint64_t space_drain(struct space *s, uint64_t budget)
 	return pending_drain(&s->pending, &s->free, s->readers, checkpoint, budget);
 }
 
-/* Behind the range that compaction empties: what a slot has there that reaches over its end, or the first one after it. */
-static struct fit fit_behind(const struct space *s, uint64_t bytes)
+struct fit fit_from(const struct space *s, uint64_t least, uint64_t at)
 {
-	const struct fit over = fit_slot(s, slots_at_or_before(&s->free, s->evict_end));
+	const struct fit over = fit_slot(s, slots_at_or_before(&s->free, at));
 
-	if (over.size > 0 && over.start + over.size >= s->evict_end + bytes)
-		return (struct fit){s->evict_end, over.start + over.size - s->evict_end};
-	return fit_slot(s, slots_first_fit_from(&s->free, bytes, s->evict_end));
+	if (over.size > 0 && over.start + over.size >= at + least)
+		return (struct fit){at, over.start + over.size - at};
+	return fit_slot(s, slots_first_fit_from(&s->free, least, at));
 }
 
 struct fit fit_outside(const struct space *s, uint64_t bytes)
@@ -135,7 +134,7 @@ struct fit fit_outside(const struct space *s, uint64_t bytes)
 		return f;
 	if (f.start < s->evict_start && s->evict_start - f.start >= bytes)
 		return (struct fit){f.start, s->evict_start - f.start};
-	return fit_behind(s, bytes);
+	return fit_from(s, bytes, s->evict_end);
 }
 
 int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)

@@ -44,6 +44,8 @@ static inline bool disk_short(int r)
 
 /* From now on the file is to grow to `max_bytes` at most; arena/move/limit.c measures what puts leave alone. */
 void limit_set(struct space *s, uint64_t max_bytes);
+/* Takes a range out of the one list of slots into the other. 0, or ENOMEM, which leaves it where it was. */
+int slots_pass(struct slots *from, struct slots *to, uint64_t start, uint64_t bytes);
 /* The disk has refused space with that code. SPACE_AGAIN, or ENOMEM. */
 int full_begin(struct space *s, int code);
 /* The disk has none for a piece of a free slot, and says so with that code. SPACE_AGAIN, or a code that is no lack of space. */
@@ -61,7 +63,9 @@ uint64_t keep_share(const struct space *s);
 uint64_t tail_bytes(const struct space *s);
 /* The first slot of that size, or part of one, outside the range that compaction empties. */
 struct fit fit_outside(const struct space *s, uint64_t bytes);
-/* The same, draining what is due before the file grows, to `limit` at most. */
+/* The first slot of `least` bytes that begins at `at` or behind it, or what is left behind `at` of the one that it lies in. */
+struct fit fit_from(const struct space *s, uint64_t least, uint64_t at);
+/* The same as fit_outside, draining what is due before the file grows, to `limit` at most. */
 int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f);
 /* Cuts a piece out of a slot, with disk space under it. SPACE_AGAIN: it has none, the next fit may. */
 int slot_cut(struct space *s, uint64_t start, uint64_t bytes);

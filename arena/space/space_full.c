@@ -113,15 +113,20 @@ uint64_t keep_bytes(const struct space *s)
 	return s->grants ? keep_share(s) : keep_most(s);
 }
 
-static int put_aside(struct space *s, uint64_t start, uint64_t bytes)
+int slots_pass(struct slots *from, struct slots *to, uint64_t start, uint64_t bytes)
 {
-	int r = slots_reserve(&s->aside, 1);
+	int r = slots_reserve(to, 1);
 
 	if (r == 0)
-		r = slots_reserve(&s->free, 1);
+		r = slots_reserve(from, 1);
 	if (r == 0)
-		r = slots_remove(&s->free, start, bytes);
-	return r == 0 ? slots_insert(&s->aside, start, bytes) : r;
+		r = slots_remove(from, start, bytes);
+	return r == 0 ? slots_insert(to, start, bytes) : r;
+}
+
+static int put_aside(struct space *s, uint64_t start, uint64_t bytes)
+{
+	return slots_pass(&s->free, &s->aside, start, bytes);
 }
 
 /* Whether a piece has disk space. */

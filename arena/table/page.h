@@ -56,6 +56,16 @@ static inline void page_groups(uint64_t name, unsigned *first, unsigned *second)
 	*second = b + (b >= a);
 }
 
+/* Asks the processor for the entries of a name. */
+static inline void page_ask(const struct page_disk *page, uint64_t name)
+{
+	unsigned first, second;
+
+	page_groups(name, &first, &second);
+	__builtin_prefetch(page->group[first]);
+	__builtin_prefetch(page->group[second]);
+}
+
 static inline uint64_t page_load(const uint64_t *entry)
 {
 	return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)entry, memory_order_acquire);
