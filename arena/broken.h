@@ -79,9 +79,12 @@ enum broken {
 	BROKEN_STRAYED,       /* so is one that ends at a header page with a later mark               */
 	BROKEN_HEADER_OLDER,  /* the older of two headers is taken                                    */
 	/* Processes and threads. */
-	BROKEN_CHILD_FILE, /* a forked child keeps the descriptors                                 */
-	BROKEN_CHILD_MAP,  /* ... and the maps                                                     */
-	BROKEN_CANCEL,     /* a thread is cancelled in the middle of a call                        */
+	BROKEN_CHILD_FILE,   /* a forked child keeps the descriptors                                 */
+	BROKEN_CHILD_MAP,    /* ... and the maps                                                     */
+	BROKEN_CANCEL,       /* a thread is cancelled in the middle of a call                        */
+	BROKEN_LATCH_PASSED, /* who waits for a latch is passed for ever                             */
+	BROKEN_LATCH_CALL,   /* who lets go of one looks before whether somebody waits               */
+	BROKEN_LATCH_ASLEEP, /* who has the next turn sleeps without another look                    */
 	/* Trust. */
 	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */
 	BROKEN_CHECK_PLACE,    /* the check of a blob does not cover its place                         */

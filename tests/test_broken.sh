@@ -78,6 +78,9 @@ wanted='
 	child-file      fork     forks
 	child-map       fork     forks
 	cancel          cancel   cancellation
+	latch-passed    latch    orders
+	latch-call      latch    orders
+	latch-asleep    latch    orders
 	header-check    blob     headers
 	check-place     blob     blobs
 	check-identity  blob     blobs

@@ -15,6 +15,7 @@
 #ifndef GKV_ARENA_OS_OS_H
 #define GKV_ARENA_OS_OS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +116,12 @@ struct os {
 	int (*named)(const struct os *os, os_file file, const char *path);
 	/* Makes the directory entry of `path`, which `file` has, durable. */
 	int (*sync_dir)(const struct os *os, os_file file, const char *path);
+
+	/* Sleeps on `word`, which holds `value`, so many nanoseconds at most: 0 when it was woken, ETIMEDOUT, EAGAIN when it
+	 * holds something else and there was no sleep, EINTR. The word may stand in memory that several processes map. */
+	int (*wait)(const struct os *os, const _Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
+	/* Wakes the one who sleeps longest on the word, or all of them; how many there were. */
+	unsigned (*wake)(const struct os *os, const _Atomic uint32_t *word, bool all);
 
 	uint64_t (*clock)(const struct os *os); /* nanoseconds, monotonic */
 	int (*random)(const struct os *os, void *buf, size_t bytes);

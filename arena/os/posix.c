@@ -25,6 +25,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +48,10 @@
 #ifndef FALLOC_FL_UNSHARE_RANGE
 #define FALLOC_FL_UNSHARE_RANGE 0x40
 #endif
+
+/* Operations of futex(2), between processes, too: a C library may come without the kernel's headers. */
+#define FUTEX_SLEEP 0
+#define FUTEX_ROUSE 1
 
 /* What a write of zeroes hands over at a time. */
 #define ZEROES_SIZE 16384u
@@ -278,6 +283,32 @@ static int posix_touch(const struct os *os, os_file file)
 	return futimens(file.fd, NULL) == 0 ? 0 : errno;
 }
 
+/* The C libraries have no function for it, and only a call by its number fits them all. It is no cancellation point. A
+ * machine of 32 bits has longs here, whatever its time_t is. */
+static long futex(const _Atomic uint32_t *word, int operation, uint32_t value, uint64_t nanoseconds)
+{
+	const struct {
+		long seconds, nanoseconds;
+	} most = {(long)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+
+	return syscall(SYS_futex, word, operation, value, &most, NULL, 0);
+}
+
+static int posix_wait(const struct os *os, const _Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+	(void)os;
+	return futex(word, FUTEX_SLEEP, value, nanoseconds) == 0 ? 0 : errno;
+}
+
+static unsigned posix_wake(const struct os *os, const _Atomic uint32_t *word, bool all)
+{
+	const long woken = futex(word, FUTEX_ROUSE, all ? INT32_MAX : 1, 0);
+
+	(void)os;
+	assert(woken >= 0);
+	return (unsigned)woken;
+}
+
 static uint64_t posix_clock(const struct os *os)
 {
 	struct timespec now = {0, 0};
@@ -347,6 +378,8 @@ const struct os *os_posix(void)
 		.unlink = os_posix_unlink,
 		.named = os_posix_named,
 		.sync_dir = os_posix_sync_dir,
+		.wait = posix_wait,
+		.wake = posix_wake,
 		.clock = posix_clock,
 		.random = posix_random,
 		.alloc = posix_alloc,

@@ -311,6 +311,24 @@ static int sim_touch(const struct os *os, os_file file)
 
 /* The rest ------------------------------------------------------------------------------------------------------- */
 
+/* The machine runs one thread: nobody would end the sleep. */
+static int sim_wait(const struct os *os, const _Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+	(void)os;
+	(void)word;
+	(void)value;
+	(void)nanoseconds;
+	abort();
+}
+
+static unsigned sim_wake(const struct os *os, const _Atomic uint32_t *word, bool all)
+{
+	(void)os;
+	(void)word;
+	(void)all;
+	return 0;
+}
+
 static uint64_t sim_clock(const struct os *os)
 {
 	struct sim *s = sim_of(os);
@@ -397,6 +415,8 @@ void sim_init(struct sim *s, bool tracked, uint64_t seed)
 		.read = sim_read,
 		.write = sim_write,
 		.touch = sim_touch,
+		.wait = sim_wait,
+		.wake = sim_wake,
 		.clock = sim_clock,
 		.random = sim_fill,
 		.alloc = sim_alloc,

@@ -364,6 +364,25 @@ static int ram_ready(const struct os *os, os_file file, void *base, uint64_t off
 	return 0;
 }
 
+/* One thread: nobody would end the sleep. */
+static int ram_wait(const struct os *os, const _Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+	(void)os;
+	(void)word;
+	(void)value;
+	(void)nanoseconds;
+	must(false);
+	return 0;
+}
+
+static unsigned ram_wake(const struct os *os, const _Atomic uint32_t *word, bool all)
+{
+	(void)os;
+	(void)word;
+	(void)all;
+	return 0;
+}
+
 static uint64_t ram_clock(const struct os *os)
 {
 	return ram_of(os)->ticks += 1000;
@@ -449,6 +468,8 @@ void ram_init(struct ram *r, uint64_t seed)
 		       .unlink = ram_unlink,
 		       .named = ram_named,
 		       .sync_dir = ram_sync_dir,
+		       .wait = ram_wait,
+		       .wake = ram_wake,
 		       .clock = ram_clock,
 		       .random = ram_random,
 		       .alloc = ram_alloc,

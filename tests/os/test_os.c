@@ -327,7 +327,6 @@ static void *meeting_visit(void *arg)
 		os_cond_wake_all(&m->met);
 	while (m->arrived < 4)
 		os_cond_wait(&m->met, &m->lock);
-	os_cond_wake_one(&m->met);
 	os_mutex_unlock(&m->lock);
 	for (unsigned i = 0; i < 1000; i++) {
 		for (unsigned n = 0; !os_mutex_trylock(&m->lock); n++)
@@ -360,6 +359,52 @@ START_TEST(threads_meet_and_take_turns)
 		os_pause(n);
 	os_cond_release(&m.met);
 	os_mutex_release(&m.lock);
+}
+END_TEST
+
+struct sleeper {
+	_Atomic uint32_t *word;
+	_Atomic uint32_t *slept;
+};
+
+static void *sleep_on(void *arg)
+{
+	const struct sleeper *s = arg;
+
+	ck_assert_int_eq(os->wait(os, s->word, 1, UINT64_C(60000000000)), 0);
+	atomic_fetch_add(s->slept, 1);
+	return NULL;
+}
+
+/* Who sleeps on a word is woken, one or all; a word that holds something else is no reason to sleep; no sleep is longer than it
+ * may be. */
+START_TEST(words_are_slept_on)
+{
+	_Atomic uint32_t word = 1, slept = 0;
+	struct sleeper s = {&word, &slept};
+	const uint64_t before = os->clock(os);
+	pthread_t threads[4];
+	unsigned woken = 0;
+
+	ck_assert_int_eq(os->wait(os, &word, 0, UINT64_C(60000000000)), EAGAIN);
+	ck_assert_int_eq(os->wait(os, &word, 1, 20000000), ETIMEDOUT);
+	ck_assert(os->clock(os) - before >= 20000000);
+	ck_assert_uint_eq(os->wake(os, &word, false), 0);
+	ck_assert_uint_eq(os->wake(os, &word, true), 0);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, sleep_on, &s), 0);
+	for (unsigned n = 0; woken == 0; n++) {
+		os_pause(n);
+		woken = os->wake(os, &word, false);
+	}
+	ck_assert_uint_eq(woken, 1);
+	for (unsigned n = 0; woken < 4; n++) {
+		os_pause(n);
+		woken += os->wake(os, &word, true);
+	}
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	ck_assert_uint_eq(slept, 4);
 }
 END_TEST
 
@@ -406,6 +451,7 @@ int main(void)
 		small_services_work,
 		fork_changes_the_generation,
 		threads_meet_and_take_turns,
+		words_are_slept_on,
 		no_number_comes_again,
 	};
 
