@@ -26,6 +26,7 @@
 #include "arena/log/interval.h"
 #include "arena/log/log.h"
 #include "arena/log/writer.h"
+#include "arena/os/latch.h"
 #include "arena/os/os.h"
 #include "arena/os/thread.h"
 #include "arena/space/reader.h"
@@ -92,13 +93,7 @@ struct arena {
 	uint64_t hash_seed;
 	uint64_t identity[2];
 
-	/* The writer's lock: not a plain mutex, since it is held from begin to commit. */
-	os_mutex writer_mutex;
-	os_cond writer_cond;
-	bool writer_busy;              /* under writer_mutex      */
-	uint32_t writer_waiting;       /* under writer_mutex      */
-	uint32_t writer_passed;        /* under writer_mutex: how often it was taken while others waited */
-	bool writer_handed;            /* under writer_mutex: it is one of theirs, and nobody else's     */
+	struct latch writer_latch;     /* held from begin to commit */
 	_Atomic uint64_t writer_owner; /* os_thread_id, 0: nobody */
 
 	struct readers readers;

@@ -60,10 +60,6 @@ static int arena_new(const struct arena_options *o, arena **out)
 	a->map.verify = (o->flags & GRAVITY_NOVERIFY) == 0;
 	r = os_fork_watch();
 	if (r == 0)
-		r = os_mutex_init(&a->writer_mutex);
-	if (r == 0)
-		r = os_cond_init(&a->writer_cond);
-	if (r == 0)
 		r = flush_init(&a->flush);
 	if (r == 0)
 		r = os_mutex_init(&a->checkpoint.mutex);
@@ -96,8 +92,6 @@ static void arena_free(arena *a)
 	if (arena_ours(a)) {
 		os_mutex_release(&a->checkpoint.mutex);
 		flush_release(&a->flush);
-		os_cond_release(&a->writer_cond);
-		os_mutex_release(&a->writer_mutex);
 	}
 	os->free(os, a->memory);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* writer.c owns the writer's lock and what the one write transaction has done so far: blobs in the log, ops in its
+/* writer.c owns what the one write transaction has done so far: blobs in the log, ops in its
  * private map. It changes nothing that others see: that is commit.c.
  *
  * 1. While the transaction has blobs in the chain nobody else appends, allocates, frees or begins a checkpoint.
  * 2. Every op's `now` is a blob of this transaction; every `before` is what the table has.
- * 3. An operation that fails leaves ops and log as they were.
- * 4. Who waits for the writer's lock gets it: writer_passed is below WRITER_PASSED_MOST, or the lock is handed over. */
+ * 3. An operation that fails leaves ops and log as they were. */
 #include "arena/log/writer.h"
 
 #include <assert.h>
@@ -18,53 +17,22 @@
 #include "arena/gravity.h"
 #include "arena/log/log.h"
 
-/* Holds the mutex. A thread that lets go of the lock and takes it again at once is faster than one that has to wake up, and
- * spares both a switch: so it is let past, but not for ever. */
-static void turn_wait(arena *a)
-{
-	a->writer_waiting++;
-	do
-		os_cond_wait(&a->writer_cond, &a->writer_mutex);
-	while (a->writer_busy && !a->writer_handed);
-	a->writer_waiting--;
-	a->writer_handed = false;
-	a->writer_passed = 0;
-}
-
 int writer_lock(arena *a, bool nowait)
 {
 	const uint64_t self = os_thread_id();
 
 	if (atomic_load_explicit(&a->writer_owner, memory_order_relaxed) == self)
 		return GRAVITY_INVALID;
-	os_mutex_lock(&a->writer_mutex);
-	if (a->writer_busy && nowait) {
-		os_mutex_unlock(&a->writer_mutex);
+	if (latch_take(&a->writer_latch, a->os, nowait ? LATCH_TRY : LATCH_WAIT) == LATCH_BUSY)
 		return GRAVITY_BUSY;
-	}
-	if (a->writer_busy)
-		turn_wait(a);
-	else if (a->writer_waiting > 0)
-		a->writer_passed++;
-	a->writer_busy = true;
 	atomic_store_explicit(&a->writer_owner, self, memory_order_relaxed);
-	os_mutex_unlock(&a->writer_mutex);
 	return 0;
 }
 
 void writer_unlock(arena *a)
 {
-	bool wake;
-
-	os_mutex_lock(&a->writer_mutex);
-	assert(a->writer_busy);
-	wake = a->writer_waiting > 0;
-	a->writer_handed = wake && a->writer_passed >= WRITER_PASSED_MOST;
-	a->writer_busy = a->writer_handed;
 	atomic_store_explicit(&a->writer_owner, 0, memory_order_relaxed);
-	os_mutex_unlock(&a->writer_mutex);
-	if (wake)
-		os_cond_wake_one(&a->writer_cond);
+	latch_drop(&a->writer_latch, a->os);
 }
 
 void writer_begin(arena *a, unsigned flags, bool internal)

@@ -56,9 +56,7 @@ struct writer {
 	uint64_t memo_before; /* its offset in the table; 0: none */
 };
 
-/* 0, GRAVITY_BUSY (nowait), GRAVITY_INVALID: this thread has it. Who waits is passed by WRITER_PASSED_MOST others who came
- * later, and then it is the turn of one of those who wait. */
-#define WRITER_PASSED_MOST 16u
+/* 0, GRAVITY_BUSY (nowait), GRAVITY_INVALID: this thread has it. */
 int writer_lock(arena *a, bool nowait);
 void writer_unlock(arena *a);
 /* Begins the write transaction; holds the writer's lock. `internal`: compaction's own. */

@@ -42,8 +42,8 @@ struct latch {
 };
 
 /* INHERITED: it was left. BUSY: for LATCH_TRY alone, somebody else has it, or will have it. */
-__attribute__((unused)) enum latch_got latch_take(struct latch *l, const struct os *os, enum latch_how how);
-__attribute__((unused)) void latch_drop(struct latch *l, const struct os *os);
+enum latch_got latch_take(struct latch *l, const struct os *os, enum latch_how how);
+void latch_drop(struct latch *l, const struct os *os);
 /* Lets go of it on behalf of a holder who is gone: who takes it next is told. */
 __attribute__((unused)) void latch_leave(struct latch *l, const struct os *os);
 

@@ -86,14 +86,6 @@ void os_cond_wait(os_cond *c, os_mutex *m)
 	(void)rc;
 }
 
-void os_cond_wake_one(os_cond *c)
-{
-	int rc = pthread_cond_signal(&c->cond);
-
-	assert(rc == 0);
-	(void)rc;
-}
-
 void os_cond_wake_all(os_cond *c)
 {
 	int rc = pthread_cond_broadcast(&c->cond);

@@ -30,7 +30,6 @@ void os_mutex_unlock(os_mutex *m);
 int os_cond_init(os_cond *c);
 void os_cond_release(os_cond *c);
 void os_cond_wait(os_cond *c, os_mutex *m);
-void os_cond_wake_one(os_cond *c);
 void os_cond_wake_all(os_cond *c);
 
 /* Lets other threads run: the n-th call in a row of one wait (n from 0) spins, yields, then sleeps. */

@@ -41,8 +41,8 @@ static void life_beside(struct life *l)
 	const enum stage stage = l->stage;
 	const bool limited = w->max_bytes != 0 || w->capacity != 0 || (l->lenient && l->sim->fail_code == ENOSPC);
 
-	if (limited || l->beside || l->a == NULL || l->a->checkpoint.state != CHECKPOINT_PUSHING || l->a->writer_busy ||
-	    arena_failed(l->a) || fate_below(l, 2) == 0)
+	if (limited || l->beside || l->a == NULL || l->a->checkpoint.state != CHECKPOINT_PUSHING ||
+	    l->a->writer_owner != 0 || arena_failed(l->a) || fate_below(l, 2) == 0)
 		return;
 	l->beside = true;
 	l->model.inflight = false; /* what the checkpoint's own thread has committed shows already */

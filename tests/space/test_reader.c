@@ -424,16 +424,6 @@ static void *turn_take(void *arg)
 	return NULL;
 }
 
-static unsigned writers_waiting(arena *a)
-{
-	unsigned n;
-
-	os_mutex_lock(&a->writer_mutex);
-	n = a->writer_waiting;
-	os_mutex_unlock(&a->writer_mutex);
-	return n;
-}
-
 /* A writer that waits is passed a few times by one that never pauses, and no more. */
 START_TEST(a_waiting_writer_gets_its_turn)
 {
@@ -446,7 +436,7 @@ START_TEST(a_waiting_writer_gets_its_turn)
 		arena_txn *t;
 		must_give(arena_begin(p.a, ARENA_WRITE, &t), 0);
 		must(pthread_create(&thread, NULL, turn_take, &p) == 0);
-		for (unsigned turn = 0; writers_waiting(p.a) == 0; turn++)
+		for (unsigned turn = 0; atomic_load(&p.a->writer_latch.waiting) == 0; turn++)
 			os_pause(turn);
 		for (;; passed++) {
 			must_give(arena_commit(t), 0);
@@ -454,7 +444,7 @@ START_TEST(a_waiting_writer_gets_its_turn)
 			if (atomic_load(&p.stop))
 				break;
 		}
-		must(passed <= WRITER_PASSED_MOST);
+		must(passed <= LATCH_PASSED_MOST);
 		must_give(arena_commit(t), 0);
 		must(pthread_join(thread, NULL) == 0);
 		arena_must_close(p.a);
