@@ -93,9 +93,9 @@ int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg
 	r = arena_begin(a, ARENA_READ, &b.in);
 	if (r != 0)
 		return r;
-	flush_enter(&a->flush);
+	flush_enter(a);
 	b.total = a->header.live_bytes;
-	flush_leave(&a->flush);
+	flush_leave(a);
 	r = arena_make(dest, &o, a->map.file, backup_to, &b);
 	arena_abort(b.in);
 	return r;

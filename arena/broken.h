@@ -21,6 +21,7 @@ enum broken {
 	BROKEN_FLUSH_CLAIM,   /* it is acknowledged although its flush failed                         */
 	BROKEN_FLUSH_AGAIN,   /* after a flush that failed, the next one is believed                  */
 	BROKEN_FLUSH_TWICE,   /* any flush that failed is repeated, not only the first of a handle    */
+	BROKEN_GENERATION,    /* what is to be flushed is copied while it is changed */
 	BROKEN_DATE,          /* the file's time of change stays as it was                            */
 	BROKEN_NEW,           /* a new store gets its name before it is flushed                       */
 	BROKEN_MAGIC,         /* an empty file has the magic before what makes it a store             */

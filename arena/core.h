@@ -8,7 +8,6 @@
  *   writer      one write transaction, compaction step or checkpoint step at a time; may be held for long
  *   checkpoint  who drives the checkpoint that is under way
  *   flush       who flushes now; others wait and find that it was done for them
- *   stretch     what was committed and not flushed yet; held for a few instructions
  *
  * Everything without a note belongs to the writer. */
 #ifndef GKV_ARENA_CORE_H

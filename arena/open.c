@@ -60,8 +60,6 @@ static int arena_new(const struct arena_options *o, arena **out)
 	a->map.verify = (o->flags & GRAVITY_NOVERIFY) == 0;
 	r = os_fork_watch();
 	if (r == 0)
-		r = flush_init(&a->flush);
-	if (r == 0)
 		r = os_mutex_init(&a->checkpoint.mutex);
 	if (r == 0)
 		r = readers_init(&a->readers, os);
@@ -91,7 +89,6 @@ static void arena_free(arena *a)
 	os->free(os, a->replayed);
 	if (arena_ours(a)) {
 		os_mutex_release(&a->checkpoint.mutex);
-		flush_release(&a->flush);
 	}
 	os->free(os, a->memory);
 }
@@ -346,7 +343,7 @@ static int close_flush(arena *a)
 			r = 0;
 	}
 	/* Whatever became of the checkpoint, the commits are made stable. */
-	flushed = arena_failed(a) ? GRAVITY_FAILED : flush_to(a, a->flush.seq);
+	flushed = arena_failed(a) ? GRAVITY_FAILED : flush_to(a, atomic_load(&a->flush.list.seq));
 	if (flushed == 0)
 		flushed = flush_range(a, 0, DISK_DATA);
 	r = r != 0 ? r : flushed;

@@ -22,6 +22,7 @@ static const char *const names[] = {
 	[BROKEN_FLUSH_CLAIM] = "flush-claim",
 	[BROKEN_FLUSH_AGAIN] = "flush-again",
 	[BROKEN_FLUSH_TWICE] = "flush-twice",
+	[BROKEN_GENERATION] = "generation",
 	[BROKEN_DATE] = "date",
 	[BROKEN_NEW] = "new",
 	[BROKEN_MAGIC] = "magic",

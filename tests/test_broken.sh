@@ -17,6 +17,7 @@ wanted='
 	flush-claim     faults   systems
 	flush-again     faults   systems
 	flush-twice     session_flush failed
+	generation      stretches orders
 	date            files    files
 	new             crash    durable
 	magic           creation empty files

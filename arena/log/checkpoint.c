@@ -193,7 +193,7 @@ static int header_flush(arena *a)
 	const unsigned index = broken(BROKEN_HEADER_OVER) ? a->header_index : 1 - a->header_index;
 	int r;
 
-	flush_enter(&a->flush);
+	flush_enter(a);
 	header_seal(&cp->header, index);
 	r = header_write(&a->map, &cp->header, index);
 	if (r == 0)
@@ -204,7 +204,7 @@ static int header_flush(arena *a)
 		/* Also without a new commit: what an open finds there is never many checkpoints old. */
 		header_mark_write(&a->map, 1 - index, atomic_load(&a->flush.durable), a->header.checkpoint);
 	}
-	flush_leave(&a->flush);
+	flush_leave(a);
 	flush_date(a);
 	return r;
 }

@@ -24,86 +24,24 @@
 #include "arena/gravity.h"
 #include "arena/log/log.h"
 
-#define FLUSH_GAP (4 * DISK_PAGE)
-
-int flush_init(struct flush *f)
+void flush_enter(arena *a)
 {
-	int r = os_mutex_init(&f->mutex);
-
-	if (r != 0)
-		return r;
-	r = os_cond_init(&f->cond);
-	if (r != 0)
-		goto release_mutex;
-	r = os_mutex_init(&f->stretch_mutex);
-	if (r == 0)
-		return 0;
-	os_cond_release(&f->cond);
-release_mutex:
-	os_mutex_release(&f->mutex);
-	return r;
-}
-
-void flush_release(struct flush *f)
-{
-	os_mutex_release(&f->mutex);
-	os_cond_release(&f->cond);
-	os_mutex_release(&f->stretch_mutex);
-}
-
-void flush_enter(struct flush *f)
-{
-	os_mutex_lock(&f->mutex);
-	while (f->busy)
-		os_cond_wait(&f->cond, &f->mutex);
-	f->busy = true;
-	os_mutex_unlock(&f->mutex);
+	(void)latch_take(&a->flush.latch, a->os, LATCH_WAIT);
 }
 
 /* All who wait are woken, not the next one alone: whoever was covered goes on at once, and commits again while the next
  * flush is under way. */
-void flush_leave(struct flush *f)
+void flush_leave(arena *a)
 {
-	os_mutex_lock(&f->mutex);
-	f->busy = false;
-	os_mutex_unlock(&f->mutex);
-	os_cond_wake_all(&f->cond);
-}
-
-/* So near to another stretch that what lies between is flushed with them, rather than by a flush more. */
-static bool stretch_near(const struct log_stretch *one, const struct log_stretch *other)
-{
-	return one->start <= other->end + FLUSH_GAP && other->start <= one->end + FLUSH_GAP;
-}
-
-static void stretch_note(struct flush *f, struct log_stretch s)
-{
-	if (f->whole)
-		return;
-	/* From the newest on: a commit goes on where the one before ended. */
-	for (uint32_t i = f->count; i-- > 0;) {
-		struct log_stretch *old = &f->stretch[i];
-		if (!stretch_near(old, &s))
-			continue;
-		old->start = s.start < old->start ? s.start : old->start;
-		old->end = s.end > old->end ? s.end : old->end;
-		return;
-	}
-	if (f->count < FLUSH_STRETCHES)
-		f->stretch[f->count++] = s;
-	else
-		f->whole = true;
+	latch_drop(&a->flush.latch, a->os);
+	event_raise(&a->flush.left, a->os);
 }
 
 void flush_add(arena *a, uint64_t seq)
 {
 	struct flush *f = &a->flush;
 
-	os_mutex_lock(&f->stretch_mutex);
-	for (uint32_t i = 0; i < a->log.stretch_count; i++)
-		stretch_note(f, a->log.stretches[i]);
-	f->seq = seq;
-	os_mutex_unlock(&f->stretch_mutex);
+	stretches_note(&f->list, a->log.stretches, a->log.stretch_count, seq, atomic_load(&f->durable));
 }
 
 static int flush_result(arena *a, int r)
@@ -113,23 +51,6 @@ static int flush_result(arena *a, int r)
 	if (r != 0 && !broken(BROKEN_FLUSH_AGAIN))
 		atomic_store(&a->flush.failed, true);
 	return broken(BROKEN_FLUSH_CLAIM) ? 0 : r;
-}
-
-/* Takes what waits. */
-static uint64_t flush_take(struct flush *f, struct log_stretch *stretch, uint32_t *count, bool *whole)
-{
-	uint64_t seq;
-
-	os_mutex_lock(&f->stretch_mutex);
-	for (uint32_t i = 0; i < f->count; i++)
-		stretch[i] = f->stretch[i];
-	*count = f->count;
-	*whole = f->whole;
-	seq = f->seq;
-	f->count = 0;
-	f->whole = false;
-	os_mutex_unlock(&f->stretch_mutex);
-	return seq;
 }
 
 /* So far everything is stable; the mark says so. */
@@ -146,76 +67,60 @@ static void flush_done(arena *a, uint64_t seq)
 static int flush_now(arena *a, bool everything)
 {
 	struct flush *f = &a->flush;
-	struct log_stretch stretch[FLUSH_STRETCHES];
-	uint32_t count;
-	bool whole;
-	uint64_t seq;
+	struct stretches_copy copy;
 	int r = 0;
 
 	if (atomic_load(&f->failed))
 		return GRAVITY_FAILED;
-	seq = flush_take(f, stretch, &count, &whole);
-	if (a->map.mode == OS_MAP_SHARED && (everything || whole)) {
+	stretches_copy(&f->list, atomic_load(&f->durable), &copy);
+	if (a->map.mode == OS_MAP_SHARED && (everything || copy.whole)) {
 		r = a->os->sync(a->os, a->map.file);
 	} else if (a->map.mode == OS_MAP_SHARED && !broken(BROKEN_FLUSH)) {
-		for (uint32_t i = broken(BROKEN_FLUSH_WINDOWS) ? count - 1 : 0; r == 0 && i < count; i++)
-			r = a->os->sync_range(a->os, a->map.file, a->map.base, stretch[i].start,
-					      stretch[i].end - stretch[i].start);
+		for (uint32_t i = broken(BROKEN_FLUSH_WINDOWS) ? copy.count - 1 : 0; r == 0 && i < copy.count; i++)
+			r = a->os->sync_range(a->os, a->map.file, a->map.base, copy.at[i].start,
+					      copy.at[i].end - copy.at[i].start);
 	}
 	if (flush_result(a, r) != 0)
 		return r;
-	flush_done(a, seq);
+	flush_done(a, copy.seq);
 	return 0;
-}
-
-/* Waits until the flush is this thread's, or was done for it by another one; true: it is this thread's. */
-static bool flush_wait(struct flush *f, uint64_t seq)
-{
-	bool mine;
-
-	os_mutex_lock(&f->mutex);
-	while (f->busy && atomic_load(&f->durable) < seq)
-		os_cond_wait(&f->cond, &f->mutex);
-	mine = atomic_load(&f->durable) < seq;
-	if (mine)
-		f->busy = true;
-	os_mutex_unlock(&f->mutex);
-	return mine;
 }
 
 int flush_to(arena *a, uint64_t seq)
 {
 	struct flush *f = &a->flush;
-	int r;
+	int r = 0;
 
-	if (atomic_load(&f->durable) >= seq || !flush_wait(f, seq))
-		return 0;
-	r = flush_now(a, false);
-	flush_leave(f);
+	for (;;) {
+		const uint32_t seen = event_look(&f->left);
+		if (atomic_load(&f->durable) >= seq)
+			return 0;
+		if (latch_take(&f->latch, a->os, LATCH_TRY) != LATCH_BUSY)
+			break;
+		event_wait(&f->left, a->os, seen);
+	}
+	if (atomic_load(&f->durable) < seq)
+		r = flush_now(a, false);
+	flush_leave(a);
 	return r;
 }
 
 uint64_t flush_durable(arena *a)
 {
-	struct flush *f = &a->flush;
-	uint64_t durable = atomic_load(&f->durable);
-	uint64_t newest;
+	uint64_t durable = atomic_load(&a->flush.durable);
 
-	os_mutex_lock(&f->stretch_mutex);
-	newest = f->seq;
-	os_mutex_unlock(&f->stretch_mutex);
 	if (durable < a->space.durable_seq)
 		durable = a->space.durable_seq;
-	return durable >= newest ? atomic_load(&a->readers.seq) : durable;
+	return durable >= atomic_load(&a->flush.list.seq) ? atomic_load(&a->readers.seq) : durable;
 }
 
 int flush_all(arena *a)
 {
 	int r;
 
-	flush_enter(&a->flush);
+	flush_enter(a);
 	r = flush_now(a, true);
-	flush_leave(&a->flush);
+	flush_leave(a);
 	return r;
 }
 
@@ -254,10 +159,10 @@ int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
 		return GRAVITY_FAILED;
 	if (a->map.mode != OS_MAP_SHARED)
 		return 0;
-	flush_enter(f);
+	flush_enter(a);
 	r = touch(a);
 	if (r != 0) {
-		flush_leave(f); /* nothing was asked for yet: it may be tried again */
+		flush_leave(a); /* nothing was asked for yet: it may be tried again */
 		return r;
 	}
 	r = flush_ask(a, start, end);
@@ -265,7 +170,7 @@ int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
 		f->begun = true;
 		r = broken(BROKEN_STALE_TRUST) ? 0 : touch(a);
 		if (r != 0) {
-			flush_leave(f); /* the next flush is the repetition, and final */
+			flush_leave(a); /* the next flush is the repetition, and final */
 			return r;
 		}
 		r = flush_ask(a, start, end);
@@ -273,7 +178,7 @@ int flush_earlier(arena *a, flush_touch *touch, uint64_t start, uint64_t end)
 	f->begun = true;
 	r = flush_result(a, r);
 	if (r == 0 && end == FLUSH_ALL)
-		flush_done(a, f->seq);
-	flush_leave(f);
+		flush_done(a, atomic_load(&f->list.seq));
+	flush_leave(a);
 	return r;
 }

@@ -9,32 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena/log/log.h"
-#include "arena/os/thread.h"
+#include "arena/log/stretches.h"
+#include "arena/os/latch.h"
 #include "arena/types.h"
 
-/* Committed and not yet flushed; more than fit are flushed by one fdatasync. */
-#define FLUSH_STRETCHES 16u
 struct flush {
-	os_mutex mutex; /* of `busy` alone                                             */
-	os_cond cond;
-	bool busy;              /* flush: somebody is between flush_enter and flush_leave      */
-	os_mutex stretch_mutex; /* stretch                                                     */
-	struct log_stretch stretch[FLUSH_STRETCHES];
-	uint32_t count;
-	bool whole;
-	uint64_t seq;             /* newest commit that they cover                            */
+	struct latch latch;       /* flush                                                    */
+	struct event left;        /* it was let go of                                         */
+	struct stretches list;    /* committed and not flushed yet                            */
 	_Atomic uint64_t durable; /* newest commit known to be on stable storage              */
 	_Atomic uint64_t dated;   /* newest commit that the file's time of change tells of    */
 	_Atomic bool failed;      /* a flush failed: nothing is written any more              */
 	bool begun;               /* writer: the first flush of this descriptor has returned  */
 };
 
-int flush_init(struct flush *f);
-void flush_release(struct flush *f);
 /* One thread at a time flushes, and changes which header is the newest. */
-void flush_enter(struct flush *f);
-void flush_leave(struct flush *f);
+void flush_enter(arena *a);
+void flush_leave(arena *a);
 /* After a commit was applied: its stretches wait for a flush. */
 void flush_add(arena *a, uint64_t seq);
 /* Waits until commit `seq` is on stable storage. 0 or GRAVITY_FAILED, or the errno of the flush that failed. */

@@ -314,7 +314,7 @@ int recover(arena *a)
 	if (r != 0)
 		return r;
 	atomic_store(&a->readers.root, a->table.root);
-	a->flush.seq = atomic_load(&a->readers.seq);
+	atomic_store(&a->flush.list.seq, atomic_load(&a->readers.seq));
 	/* A mark is written after the flush. */
 	atomic_store(&a->flush.durable, marked);
 	return 0;

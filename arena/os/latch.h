@@ -53,8 +53,8 @@ struct event {
 	_Atomic uint32_t word; /* twice how often it was raised, and 1 where somebody sleeps */
 };
 
-__attribute__((unused)) uint32_t event_look(const struct event *e);
-__attribute__((unused)) void event_wait(struct event *e, const struct os *os, uint32_t seen);
-__attribute__((unused)) void event_raise(struct event *e, const struct os *os);
+uint32_t event_look(const struct event *e);
+void event_wait(struct event *e, const struct os *os, uint32_t seen);
+void event_raise(struct event *e, const struct os *os);
 
 #endif

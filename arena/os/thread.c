@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* thread.c: mutexes, conditions and the number of a thread, over POSIX threads.
+/* thread.c: mutexes and the number of a thread, over POSIX threads.
  *
  * Owns one process-wide number, that of the newest thread. Refuses recursive locks, timed waits and cancellation.
  *
  * Invariants
- * 1. A mutex or condition that was initialised cannot fail: what the system would report is a bug in its use.
+ * 1. A mutex that was initialised cannot fail: what the system would report is a bug in its use.
  * 2. No number is given to two threads. A forked child goes on with its parent's: handles do not cross a fork.
  *
  * Cost: a call each; os_thread_id makes no system call. */
@@ -59,36 +59,6 @@ bool os_mutex_trylock(os_mutex *m)
 void os_mutex_unlock(os_mutex *m)
 {
 	int rc = pthread_mutex_unlock(&m->mutex);
-
-	assert(rc == 0);
-	(void)rc;
-}
-
-int os_cond_init(os_cond *c)
-{
-	return pthread_cond_init(&c->cond, NULL);
-}
-
-void os_cond_release(os_cond *c)
-{
-	int rc = pthread_cond_destroy(&c->cond);
-
-	assert(rc == 0);
-	(void)rc;
-}
-
-void os_cond_wait(os_cond *c, os_mutex *m)
-{
-	OS_UNCANCELLED;
-	int rc = pthread_cond_wait(&c->cond, &m->mutex);
-
-	assert(rc == 0);
-	(void)rc;
-}
-
-void os_cond_wake_all(os_cond *c)
-{
-	int rc = pthread_cond_broadcast(&c->cond);
 
 	assert(rc == 0);
 	(void)rc;

@@ -312,7 +312,7 @@ END_TEST
 
 struct meeting {
 	os_mutex lock;
-	os_cond met;
+	pthread_barrier_t met;
 	unsigned arrived;
 	uint64_t sum, ids[4];
 };
@@ -323,11 +323,8 @@ static void *meeting_visit(void *arg)
 
 	os_mutex_lock(&m->lock);
 	m->ids[m->arrived++] = os_thread_id();
-	if (m->arrived == 4)
-		os_cond_wake_all(&m->met);
-	while (m->arrived < 4)
-		os_cond_wait(&m->met, &m->lock);
 	os_mutex_unlock(&m->lock);
+	(void)pthread_barrier_wait(&m->met);
 	for (unsigned i = 0; i < 1000; i++) {
 		for (unsigned n = 0; !os_mutex_trylock(&m->lock); n++)
 			os_pause(n);
@@ -337,14 +334,14 @@ static void *meeting_visit(void *arg)
 	return NULL;
 }
 
-/* Threads that meet at a condition have numbers of their own, and a mutex lets one in at a time. */
+/* Threads that meet have numbers of their own, and a mutex lets one in at a time. */
 START_TEST(threads_meet_and_take_turns)
 {
 	struct meeting m = {.arrived = 0};
 	pthread_t threads[4];
 
 	ck_assert_int_eq(os_mutex_init(&m.lock), 0);
-	ck_assert_int_eq(os_cond_init(&m.met), 0);
+	ck_assert_int_eq(pthread_barrier_init(&m.met, NULL, 4), 0);
 	for (size_t i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, meeting_visit, &m), 0);
 	for (size_t i = 0; i < 4; i++)
@@ -357,7 +354,7 @@ START_TEST(threads_meet_and_take_turns)
 	}
 	for (unsigned n = 0; n < 40; n++)
 		os_pause(n);
-	os_cond_release(&m.met);
+	ck_assert_int_eq(pthread_barrier_destroy(&m.met), 0);
 	os_mutex_release(&m.lock);
 }
 END_TEST
