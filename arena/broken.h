@@ -35,6 +35,9 @@ enum broken {
 	BROKEN_PAGE_IN_PLACE, /* a page that a checkpoint or a snapshot sees is changed where it stands */
 	BROKEN_LIST_FORGETS,  /* the free list leaves out what the checkpoint itself frees            */
 	BROKEN_LIST_CHUNKS,   /* ... and the chunks of the list before it                             */
+	BROKEN_ORPHAN_CHUNKS, /* after a checkpoint was dropped, the chunks of the list before it die again */
+	BROKEN_ORPHAN_SEQ,    /* ... what the durable one reaches is changed in place */
+	BROKEN_ORPHAN_SORT,   /* ... a sort that was cut short is freed by the names of its arrays */
 	/* Reuse. */
 	BROKEN_REUSE,          /* what died is used again before the checkpoint is durable             */
 	BROKEN_REUSE_LOG,      /* so is what was born and died in the log, which replay needs          */

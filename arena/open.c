@@ -60,8 +60,6 @@ static int arena_new(const struct arena_options *o, arena **out)
 	a->map.verify = (o->flags & GRAVITY_NOVERIFY) == 0;
 	r = os_fork_watch();
 	if (r == 0)
-		r = os_mutex_init(&a->checkpoint.mutex);
-	if (r == 0)
 		r = readers_init(&a->readers, os);
 	if (r != 0) {
 		os->free(os, a->memory);
@@ -87,9 +85,6 @@ static void arena_free(arena *a)
 	freemap_release(&a->interval.freemap, os);
 	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);
-	if (arena_ours(a)) {
-		os_mutex_release(&a->checkpoint.mutex);
-	}
 	os->free(os, a->memory);
 }
 

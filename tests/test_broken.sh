@@ -31,6 +31,9 @@ wanted='
 	page-in-place   table    table
 	list-forgets    crash    durable
 	list-chunks     crash    durable
+	orphan-chunks   orphan   orphans
+	orphan-seq      orphan   orphans
+	orphan-sort     orphan   orphans
 	reuse           crash    durable
 	reuse-log       crash    durable
 	reuse-snapshot  crash    durable

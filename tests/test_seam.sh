@@ -101,7 +101,7 @@ cat >"$work/arena/planted.c" <<'END'
 	a->os->read(a->os, file, 0, buf, n, &got);
 	table_free(t); // free(t)
 	what = "fsync(2) \" close(fd)"; c = '"';
-	os_mutex_lock(&m);
+	os_pause(n);
 END
 checks=$((checks + 1))
 [ -z "$(offences "$work/arena/planted.c")" ] || fail 'taken for an offence:' "$(offences "$work/arena/planted.c")"

@@ -4,14 +4,18 @@
 /* checkpoint.c owns making a state of the table durable, so that the log before it, and what died before it, is needed
  * no more.
  *
- *     IDLE --begin--> PUSHING --push, slice by slice--> (flush, header, flush) --> WRITTEN --finish--> IDLE
+ *     IDLE --begin--> PUSHING --push, slice by slice, then flush--> HEADER --write it, flush it--> WRITTEN --finish--> IDLE
+ *                        |
+ *                        +--whoever drove it is gone--> ORPHAN --finish--> IDLE
  *
  *   begin   holds the writer's lock: notes commit c, the place in the log, the window; copies what is free as of c.
  *           From here on c counts as a snapshot: what was born at or before it is copied before it changes.
  *   push    without the lock: makes the free list; sets the checks of the pages and nodes born since the last checkpoint,
  *           and starts writing them and the log up to c, so that the flush finds little to do but to wait.
  *   flush   one fdatasync for all of them, the chunks and the log.
- *   header  goes into the page of the older header, and is flushed.
+ *   header  goes into the page of the older header, and is flushed. The state HEADER says so before the page is touched:
+ *           whoever inherits the checkpoint then does the same again, after which it counts for certain. Before that state
+ *           the page is as it was, and the checkpoint is dropped (orphan_drop).
  *   finish  holds the writer's lock: what died at or before c may be used again; the end of the file is cut. Large slots
  *           are punched out of the file after the changes that follow, some after each.
  *
@@ -19,7 +23,7 @@
  * the header, if it got there early, is whole (one sector) and all that it names was flushed before. After it the new
  * one. Between header and finish nothing durable changes.
  *
- * The one who pushes holds the checkpoint mutex and never waits for the writer's lock meanwhile. */
+ * The one who pushes holds the checkpoint's latch and never waits for the writer's lock meanwhile. */
 #include "arena/log/checkpoint.h"
 
 #include <assert.h>
@@ -130,7 +134,7 @@ static void checkpoint_anonymous(arena *a)
 	(void)space_drain(&a->space, DRAIN_STEP);
 }
 
-/* Holds the writer's lock and the checkpoint mutex; no transaction has blobs in the chain. */
+/* Holds the writer's lock and the checkpoint's latch; no transaction has blobs in the chain. */
 static int checkpoint_begin(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
@@ -187,10 +191,11 @@ static int slice_seal(arena *a, uint64_t *budget)
 	return 0;
 }
 
+/* In the state HEADER, and again by whoever inherits that: it comes to the same. What could not be written stays in it. */
 static int header_flush(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	const unsigned index = broken(BROKEN_HEADER_OVER) ? a->header_index : 1 - a->header_index;
+	const unsigned index = cp->index;
 	int r;
 
 	flush_enter(a);
@@ -206,31 +211,6 @@ static int header_flush(arena *a)
 	}
 	flush_leave(a);
 	flush_date(a);
-	return r;
-}
-
-/* Holds the checkpoint mutex. One step; what it cost is taken off *budget. */
-static int checkpoint_step(arena *a, uint64_t *budget)
-{
-	struct checkpoint *cp = &a->checkpoint;
-	bool done;
-	int r;
-
-	assert(cp->state == CHECKPOINT_PUSHING);
-	r = freelist_step(a, budget, &done);
-	if (r != 0 || !done)
-		return r;
-	if (!cp->sealed)
-		return slice_seal(a, budget);
-	if (!push_slice(a, budget))
-		return 0;
-	if (broken(BROKEN_HEADER_FIRST))
-		r = header_flush(a);
-	if (r == 0)
-		r = flush_all(a);
-	if (r == 0 && !broken(BROKEN_HEADER_FIRST))
-		r = header_flush(a);
-	/* A header that could not be written is tried again by the next step, the flush before it, too. */
 	if (r != 0)
 		return r;
 	ranges_release(&cp->dirty, a->os);
@@ -238,14 +218,69 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 	return 0;
 }
 
+static bool steps_left(const struct checkpoint *cp)
+{
+	return cp->state == CHECKPOINT_PUSHING || cp->state == CHECKPOINT_HEADER;
+}
+
+/* Holds the checkpoint's latch. One step; what it cost is taken off *budget. */
+static int checkpoint_step(arena *a, uint64_t *budget)
+{
+	struct checkpoint *cp = &a->checkpoint;
+	bool done;
+	int r;
+
+	assert(steps_left(cp));
+	if (cp->state == CHECKPOINT_HEADER)
+		return header_flush(a);
+	r = freelist_step(a, budget, &done);
+	if (r != 0 || !done)
+		return r;
+	if (!cp->sealed)
+		return slice_seal(a, budget);
+	if (!push_slice(a, budget))
+		return 0;
+	cp->index = broken(BROKEN_HEADER_OVER) ? a->header_index : 1 - a->header_index;
+	if (broken(BROKEN_HEADER_FIRST))
+		r = header_flush(a);
+	if (r == 0)
+		r = flush_all(a);
+	if (r != 0)
+		return r;
+	cp->state = CHECKPOINT_HEADER;
+	return header_flush(a);
+}
+
 /* Steps for so many bytes, one at least. */
 static int checkpoint_steps(arena *a, uint64_t budget)
 {
 	int r = 0;
 
-	while (r == 0 && a->checkpoint.state == CHECKPOINT_PUSHING && budget > 0)
+	while (r == 0 && steps_left(&a->checkpoint) && budget > 0)
 		r = checkpoint_step(a, &budget);
 	return r;
+}
+
+static void checkpoint_idle(arena *a)
+{
+	a->checkpoint.state = CHECKPOINT_IDLE;
+	atomic_store(&a->checkpoint.pushing, false);
+}
+
+/* Holds both locks. What its begin has taken is given back, but for what may stay: the chunks of the list before it died with it
+ * (freelist_begin knows), and the log counts as that of two checkpoints. What the durable header reaches is not changed in
+ * place from here on, either: that is the header's commit, which durable_seq may be one less than. */
+static void orphan_drop(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	/* Without memory it is tried again by whoever comes next. */
+	if (freelist_abandon(a) != 0)
+		return;
+	ranges_release(&cp->dirty, a->os);
+	a->space.started_seq = broken(BROKEN_ORPHAN_SEQ) ? a->space.durable_seq : a->header.seq;
+	a->interval.due = true;
+	checkpoint_idle(a);
 }
 
 /* Holds both locks. */
@@ -253,13 +288,14 @@ static void checkpoint_finish(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
 
+	if (cp->state == CHECKPOINT_ORPHAN)
+		orphan_drop(a);
 	if (cp->state != CHECKPOINT_WRITTEN)
 		return;
 	a->space.durable_seq = cp->header.seq;
 	a->log.before = 0;
-	cp->state = CHECKPOINT_IDLE;
+	checkpoint_idle(a);
 	cp->count++;
-	atomic_store(&cp->pushing, false);
 	interval_renew(a, &cp->freemap);
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_ready(&a->space);
@@ -277,21 +313,26 @@ static void checkpoint_punch(arena *a, uint64_t most)
 		cp->punch_at = space_punch(&a->space, cp->punch_at, SPACE_PUNCH_LEAST, most);
 }
 
-/* Takes the checkpoint's mutex, if need be waiting for who has it. */
-static bool drive_begin(struct checkpoint *cp, bool wait)
+/* Takes the checkpoint's latch. Whoever had it may have been gone in the middle of a step. */
+static bool drive_begin(arena *a, enum latch_how how)
 {
-	if (!wait && !os_mutex_trylock(&cp->mutex))
+	struct checkpoint *cp = &a->checkpoint;
+	const enum latch_got got = latch_take(&cp->latch, a->os, how);
+
+	if (got == LATCH_BUSY)
 		return false;
-	if (wait)
-		os_mutex_lock(&cp->mutex);
 	atomic_store(&cp->driver, os_thread_id());
+	if (got == LATCH_INHERITED && cp->state == CHECKPOINT_PUSHING)
+		cp->state = CHECKPOINT_ORPHAN;
+	if (got == LATCH_INHERITED && cp->state == CHECKPOINT_HEADER)
+		(void)header_flush(a); /* if it fails, the next step is the same */
 	return true;
 }
 
-static void drive_end(struct checkpoint *cp)
+static void drive_end(arena *a)
 {
-	atomic_store(&cp->driver, 0);
-	os_mutex_unlock(&cp->mutex);
+	atomic_store(&a->checkpoint.driver, 0);
+	latch_drop(&a->checkpoint.latch, a->os);
 }
 
 void checkpoint_poll(arena *a)
@@ -301,17 +342,17 @@ void checkpoint_poll(arena *a)
 	checkpoint_punch(a, PUNCH_STEP);
 	space_cut(&a->space);
 	push_log(a);
-	if (!drive_begin(cp, false))
+	if (!drive_begin(a, LATCH_TRY))
 		return;
 	checkpoint_finish(a);
 	/* The reserve would not last for as long as the next commits take to push it out. */
-	if (cp->state == CHECKPOINT_PUSHING && reserve_low(&a->space))
+	if (steps_left(cp) && reserve_low(&a->space))
 		(void)checkpoint_steps(a, UINT64_MAX);
 	checkpoint_finish(a);
 	/* A failure to begin (no space, no memory) is not the commit's: it is tried again by the next one. */
 	if (cp->state == CHECKPOINT_IDLE && checkpoint_due(a) && !arena_failed(a))
 		(void)checkpoint_begin(a);
-	drive_end(cp);
+	drive_end(a);
 }
 
 /* Whoever finds that another thread drives the checkpoint leaves the work to that one, or to the next commit; but where so
@@ -335,16 +376,15 @@ int checkpoint_work(arena *a, uint64_t bytes)
 		return 0;
 	owed = slice < SLICE_LEAST ? SLICE_LEAST : slice;
 	owed += atomic_fetch_add(&cp->owed, owed);
-	if (!drive_begin(cp, work_waits(a, owed)))
+	if (!drive_begin(a, work_waits(a, owed) ? LATCH_WAIT : LATCH_TRY))
 		return 0;
 	owed = atomic_exchange(&cp->owed, 0);
-	if (cp->state == CHECKPOINT_PUSHING)
-		r = checkpoint_steps(a, owed);
-	if (cp->state == CHECKPOINT_WRITTEN && writer_lock(a, true) == 0) {
+	r = checkpoint_steps(a, owed);
+	if (!steps_left(cp) && cp->state != CHECKPOINT_IDLE && writer_lock(a, true) == 0) {
 		checkpoint_finish(a);
 		writer_unlock(a);
 	}
-	drive_end(cp);
+	drive_end(a);
 	return r;
 }
 
@@ -354,7 +394,7 @@ static int checkpoint_round(arena *a, bool keep_locked)
 	struct checkpoint *cp = &a->checkpoint;
 	int r = 0;
 
-	(void)drive_begin(cp, true);
+	(void)drive_begin(a, LATCH_WAIT);
 	checkpoint_finish(a);
 	if (cp->state == CHECKPOINT_IDLE)
 		r = checkpoint_begin(a);
@@ -364,7 +404,7 @@ static int checkpoint_round(arena *a, bool keep_locked)
 		r = checkpoint_steps(a, UINT64_MAX);
 	if (keep_locked && r == 0)
 		checkpoint_finish(a);
-	drive_end(cp);
+	drive_end(a);
 	if (keep_locked || r != 0)
 		return r;
 	r = writer_lock(a, false);

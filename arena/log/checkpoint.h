@@ -11,19 +11,20 @@
 
 #include "arena/file/header.h"
 #include "arena/log/freelist.h"
-#include "arena/os/thread.h"
+#include "arena/os/latch.h"
 #include "arena/space/freemap.h"
 #include "arena/space/ranges.h"
 #include "arena/table/table.h"
 #include "arena/types.h"
 
-enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_WRITTEN };
+enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_HEADER, CHECKPOINT_WRITTEN, CHECKPOINT_ORPHAN };
 
 struct checkpoint {
-	os_mutex mutex;          /* checkpoint */
+	struct latch latch;      /* checkpoint */
 	_Atomic uint64_t driver; /* os_thread_id of who has it, 0: nobody                     */
 	enum checkpoint_state state;
 	struct header_disk header; /* of the checkpoint under way                           */
+	unsigned index;            /* HEADER: the page that it goes into                    */
 	struct table_iter iter;    /* where the pushing stands                               */
 	uint64_t born_after;       /* pages born at or before this are on disk already       */
 	struct free_list list;     /* while it is being made                                 */
@@ -33,6 +34,7 @@ struct checkpoint {
 	uint64_t pushed;           /* how many of the ranges are on their way to the disk    */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
+	uint64_t died;         /* the checkpoint whose chunks died with one that was begun  */
 	uint64_t count;        /* checkpoints finished by this handle                    */
 	uint64_t punch_at;     /* where punching goes on, with the writer's lock; 0: it is done */
 	_Atomic bool pushing;  /* state != IDLE, for a look without the lock             */

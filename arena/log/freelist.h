@@ -54,6 +54,10 @@ int freelist_begin(arena *a, struct header_disk *h);
 int freelist_step(arena *a, uint64_t *budget, bool *done);
 /* Lets go of one in the making. */
 void freelist_drop(arena *a);
+/* The same of one that was begun, and gives its chunks back. For the writer. 0 or ENOMEM. */
+int freelist_abandon(arena *a);
+/* Whether the chunks of the durable list are pending, though no checkpoint is under way. */
+bool freelist_died(const arena *a);
 /* The free map alone, at once: where there is no file there is no list. For the writer. */
 void freelist_freemap(arena *a);
 

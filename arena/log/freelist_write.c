@@ -107,6 +107,7 @@ static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 	return r;
 }
 
+/* Room was kept. Offsets and heads are as when they were taken. */
 static void chunks_return(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
@@ -169,11 +170,18 @@ static void extents_collect(arena *a)
 		(void)pending_each(&a->space.pending, extent_collect, a);
 }
 
+/* The chunks of the list before died with a checkpoint that was dropped: they are pending. */
+bool freelist_died(const arena *a)
+{
+	return a->checkpoint.died == a->header.checkpoint && !broken(BROKEN_ORPHAN_CHUNKS);
+}
+
 int freelist_begin(arena *a, struct header_disk *h)
 {
+	const bool died = freelist_died(a);
 	uint64_t old_chunks = 0;
 	uint64_t count;
-	int r = freelist_each(&a->map, &a->header, chunk_count, &old_chunks);
+	int r = died ? 0 : freelist_each(&a->map, &a->header, chunk_count, &old_chunks);
 
 	assert(h == &a->checkpoint.header);
 	if (r == 0)
@@ -191,8 +199,10 @@ int freelist_begin(arena *a, struct header_disk *h)
 	if (r == 0)
 		r = pending_reserve(&a->space.pending, old_chunks);
 	/* They were verified; but a hostile list names them as free, and one of the new ones was put there. */
-	if (r == 0 && !broken(BROKEN_LIST_CHUNKS))
+	if (r == 0 && !died && !broken(BROKEN_LIST_CHUNKS)) {
+		a->checkpoint.died = a->header.checkpoint;
 		r = freelist_each(&a->map, &a->header, chunk_free, a);
+	}
 	if (r != 0) {
 		chunks_return(a);
 		freelist_drop(a);
@@ -209,6 +219,17 @@ void freelist_drop(arena *a)
 
 	ranges_release(&l->ranges, a->os);
 	*l = (struct free_list){0};
+}
+
+int freelist_abandon(arena *a)
+{
+	const int r = slots_keep(&a->space.free, a->checkpoint.chunk_count);
+
+	if (r != 0)
+		return r;
+	chunks_return(a);
+	freelist_drop(a);
+	return 0;
 }
 
 /* ---- step ------------------------------------------------------------------------------------------------------- */

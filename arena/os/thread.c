@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* thread.c: mutexes and the number of a thread, over POSIX threads.
+/* thread.c: the number of a thread, its cancellation, and turns of waiting, over POSIX threads.
  *
- * Owns one process-wide number, that of the newest thread. Refuses recursive locks, timed waits and cancellation.
+ * Owns one process-wide number, that of the newest thread.
  *
  * Invariants
- * 1. A mutex that was initialised cannot fail: what the system would report is a bug in its use.
- * 2. No number is given to two threads. A forked child goes on with its parent's: handles do not cross a fork.
+ * 1. No number is given to two threads. A forked child goes on with its parent's: handles do not cross a fork.
  *
  * Cost: a call each; os_thread_id makes no system call. */
 #define _GNU_SOURCE
 #include "arena/os/thread.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -26,43 +25,6 @@
 #define PAUSE_YIELDS    32u
 #define PAUSE_FIRST_NS  20000L
 #define PAUSE_DOUBLINGS 6u
-
-int os_mutex_init(os_mutex *m)
-{
-	return pthread_mutex_init(&m->mutex, NULL);
-}
-
-void os_mutex_release(os_mutex *m)
-{
-	int rc = pthread_mutex_destroy(&m->mutex);
-
-	assert(rc == 0);
-	(void)rc;
-}
-
-void os_mutex_lock(os_mutex *m)
-{
-	int rc = pthread_mutex_lock(&m->mutex);
-
-	assert(rc == 0);
-	(void)rc;
-}
-
-bool os_mutex_trylock(os_mutex *m)
-{
-	int rc = pthread_mutex_trylock(&m->mutex);
-
-	assert(rc == 0 || rc == EBUSY);
-	return rc == 0;
-}
-
-void os_mutex_unlock(os_mutex *m)
-{
-	int rc = pthread_mutex_unlock(&m->mutex);
-
-	assert(rc == 0);
-	(void)rc;
-}
 
 /* Tells the processor that it is in a loop that waits, so that the other half of the core gets on. */
 static void cpu_relax(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* thread.h: the part of the seam that concerns threads: a mutex, who am I, may I be cancelled.
+/* thread.h: the part of the seam that concerns threads: who am I, may I be cancelled, let others run.
  *
  * Cancellation (pthread_cancel). No operation of the seam is a cancellation point, and a function that calls its user
  * back begins with OS_UNCANCELLED: so a thread is never cancelled within the library. That costs nothing where nothing
@@ -9,19 +9,7 @@
 #ifndef GKV_ARENA_OS_THREAD_H
 #define GKV_ARENA_OS_THREAD_H
 
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
-
-typedef struct os_mutex {
-	pthread_mutex_t mutex;
-} os_mutex;
-
-int os_mutex_init(os_mutex *m); /* 0 or an errno value */
-void os_mutex_release(os_mutex *m);
-void os_mutex_lock(os_mutex *m);
-bool os_mutex_trylock(os_mutex *m); /* true: taken */
-void os_mutex_unlock(os_mutex *m);
 
 /* Lets other threads run: the n-th call in a row of one wait (n from 0) spins, yields, then sleeps. */
 void os_pause(unsigned n);

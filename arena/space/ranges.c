@@ -10,13 +10,14 @@
 
 #include <errno.h>
 
+#include "arena/broken.h"
 #include "arena/space/radix.h"
 
 int ranges_init(struct ranges *r, const struct os *os, uint64_t capacity)
 {
 	*r = (struct ranges){.capacity = capacity};
-	r->list = os->alloc(os, NULL, (capacity + 1) * sizeof *r->list);
-	r->spare = os->alloc(os, NULL, (capacity + 1) * sizeof *r->spare);
+	r->list = r->block[0] = os->alloc(os, NULL, (capacity + 1) * sizeof *r->list);
+	r->spare = r->block[1] = os->alloc(os, NULL, (capacity + 1) * sizeof *r->spare);
 	if (r->list != NULL && r->spare != NULL)
 		return 0;
 	ranges_release(r, os);
@@ -25,8 +26,8 @@ int ranges_init(struct ranges *r, const struct os *os, uint64_t capacity)
 
 void ranges_release(struct ranges *r, const struct os *os)
 {
-	os->free(os, r->list);
-	os->free(os, r->spare);
+	os->free(os, broken(BROKEN_ORPHAN_SORT) ? r->list : r->block[0]);
+	os->free(os, broken(BROKEN_ORPHAN_SORT) ? r->spare : r->block[1]);
 	*r = (struct ranges){0};
 }
 

@@ -43,6 +43,7 @@ static inline uint64_t range_end(range r)
 
 struct ranges {
 	range *list, *spare;
+	range *block[2]; /* the two as they were taken: a pass that was cut short leaves both names for one */
 	uint64_t count, capacity;
 	unsigned sorted_bits; /* of a start, from the lowest on */
 };

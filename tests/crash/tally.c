@@ -75,13 +75,18 @@ static void stage_move(struct life *l, enum sim_call call)
 		t->stage[STAGE_TIDY]++;
 }
 
+static bool is_pushing(const arena *a)
+{
+	return a->checkpoint.state == CHECKPOINT_PUSHING || a->checkpoint.state == CHECKPOINT_HEADER;
+}
+
 static void stage_checkpoint(struct life *l, enum sim_call call, uint64_t offset)
 {
 	struct tally *t = &l->crash->tally;
 	const arena *a = l->a;
-	const bool pushing = a->checkpoint.state == CHECKPOINT_PUSHING;
+	const bool pushing = is_pushing(a);
 
-	t->stage[STAGE_BEGUN] += pushing && l->state_seen != CHECKPOINT_PUSHING;
+	t->stage[STAGE_BEGUN] += pushing && l->state_seen != CHECKPOINT_PUSHING && l->state_seen != CHECKPOINT_HEADER;
 	t->stage[STAGE_SLICE] += pushing && call == SIM_PUSH;
 	t->stage[STAGE_FLUSH] += pushing && call == SIM_SYNC;
 	t->stage[STAGE_HEADER_WRITTEN] += pushing && call == SIM_SYNC_RANGE && offset < DISK_DATA;
@@ -241,7 +246,7 @@ void tally_image(struct life *l, const arena *a)
 		range_tally(l, a, PIECE_HEADER, page, page + SIM_SECTOR);
 		range_tally(l, a, PIECE_MARK, page + HEADER_MARK_OFFSET, page + HEADER_MARK_OFFSET + SIM_SECTOR);
 	}
-	if (l->a->checkpoint.state == CHECKPOINT_PUSHING)
+	if (is_pushing(l->a))
 		checkpoint_tally(l, a);
 }
 

@@ -215,6 +215,8 @@ static void *commits_note(void *arg)
 	for (uint64_t seq = 1; seq <= p->commits; seq++) {
 		const struct log_stretch s = stretch_of(seq);
 		real_note(&p->list, &s, 1, seq, atomic_load(&p->durable));
+		for (unsigned i = 0; i < seq % 50; i++)
+			os_pause(0); /* what else a commit does */
 	}
 	return NULL;
 }
@@ -228,7 +230,7 @@ START_TEST(copies_beside_a_writer)
 	pthread_t writer;
 
 	memset(&p, 0, sizeof p);
-	p.commits = testing_count(1000000, 20000);
+	p.commits = testing_count(300000, 20000);
 	must(pthread_create(&writer, NULL, commits_note, &p) == 0);
 	do {
 		const uint64_t durable = atomic_load(&p.durable);

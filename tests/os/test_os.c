@@ -310,55 +310,6 @@ START_TEST(fork_changes_the_generation)
 }
 END_TEST
 
-struct meeting {
-	os_mutex lock;
-	pthread_barrier_t met;
-	unsigned arrived;
-	uint64_t sum, ids[4];
-};
-
-static void *meeting_visit(void *arg)
-{
-	struct meeting *m = arg;
-
-	os_mutex_lock(&m->lock);
-	m->ids[m->arrived++] = os_thread_id();
-	os_mutex_unlock(&m->lock);
-	(void)pthread_barrier_wait(&m->met);
-	for (unsigned i = 0; i < 1000; i++) {
-		for (unsigned n = 0; !os_mutex_trylock(&m->lock); n++)
-			os_pause(n);
-		m->sum++;
-		os_mutex_unlock(&m->lock);
-	}
-	return NULL;
-}
-
-/* Threads that meet have numbers of their own, and a mutex lets one in at a time. */
-START_TEST(threads_meet_and_take_turns)
-{
-	struct meeting m = {.arrived = 0};
-	pthread_t threads[4];
-
-	ck_assert_int_eq(os_mutex_init(&m.lock), 0);
-	ck_assert_int_eq(pthread_barrier_init(&m.met, NULL, 4), 0);
-	for (size_t i = 0; i < 4; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, meeting_visit, &m), 0);
-	for (size_t i = 0; i < 4; i++)
-		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-	ck_assert_uint_eq(m.sum, 4000);
-	for (size_t i = 0; i < 4; i++) {
-		ck_assert_uint_ne(m.ids[i], 0);
-		for (size_t k = 0; k < i; k++)
-			ck_assert_uint_ne(m.ids[i], m.ids[k]);
-	}
-	for (unsigned n = 0; n < 40; n++)
-		os_pause(n);
-	ck_assert_int_eq(pthread_barrier_destroy(&m.met), 0);
-	os_mutex_release(&m.lock);
-}
-END_TEST
-
 struct sleeper {
 	_Atomic uint32_t *word;
 	_Atomic uint32_t *slept;
@@ -447,7 +398,6 @@ int main(void)
 		sync_dir_finds_the_directory,
 		small_services_work,
 		fork_changes_the_generation,
-		threads_meet_and_take_turns,
 		words_are_slept_on,
 		no_number_comes_again,
 	};
