@@ -4,7 +4,7 @@
 /* core.h: struct arena, shared by the files of the arena that move it from state to state. What of it belongs to one file is
  * declared in that file's header; what belongs to the files of move/, which stand above the log, is declared here.
  *
- * Locks, in the order in which they are taken:
+ * Latches, in the order in which they are taken:
  *   writer      one write transaction, compaction step or checkpoint step at a time; may be held for long
  *   checkpoint  who drives the checkpoint that is under way
  *   flush       who flushes now; others wait and find that it was done for them
