@@ -78,6 +78,8 @@ int arena_begin(arena *a, unsigned flags, arena_txn **out);
  * ended: GRAVITY_INVALID and nothing is done. */
 int arena_commit(arena_txn *t);
 void arena_abort(arena_txn *t);
+/* The end of a transaction of one operation, which gave that code: commits it if it went well, aborts it otherwise. */
+int arena_end(arena_txn *t, int code);
 arena *arena_txn_arena(const arena_txn *t);
 bool arena_txn_writes(const arena_txn *t);
 /* GRAVITY_OK, or GRAVITY_INVALID when it has ended or (a write transaction) belongs to another thread. */

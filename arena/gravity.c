@@ -67,7 +67,7 @@ int gravity_close(gravity *g)
 int gravity_write(gravity *g, const void *data, size_t size, gravity_pos *pos)
 {
 	arena_txn *t;
-	vpos name;
+	vpos name = {0};
 	void *to;
 	int r;
 
@@ -83,13 +83,9 @@ int gravity_write(gravity *g, const void *data, size_t size, gravity_pos *pos)
 	r = arena_name_next(t, &name);
 	if (r == 0)
 		r = arena_put(t, name, 0, size, &to);
-	if (r != 0) {
-		arena_abort(t);
-		return r;
-	}
-	if (size > 0)
+	if (r == 0 && size > 0)
 		arena_copy_in(t, to, data, size);
-	r = arena_commit(t);
+	r = arena_end(t, r);
 	if (r == 0)
 		*pos = name.bits;
 	return r;
@@ -130,12 +126,7 @@ int gravity_free(gravity *g, gravity_pos pos)
 	r = arena_begin(g->a, ARENA_WRITE, &t);
 	if (r != 0)
 		return r;
-	r = pos == 0 ? GRAVITY_NOTFOUND : arena_del(t, (vpos){pos});
-	if (r != 0) {
-		arena_abort(t);
-		return r;
-	}
-	return arena_commit(t);
+	return arena_end(t, pos == 0 ? GRAVITY_NOTFOUND : arena_del(t, (vpos){pos}));
 }
 
 int gravity_sync(gravity *g)

@@ -76,19 +76,15 @@ static uint64_t slot_limit(const struct slots *s, slot_id next, uint64_t limit)
 
 static int use_shown(enum extent_use use)
 {
-	switch (use) {
-	case EXTENT_WINDOW:
-		return ARENA_LAYOUT_WINDOW;
-	case EXTENT_RECORD:
-		return ARENA_LAYOUT_RECORD;
-	case EXTENT_TABLE:
-		return ARENA_LAYOUT_TABLE;
-	case EXTENT_SLOT:
-	case EXTENT_OTHER:
-		break;
-	}
-	assert(use == EXTENT_OTHER);
-	return ARENA_LAYOUT_LIST;
+	static const int shown[] = {
+		[EXTENT_WINDOW] = ARENA_LAYOUT_WINDOW,
+		[EXTENT_RECORD] = ARENA_LAYOUT_RECORD,
+		[EXTENT_TABLE] = ARENA_LAYOUT_TABLE,
+		[EXTENT_OTHER] = ARENA_LAYOUT_LIST,
+	};
+
+	assert(use != EXTENT_SLOT);
+	return shown[use];
 }
 
 /* What is in use at offset: it ends where the next slot begins, or before. */

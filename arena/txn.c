@@ -201,6 +201,14 @@ void arena_abort(arena_txn *t)
 	atomic_fetch_sub(&a->open_txns, 1);
 }
 
+int arena_end(arena_txn *t, int code)
+{
+	if (code == 0)
+		return arena_commit(t);
+	arena_abort(t);
+	return code;
+}
+
 /* Once the transaction has changed something nothing is moved any more before its end: see worth_compacting. */
 void arena_shown(arena_txn *t, const void *data)
 {

@@ -6,12 +6,14 @@
 #include "cli/cli.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/buffer.h"
 
-enum { BUFFER_FIRST_BYTES = 64 * 1024 };
+enum { BUFFER_FIRST_BYTES = 64 * 1024, READ_BYTES = 256 * 1024 };
 
 bool buffer_reserve(struct buffer *buffer, size_t more)
 {
@@ -46,6 +48,22 @@ bool buffer_set(struct buffer *buffer, const void *data, size_t size)
 		memcpy(buffer->data, data, size);
 	buffer->size = size;
 	return true;
+}
+
+int buffer_read(struct buffer *buffer, int fd, size_t *got)
+{
+	ssize_t size;
+
+	if (!buffer_reserve(buffer, READ_BYTES))
+		return ENOMEM;
+	do {
+		size = read(fd, buffer->data + buffer->size, READ_BYTES);
+	} while (size < 0 && errno == EINTR);
+	if (size < 0)
+		return errno;
+	*got = (size_t)size;
+	buffer->size += *got;
+	return 0;
 }
 
 void buffer_release(struct buffer *buffer)

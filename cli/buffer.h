@@ -18,6 +18,8 @@ bool buffer_reserve(struct buffer *buffer, size_t more);
 /* Replaces what the buffer holds. False: no memory, nothing changed. */
 bool buffer_set(struct buffer *buffer, const void *data, size_t size);
 
+/* Reads once, behind what is there. 0 with *got the number of bytes, 0 at the end; or an errno value. */
+int buffer_read(struct buffer *buffer, int fd, size_t *got);
 void buffer_release(struct buffer *buffer);
 
 #endif

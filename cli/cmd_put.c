@@ -9,7 +9,6 @@
 
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,27 +17,18 @@
 #include "cli/options.h"
 #include "cli/store.h"
 
-enum { READ_BYTES = 256 * 1024 };
-
 #define VALUE_MAX_BYTES ((size_t)4000000000u)
 
-/* Reads standard input to its end, but no further than one byte over the limit. Returns 0, a GKV_* code or an errno
+/* Reads standard input to its end, but little further than the limit. Returns 0, a GKV_* code or an errno
  * value. */
 static int value_read(struct buffer *value)
 {
 	for (;;) {
-		ssize_t got;
+		size_t got;
+		const int error = buffer_read(value, STDIN_FILENO, &got);
 
-		if (!buffer_reserve(value, READ_BYTES))
-			return ENOMEM;
-		got = read(STDIN_FILENO, value->data + value->size, value->capacity - value->size);
-		if (got == 0)
-			return GKV_OK;
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return errno;
-		value->size += (size_t)got;
+		if (error || got == 0)
+			return error;
 		if (value->size > VALUE_MAX_BYTES)
 			return GKV_TOOBIG;
 	}

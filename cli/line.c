@@ -23,8 +23,6 @@
 
 #include "cli/line.h"
 
-enum { READ_BYTES = 256 * 1024 };
-
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 int lines_open(struct lines *lines, const char *path)
@@ -56,27 +54,18 @@ void lines_close(struct lines *lines)
 static bool lines_fill(struct lines *lines)
 {
 	struct buffer *buffer = &lines->buffer;
-	ssize_t got;
+	size_t got;
 
 	if (lines->start > 0 && lines->start >= buffer->size / 2) {
 		memmove(buffer->data, buffer->data + lines->start, buffer->size - lines->start);
 		buffer->size -= lines->start;
 		lines->start = 0;
 	}
-	if (!buffer_reserve(buffer, READ_BYTES)) {
-		lines->error = ENOMEM;
+	lines->error = buffer_read(buffer, lines->fd, &got);
+	if (lines->error)
 		return false;
-	}
-	do {
-		got = read(lines->fd, buffer->data + buffer->size, READ_BYTES);
-	} while (got < 0 && errno == EINTR);
-	if (got < 0) {
-		lines->error = errno;
-		return false;
-	}
 	lines->ended = got == 0;
-	buffer->size += (size_t)got;
-	lines->bytes_read += (uint64_t)got;
+	lines->bytes_read += got;
 	return true;
 }
 

@@ -61,22 +61,18 @@ static void usage_write(struct sink *out)
 		       "Values go to standard output, messages to standard error.\n");
 }
 
-static enum status usage_show(void)
+static void version_write(struct sink *out)
 {
-	struct sink out;
-
-	sink_stdout(&out);
-	usage_write(&out);
-	return sink_close(&out, STATUS_DONE);
+	sink_print(out, "gkv %s\n", gkv_version());
 }
 
-static enum status version_show(void)
+static int text_show(void (*write)(struct sink *out))
 {
 	struct sink out;
 
 	sink_stdout(&out);
-	sink_print(&out, "gkv %s\n", gkv_version());
-	return sink_close(&out, STATUS_DONE);
+	write(&out);
+	return (int)sink_close(&out, STATUS_DONE);
 }
 
 static const struct verb *verb_find(const char *name)
@@ -102,9 +98,9 @@ int main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return (int)usage_show();
+		return text_show(usage_write);
 	if (strcmp(argv[1], "--version") == 0)
-		return (int)version_show();
+		return text_show(version_write);
 	verb = verb_find(argv[1]);
 	if (!verb) {
 		if (argc > 2 && verb_find(argv[2]))

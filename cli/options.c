@@ -131,11 +131,6 @@ static bool operands_check(const struct verb *verb, const struct operands *opera
 	return false;
 }
 
-static void operand_add(struct operands *operands, char *word)
-{
-	operands->items[operands->count++] = word;
-}
-
 /* Takes one option. False: the verb shall not go on, and *status is what it shall return. */
 static bool option_take(const struct verb *verb, int found, char **argv, const struct option_spec *specs,
 			enum status *status)
@@ -192,14 +187,14 @@ bool options_parse(const struct verb *verb, int argc, char **argv, const struct 
 	opterr = 0;
 	while ((found = option_next(argc, argv, table)) != -1) {
 		if (found == OPTION_NONE)
-			operand_add(operands, optarg);
+			operands->items[operands->count++] = optarg;
 		else if (!option_take(verb, found, argv, specs, status))
 			return false;
 		if (found == OPTION_NONE && posix)
 			break;
 	}
 	operands->plain = operands->count;
-	for (; optind < argc; optind++)
-		operand_add(operands, argv[optind]);
+	while (optind < argc)
+		operands->items[operands->count++] = argv[optind++];
 	return operands_check(verb, operands, status);
 }

@@ -96,14 +96,6 @@ static void say_missing(const char *path, enum path_use use)
 		say(path, "No such file or directory");
 }
 
-static void say_folder(const char *path, enum path_use use)
-{
-	if (use == PATH_STORE || use == PATH_NEW_STORE)
-		say(path, "Is a directory; a store is a file");
-	else
-		say(path, "Is a directory");
-}
-
 static void say_no_folder(const char *path)
 {
 	char folder[PATH_MAX];
@@ -134,7 +126,7 @@ enum status say_path(const char *path, enum path_use use, int code)
 		say_missing(path, use);
 		break;
 	case EISDIR:
-		say_folder(path, use);
+		say(path, "Is a directory%s", use == PATH_STORE || use == PATH_NEW_STORE ? "; a store is a file" : "");
 		break;
 	case ENOTDIR:
 		say_no_folder(path);

@@ -151,19 +151,25 @@ static void interrupt_note(int number)
 	interrupted = 1;
 }
 
-void progress_catch_signals(void)
+void signals_catch(void (*handler)(int number), bool others)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	/* SA_RESTART: no system call of the library is to fail because of the signal. SA_RESETHAND: sent twice, it
 	 * ends the process, which harms no store. */
-	struct sigaction action = {.sa_handler = interrupt_note, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
 	struct sigaction old;
 
 	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		/* Whoever started us, as nohup does, may want it ignored. */
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    (others ? old.sa_handler != SIG_IGN : old.sa_handler == SIG_DFL))
 			sigaction(signals[i], &action, NULL);
+}
+
+void progress_catch_signals(void)
+{
+	signals_catch(interrupt_note, true);
 }
 
 bool progress_interrupted(void)

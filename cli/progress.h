@@ -38,6 +38,9 @@ bool progress_interrupted(void);
  * order; one that was ignored when the command started is ignored still. */
 void progress_catch_signals(void);
 
+/* The same with another handler, each signal once. Without `others` one that has a handler keeps it. */
+void signals_catch(void (*handler)(int number), bool others);
+
 /* "12.3 MiB" and the like into out. */
 void progress_size(char out[16], double bytes);
 

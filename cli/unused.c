@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
 #include "cli/unused.h"
 
 static struct {
@@ -56,17 +57,6 @@ static void signal_end(int number)
 	errno = error;
 }
 
-static void signals_catch(void)
-{
-	struct sigaction action = {.sa_handler = signal_end, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
-	struct sigaction old;
-
-	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < SIGNALS; i++)
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-			sigaction(signals[i], &action, NULL);
-}
-
 /* Another process may have been faster, and its store may have records. */
 static void new_watch(const char *path, gkv *db)
 {
@@ -79,7 +69,7 @@ static void new_watch(const char *path, gkv *db)
 	watched.device = info.st_dev;
 	watched.inode = info.st_ino;
 	watched.there = 1;
-	signals_catch();
+	signals_catch(signal_end, false);
 }
 
 void unused_before(const char *path)

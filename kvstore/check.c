@@ -89,7 +89,5 @@ int gkv_check(const char *path, gkv_report *report, void *arg)
 	const struct arena_options options = {.kind = ARENA_KEYED, .flags = GRAVITY_RDONLY};
 	struct told told;
 
-	if (path == NULL)
-		return GKV_INVALID;
 	return arena_check(path, &options, record_fault, &told, report, arg);
 }

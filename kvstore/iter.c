@@ -44,8 +44,6 @@ int gkv_iter_open(gkv_txn *txn, gkv_iter **it)
 	if (it == NULL)
 		return GKV_INVALID;
 	*it = NULL;
-	if (txn == NULL)
-		return GKV_INVALID;
 	t = kv_arena_txn(txn);
 	rc = arena_txn_usable(t);
 	if (rc != GKV_OK)
@@ -107,20 +105,17 @@ static bool record_lives_at(const gkv_iter *it, const struct record *record, vpo
 /* Notes the keys whose home that is. */
 static int keys_collect(gkv_iter *it, vpos home)
 {
-	struct arena_blob blob;
 	struct record record;
 	vpos at = home;
 	int rc;
 
 	assert(it->shown == it->used);
 	it->shown = it->used = 0;
-	for (rc = view_find(&it->view, at, &blob); rc == GKV_OK; rc = view_find(&it->view, at, &blob)) {
-		rc = record_read(&blob, &record);
-		if (rc == GKV_OK && record_lives_at(it, &record, home))
+	for (; (rc = view_read(&it->view, at, &record)) == GKV_OK; at = place_next(at)) {
+		if (record_lives_at(it, &record, home))
 			rc = keys_add(it, &record);
 		if (rc != GKV_OK)
 			return rc;
-		at = place_next(at);
 	}
 	return rc == GKV_NOTFOUND ? GKV_OK : rc;
 }

@@ -26,7 +26,6 @@
 
 int place_find_from(const struct view *view, const struct kv_key *key, vpos home, struct place *out)
 {
-	struct arena_blob blob;
 	bool marked = false;
 	vpos marker = home;
 	vpos at = home;
@@ -36,10 +35,7 @@ int place_find_from(const struct view *view, const struct kv_key *key, vpos home
 	out->found = false;
 	out->passed = false;
 	for (;; at = place_next(at)) {
-		rc = view_find(view, at, &blob);
-		if (rc != GKV_OK)
-			break;
-		rc = record_read(&blob, &out->record);
+		rc = view_read(view, at, &out->record);
 		if (rc != GKV_OK)
 			break;
 		if (record_has_key(&out->record, key)) {
@@ -95,12 +91,10 @@ int place_put(arena_txn *t, struct place *place, const struct kv_key *key, size_
  * so that its failure is none of the delete's. */
 static void markers_clear(const struct view *view, vpos freed)
 {
-	struct arena_blob blob;
 	struct record record;
 	vpos at = place_prev(freed);
 
-	while (view_find(view, at, &blob) == GKV_OK && record_read(&blob, &record) == GKV_OK &&
-	       record.kind == RECORD_MARKER) {
+	while (view_read(view, at, &record) == GKV_OK && record.kind == RECORD_MARKER) {
 		if (arena_del(view->txn, at) != GKV_OK)
 			return;
 		at = place_prev(at);

@@ -57,6 +57,15 @@ static inline int view_find(const struct view *view, vpos name, struct arena_blo
 	return view->txn != NULL ? arena_find(view->txn, name, out) : arena_pin_find(view->arena, name, out);
 }
 
+/* What the record at a position holds. The same codes; GKV_CORRUPT where what stands there is no record. */
+static inline int view_read(const struct view *view, vpos name, struct record *out)
+{
+	struct arena_blob blob;
+	const int rc = view_find(view, name, &blob);
+
+	return rc == GKV_OK ? record_read(&blob, out) : rc;
+}
+
 /* The key's own position. */
 static inline vpos place_home(const arena *a, const void *key, size_t key_len)
 {

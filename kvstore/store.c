@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* store.c: an open store as a whole: opening and closing, operations that are a transaction each, care, statistics.
+/* store.c: an open store as a whole: opening and closing, operations that are a transaction each, maintenance, statistics.
  *
  * It refuses to know what a file looks like: all of that is the arena's. Cost: gkv_get takes no lock and allocates
  * nothing; the other single operations are one write transaction. */
@@ -14,8 +14,6 @@
 #include "kvstore/record.h"
 #include "kvstore/stray.h"
 
-#define MODE_BITS 0777u
-
 const char *gkv_version(void)
 {
 	return GKV_VERSION_STRING;
@@ -24,15 +22,6 @@ const char *gkv_version(void)
 const char *gkv_strerror(int code)
 {
 	return gravity_strerror(code);
-}
-
-static int options_check(const gkv_options *opt)
-{
-	if ((opt->flags & ~(GKV_RDONLY | GKV_NOCREATE | GKV_NOVERIFY)) != 0 || (opt->mode & ~MODE_BITS) != 0)
-		return GKV_INVALID;
-	if (opt->durability != GKV_DURABLE && opt->durability != GKV_LAZY)
-		return GKV_INVALID;
-	return words_are_zero(opt->reserved, sizeof(opt->reserved) / sizeof(opt->reserved[0])) ? GKV_OK : GKV_INVALID;
 }
 
 int kv_open(const char *path, const gkv_options *opt, enum gravity_planner planner, gkv **db)
@@ -45,9 +34,9 @@ int kv_open(const char *path, const gkv_options *opt, enum gravity_planner plann
 		return GKV_INVALID;
 	*db = NULL;
 	if (opt != NULL) {
-		rc = options_check(opt);
-		if (rc != GKV_OK)
-			return rc;
+		/* Flags, mode and durability are checked by the arena. */
+		if (!words_are_zero(opt->reserved, sizeof(opt->reserved) / sizeof(opt->reserved[0])))
+			return GKV_INVALID;
 		options.flags = opt->flags;
 		options.durability = (unsigned)opt->durability;
 		options.mode = opt->mode;
@@ -70,15 +59,6 @@ int gkv_close(gkv *db)
 	return db != NULL ? arena_close(kv_arena(db)) : GKV_OK;
 }
 
-/* The transaction of one operation ends with it: committed where that went well, as if it had not been otherwise. */
-static int single_end(gkv_txn *txn, int rc)
-{
-	if (rc == GKV_OK)
-		return gkv_commit(txn);
-	gkv_abort(txn);
-	return rc;
-}
-
 static int record_store(gkv *db, const void *key, size_t klen, const void *val, size_t vlen, bool only_new)
 {
 	gkv_txn *txn;
@@ -89,7 +69,7 @@ static int record_store(gkv *db, const void *key, size_t klen, const void *val, 
 		rc = gkv_begin(db, GKV_WRITE, &txn);
 	if (rc != GKV_OK)
 		return rc;
-	return single_end(txn, (only_new ? gkv_txn_add : gkv_txn_put)(txn, key, klen, val, vlen));
+	return arena_end(kv_arena_txn(txn), (only_new ? gkv_txn_add : gkv_txn_put)(txn, key, klen, val, vlen));
 }
 
 int gkv_put(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
@@ -110,7 +90,7 @@ int gkv_del(gkv *db, const void *key, size_t klen)
 	rc = kv_check_key(key, klen);
 	if (rc == GKV_OK)
 		rc = gkv_begin(db, GKV_WRITE, &txn);
-	return rc == GKV_OK ? single_end(txn, gkv_txn_del(txn, key, klen)) : rc;
+	return rc == GKV_OK ? arena_end(kv_arena_txn(txn), gkv_txn_del(txn, key, klen)) : rc;
 }
 
 static int value_copy(gkv_bytes value, void *buf, size_t cap, size_t *size)

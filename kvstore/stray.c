@@ -25,19 +25,15 @@
 
 int stray_read(const struct view *view, struct stray_list *out)
 {
-	struct arena_blob blob;
 	struct record record;
 	vpos at = {STRAY_HOME};
 	int rc;
 
 	*out = (struct stray_list){0};
 	for (;; at = place_next(at)) {
-		rc = view_find(view, at, &blob);
+		rc = view_read(view, at, &record);
 		if (rc != GKV_OK)
 			break;
-		rc = record_read(&blob, &record);
-		if (rc != GKV_OK)
-			return rc;
 		if (record.kind == RECORD_STRAYS) {
 			out->there = true;
 			out->name = record.value;
@@ -151,7 +147,6 @@ out:
 int stray_count_blobs(const struct view *view, uint64_t *count)
 {
 	struct stray_list list;
-	struct arena_blob blob;
 	struct record record;
 	size_t i;
 	int rc;
@@ -162,11 +157,9 @@ int stray_count_blobs(const struct view *view, uint64_t *count)
 		return rc;
 	*count = 1;
 	for (i = 0; i < list.count; i++) {
-		rc = view_find(view, (vpos){list.name[i]}, &blob);
+		rc = view_read(view, (vpos){list.name[i]}, &record);
 		if (rc == GKV_NOTFOUND)
 			continue;
-		if (rc == GKV_OK)
-			rc = record_read(&blob, &record);
 		if (rc != GKV_OK)
 			return rc;
 		*count += record.kind == RECORD_MARKER;

@@ -20,16 +20,13 @@
 
 int gkv_begin(gkv *db, unsigned flags, gkv_txn **txn)
 {
-	const unsigned durability = GKV_LAZY_COMMIT | GKV_DURABLE_COMMIT;
 	arena_txn *t = NULL;
 	int rc;
 
 	if (txn == NULL)
 		return GKV_INVALID;
 	*txn = NULL;
-	if (db == NULL || (flags & ~(GKV_WRITE | GKV_NOWAIT | durability)) != 0)
-		return GKV_INVALID;
-	if ((flags & durability) == durability || ((flags & GKV_WRITE) == 0 && flags != GKV_READ))
+	if (db == NULL)
 		return GKV_INVALID;
 	rc = arena_begin(kv_arena(db), flags, &t);
 	if (rc == GKV_OK)
@@ -39,27 +36,26 @@ int gkv_begin(gkv *db, unsigned flags, gkv_txn **txn)
 
 int gkv_commit(gkv_txn *txn)
 {
-	return txn != NULL ? arena_commit(kv_arena_txn(txn)) : GKV_INVALID;
+	return arena_commit(kv_arena_txn(txn));
 }
 
 void gkv_abort(gkv_txn *txn)
 {
-	if (txn != NULL)
-		arena_abort(kv_arena_txn(txn));
+	arena_abort(kv_arena_txn(txn));
 }
 
-static int txn_check(gkv_txn *txn)
+/* Finds the key to write or delete it: codes of place_find, or why the transaction may not. */
+static int txn_find(arena_txn *t, const struct kv_key *key, struct place *place)
 {
-	return txn != NULL ? arena_txn_usable(kv_arena_txn(txn)) : GKV_INVALID;
-}
-
-static int txn_check_writes(gkv_txn *txn)
-{
-	const int rc = txn_check(txn);
+	const int rc = arena_txn_usable(t);
+	struct view view;
 
 	if (rc != GKV_OK)
 		return rc;
-	return arena_txn_writes(kv_arena_txn(txn)) ? GKV_OK : GKV_READONLY;
+	if (!arena_txn_writes(t))
+		return GKV_READONLY;
+	view = view_of(t);
+	return place_find(&view, key, place);
 }
 
 /* Where something else than the key's record stands at its home: on from there. */
@@ -137,7 +133,7 @@ int gkv_txn_get_many(gkv_txn *txn, size_t n, const gkv_bytes *keys, gkv_bytes *v
 		return GKV_INVALID;
 	for (i = 0; i < n; i++)
 		vals[i] = (gkv_bytes){NULL, 0};
-	rc = txn_check(txn);
+	rc = arena_txn_usable(kv_arena_txn(txn));
 	if (rc == GKV_OK)
 		view = view_of(kv_arena_txn(txn));
 	for (i = 0; i < n && rc == GKV_OK; i += part) {
@@ -157,20 +153,15 @@ int gkv_txn_get_many(gkv_txn *txn, size_t n, const gkv_bytes *keys, gkv_bytes *v
 /* The record of the key, with room for its value at *data. */
 static int txn_write(gkv_txn *txn, const struct kv_key *key, size_t value_size, bool only_new, void **data)
 {
+	arena_txn *t = kv_arena_txn(txn);
 	struct place place;
-	struct view view;
-	int rc;
+	const int rc = txn_find(t, key, &place);
 
-	rc = txn_check_writes(txn);
-	if (rc != GKV_OK)
-		return rc;
-	view = view_of(kv_arena_txn(txn));
-	rc = place_find(&view, key, &place);
 	if (rc == GKV_OK && only_new)
 		return GKV_EXISTS;
 	if (rc != GKV_OK && rc != GKV_NOTFOUND)
 		return rc;
-	return place_put(view.txn, &place, key, value_size, data);
+	return place_put(t, &place, key, value_size, data);
 }
 
 static int txn_store(gkv_txn *txn, const void *key, size_t klen, const void *val, size_t vlen, bool only_new)
@@ -221,16 +212,12 @@ int gkv_txn_reserve(gkv_txn *txn, const void *key, size_t klen, size_t vlen, voi
 int gkv_txn_del(gkv_txn *txn, const void *key, size_t klen)
 {
 	const struct kv_key k = {key, klen};
+	arena_txn *t = kv_arena_txn(txn);
 	struct place place;
-	struct view view;
 	int rc;
 
 	rc = kv_check_key(key, klen);
 	if (rc == GKV_OK)
-		rc = txn_check_writes(txn);
-	if (rc != GKV_OK)
-		return rc;
-	view = view_of(kv_arena_txn(txn));
-	rc = place_find(&view, &k, &place);
-	return rc == GKV_OK ? place_remove(view.txn, &place) : rc;
+		rc = txn_find(t, &k, &place);
+	return rc == GKV_OK ? place_remove(t, &place) : rc;
 }

@@ -51,8 +51,7 @@ static int chunks_room(arena *a, uint32_t *capacity)
 
 	if (cp->chunk_count < *capacity)
 		return 0;
-	*capacity = *capacity == 0 ? 16 : 2 * *capacity;
-	chunks = a->os->alloc(a->os, cp->chunks, *capacity * sizeof *chunks);
+	chunks = os_grow(a->os, cp->chunks, capacity, 16, sizeof *chunks);
 	if (chunks == NULL)
 		return ENOMEM;
 	cp->chunks = chunks;

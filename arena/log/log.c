@@ -55,21 +55,17 @@ static int log_reserve(struct log *l)
 	const struct os *os = l->map->os;
 
 	if (l->jump_count == l->jump_capacity) {
-		const uint32_t capacity = l->jump_capacity == 0 ? 8 : 2 * l->jump_capacity;
-		struct log_jump *jumps = os->alloc(os, l->jumps, capacity * sizeof *jumps);
+		struct log_jump *jumps = os_grow(os, l->jumps, &l->jump_capacity, 8, sizeof *jumps);
 		if (jumps == NULL)
 			return ENOMEM;
 		l->jumps = jumps;
-		l->jump_capacity = capacity;
 	}
 	/* A JUMP adds one stretch, and the blob after it none or one. */
 	if (l->stretch_count + 2 > l->stretch_capacity) {
-		const uint32_t capacity = l->stretch_capacity == 0 ? 8 : 2 * l->stretch_capacity;
-		struct log_stretch *s = os->alloc(os, l->stretches, capacity * sizeof *s);
+		struct log_stretch *s = os_grow(os, l->stretches, &l->stretch_capacity, 8, sizeof *s);
 		if (s == NULL)
 			return ENOMEM;
 		l->stretches = s;
-		l->stretch_capacity = capacity;
 	}
 	return 0;
 }
@@ -83,8 +79,7 @@ static void log_seal_open(struct log *l)
 	l->open = NULL;
 }
 
-/* Makes the last of the stretches longer, where the new one begins at its end. */
-static bool stretch_joins(struct log_stretch *list, uint32_t count, uint64_t start, uint64_t end)
+bool stretch_joins(struct log_stretch *list, uint32_t count, uint64_t start, uint64_t end)
 {
 	if (count == 0 || list[count - 1].end != start)
 		return false;
@@ -226,12 +221,10 @@ static void since_add(struct log *l, uint64_t start, uint64_t end)
 	if (l->map->mode != OS_MAP_SHARED || stretch_joins(l->since, l->since_count, start, end))
 		return;
 	if (l->since_count == l->since_capacity && l->since_capacity < SINCE_MOST) {
-		const uint32_t capacity = l->since_capacity == 0 ? SINCE_FIRST : 2 * l->since_capacity;
-		struct log_stretch *since = os->alloc(os, l->since, capacity * sizeof *since);
+		struct log_stretch *since = os_grow(os, l->since, &l->since_capacity, SINCE_FIRST, sizeof *since);
 		if (since == NULL)
 			return;
 		l->since = since;
-		l->since_capacity = capacity;
 	}
 	if (l->since_count < l->since_capacity)
 		l->since[l->since_count++] = (struct log_stretch){start, end};

@@ -58,6 +58,9 @@ struct log {
 	uint64_t written, pushed; /* ever, by this handle                                       */
 };
 
+/* Makes the last of the stretches longer, where the new one begins at its end. */
+bool stretch_joins(struct log_stretch *list, uint32_t count, uint64_t start, uint64_t end);
+
 void log_init(struct log *l, struct map *map, struct space *space);
 void log_release(struct log *l);
 

@@ -103,12 +103,10 @@ static int ops_grow(struct ops *o)
 int ops_reserve(struct ops *o, uint32_t dead)
 {
 	if (o->dead_count + dead > o->dead_capacity) {
-		const uint32_t capacity = o->dead_capacity == 0 ? 64 : 2 * o->dead_capacity;
-		void *list = o->os->alloc(o->os, o->dead, capacity * sizeof *o->dead);
+		void *list = os_grow(o->os, o->dead, &o->dead_capacity, 64, sizeof *o->dead);
 		if (list == NULL)
 			return ENOMEM;
 		o->dead = list;
-		o->dead_capacity = capacity;
 	}
 	return o->count < o->capacity ? 0 : ops_grow(o);
 }

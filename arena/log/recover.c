@@ -125,16 +125,10 @@ uint64_t chain_strayed(const struct chain *c)
 /* Notes a stretch of the log that will be relied on. */
 static int replayed_add(arena *a, uint64_t start, uint64_t end, uint32_t *capacity)
 {
-	struct log_stretch *last = a->replayed_count > 0 ? &a->replayed[a->replayed_count - 1] : NULL;
-
-	if (last != NULL && last->end == start) {
-		last->end = end;
+	if (stretch_joins(a->replayed, a->replayed_count, start, end))
 		return 0;
-	}
 	if (a->replayed_count == *capacity) {
-		struct log_stretch *list;
-		*capacity = *capacity == 0 ? 16 : 2 * *capacity;
-		list = a->os->alloc(a->os, a->replayed, *capacity * sizeof *list);
+		struct log_stretch *list = os_grow(a->os, a->replayed, capacity, 16, sizeof *list);
 		if (list == NULL)
 			return ENOMEM;
 		a->replayed = list;

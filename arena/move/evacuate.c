@@ -67,9 +67,16 @@ static int record_live(arena *a, const struct blob_disk *b, bool *live)
 	return page == NULL ? GRAVITY_CORRUPT : 0;
 }
 
-/* A chunk of a free list in the making has no check yet. */
+static bool is_table(const struct blob_disk *b)
+{
+	return blob_kind(b) == BLOB_PAGE || blob_kind(b) == BLOB_NODE;
+}
+
+/* A chunk of a free list in the making has no check yet. A page or node of this session has none until a checkpoint sets it. */
 static bool extent_sound(const arena *a, const struct blob_disk *b)
 {
+	if (is_table(b))
+		return map_trusts(&a->map, blob_offset(&a->map, b)) || blob_verify(&a->map, blob_offset(&a->map, b));
 	if ((blob_kind(b) == BLOB_FREE && atomic_load(&a->checkpoint.pushing)) || broken(BROKEN_MOVE_TRUST))
 		return true;
 	return blob_verify(&a->map, blob_offset(&a->map, b));
@@ -97,16 +104,10 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 	b = blob_at(&a->map, offset);
 	*span = blob_span(b->size);
 	*use = EXTENT_OTHER;
-	if (blob_kind(b) == BLOB_PAGE || blob_kind(b) == BLOB_NODE) {
-		/* One of this session has no check until a checkpoint sets it. */
-		if (!map_trusts(&a->map, offset) && !blob_verify(&a->map, offset))
-			return GRAVITY_CORRUPT;
-		if (table_leads_to(a, b))
-			*use = EXTENT_TABLE;
-		return 0;
-	}
 	if (!extent_sound(a, b))
 		return GRAVITY_CORRUPT;
+	if (is_table(b) && table_leads_to(a, b))
+		*use = EXTENT_TABLE;
 	if (blob_is_record(b))
 		r = record_live(a, b, &live);
 	if (live)
@@ -215,12 +216,8 @@ static int table_part_move(struct evacuation *e, uint64_t at)
 {
 	arena *a = e->a;
 	const struct blob_disk *b = blob_at(&a->map, at);
-	int r;
+	int r = batch_move(e);
 
-	/* One of this session has no check until a checkpoint sets it. */
-	if (!map_trusts(&a->map, at) && !blob_verify(&a->map, at))
-		return GRAVITY_CORRUPT;
-	r = batch_move(e);
 	if (r == 0)
 		r = pages_allow(a, 1);
 	if (r != 0 || !table_leads_to(a, b))
@@ -243,10 +240,10 @@ static int extent_move(struct evacuation *e, uint64_t at, uint64_t *span)
 		return GRAVITY_CORRUPT;
 	b = blob_at(&a->map, at);
 	*span = blob_span(b->size);
-	if (blob_kind(b) == BLOB_PAGE || blob_kind(b) == BLOB_NODE)
-		return table_part_move(e, at);
 	if (!extent_sound(a, b))
 		return GRAVITY_CORRUPT;
+	if (is_table(b))
+		return table_part_move(e, at);
 	return blob_is_record(b) ? batch_add(e, at) : 0;
 }
 

@@ -138,6 +138,18 @@ const struct os *os_posix(void);
 
 /* What arena_open uses where its options name no os: os_posix(), or what a test installed for code that it reaches only
  * through the public headers. Not thread-safe: install before the first open. NULL restores the real one. */
+/* A longer array in place of `old`, which may be NULL: of `first` items, or twice as many as *capacity. NULL without memory, and
+ * then all is as it was. */
+static inline void *os_grow(const struct os *os, void *old, uint32_t *capacity, uint32_t first, size_t item)
+{
+	const uint32_t more = *capacity == 0 ? first : 2 * *capacity;
+	void *grown = os->alloc(os, old, more * item);
+
+	if (grown != NULL)
+		*capacity = more;
+	return grown;
+}
+
 const struct os *os_default(void);
 __attribute__((unused)) void os_set_default(const struct os *os);
 

@@ -209,27 +209,20 @@ static int advise_forget(void *base, uint64_t offset, uint64_t bytes)
 
 int os_posix_advise(const struct os *os, void *base, uint64_t offset, uint64_t bytes, enum os_advice advice)
 {
-	uint64_t start = page_floor(offset);
-	int how;
+	static const int how[] = {
+		[OS_ADVISE_RANDOM] = MADV_RANDOM,
+		[OS_ADVISE_WILLNEED] = MADV_WILLNEED,
+		[OS_ADVISE_HUGE] = MADV_HUGEPAGE,
+	};
+	const uint64_t start = page_floor(offset);
 
 	(void)os;
 	assert(base != NULL);
-	switch (advice) {
-	case OS_ADVISE_RANDOM:
-		how = MADV_RANDOM;
-		break;
-	case OS_ADVISE_WILLNEED:
-		how = MADV_WILLNEED;
-		break;
-	case OS_ADVISE_DONTNEED:
+	if (advice == OS_ADVISE_DONTNEED)
 		return advise_forget(base, offset, bytes);
-	case OS_ADVISE_HUGE:
-		how = MADV_HUGEPAGE;
-		break;
-	default:
+	if ((unsigned)advice >= sizeof how / sizeof how[0] || how[advice] == 0)
 		return EINVAL;
-	}
-	return madvise((char *)base + start, offset + bytes - start, how) == 0 ? 0 : errno;
+	return madvise((char *)base + start, offset + bytes - start, how[advice]) == 0 ? 0 : errno;
 }
 
 /* The store itself would be a signal where the kernel finds no space, or cannot read the page: which of the two it is

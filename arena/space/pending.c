@@ -129,12 +129,10 @@ static struct held_list *held_find(struct pending *p, uint64_t seq)
 		if (p->held[i].seq == seq)
 			return &p->held[i];
 	if (p->held_count == p->held_capacity) {
-		const uint32_t capacity = p->held_capacity == 0 ? 8 : 2 * p->held_capacity;
-		struct held_list *held = p->os->alloc(p->os, p->held, capacity * sizeof *held);
+		struct held_list *held = os_grow(p->os, p->held, &p->held_capacity, 8, sizeof *held);
 		if (held == NULL)
 			return NULL;
 		p->held = held;
-		p->held_capacity = capacity;
 	}
 	memset(&p->held[p->held_count], 0, sizeof p->held[0]);
 	p->held[p->held_count].seq = seq;

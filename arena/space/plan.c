@@ -63,11 +63,7 @@ static int plan_gravity(const struct slots *s, uint64_t limit, uint64_t want, st
 		return GRAVITY_FULL;
 	last = first;
 	sum = part_size(s, first, limit);
-	if (is_before(s, slots_next(s, last), limit)) {
-		last = slots_next(s, last);
-		sum += part_size(s, last, limit);
-	}
-	while (sum < want && is_before(s, slots_next(s, last), limit)) {
+	while ((last == first || sum < want) && is_before(s, slots_next(s, last), limit)) {
 		last = slots_next(s, last);
 		sum += part_size(s, last, limit);
 	}

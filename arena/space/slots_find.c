@@ -63,21 +63,33 @@ static inline void prefetch(const struct slots_key *k, slot_id id)
 	__builtin_prefetch(&k[k[id].right]);
 }
 
-slot_id slots_at_or_before(const struct slots *s, uint64_t offset)
+/* The last slot that begins at or before the offset, or the first one that does not begin before it. */
+static inline slot_id slot_near(const struct slots *s, uint64_t offset, bool before)
 {
 	const struct slots_key *k = s->keys;
 	slot_id id = s->root, found = SLOT_NONE;
 
 	while (id != SLOT_NONE) {
 		prefetch(k, id);
-		if (k[id].start <= offset) {
-			found = id;
+		if (before ? k[id].start <= offset : k[id].start < offset) {
+			found = before ? id : found;
 			id = k[id].right;
 		} else {
+			found = before ? found : id;
 			id = k[id].left;
 		}
 	}
 	return found;
+}
+
+slot_id slots_at_or_before(const struct slots *s, uint64_t offset)
+{
+	return slot_near(s, offset, true);
+}
+
+slot_id slots_at_or_after(const struct slots *s, uint64_t offset)
+{
+	return slot_near(s, offset, false);
 }
 
 /* All descents a level further, round by round: the next node of each was asked for a whole round before it is read. */
@@ -119,23 +131,6 @@ void slots_ask(const struct slots *s, const uint64_t *starts, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		if (found[i] != SLOT_NONE)
 			__builtin_prefetch(&k[s->nodes[found[i]].next]);
-}
-
-slot_id slots_at_or_after(const struct slots *s, uint64_t offset)
-{
-	const struct slots_key *k = s->keys;
-	slot_id id = s->root, found = SLOT_NONE;
-
-	while (id != SLOT_NONE) {
-		prefetch(k, id);
-		if (k[id].start >= offset) {
-			found = id;
-			id = k[id].left;
-		} else {
-			id = k[id].right;
-		}
-	}
-	return found;
 }
 
 /* The lowest slot of the subtree under `id` with at least `size` bytes. */
