@@ -9,19 +9,7 @@ export LC_ALL=C
 work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-both-ways.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-checks=0 failures=0
-# holds WHAT COMMAND...: one check, which holds if the command succeeds.
-holds() {
-	local what=$1
-	shift
-	checks=$((checks + 1))
-	if "$@" >"$work/said" 2>&1; then
-		return
-	fi
-	failures=$((failures + 1))
-	echo "not so: $what"
-	sed 's/^/    /' "$work/said" | head -n 20
-}
+. "$(dirname "$0")/holds.sh"
 
 # records FIRST LAST: lines of a key and a value, of sizes from a few bytes to some KiB.
 records() {
@@ -70,5 +58,4 @@ written_here_read_there() {
 
 written_here_read_there "$1" "$2"
 written_here_read_there "$2" "$1"
-echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ "$failures" = 0 ]
+holds_end

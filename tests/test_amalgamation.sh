@@ -10,20 +10,7 @@ builddir=${abs_top_builddir:-.}
 srcdir=${abs_top_srcdir:-.}
 work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-amalgamation.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-checks=0 failures=0
-
-# holds WHAT COMMAND...: one check, which holds if the command succeeds. What it prints is shown if it does not.
-holds() {
-	local what=$1
-	shift
-	checks=$((checks + 1))
-	if "$@" >"$work/said" 2>&1; then
-		return
-	fi
-	failures=$((failures + 1))
-	echo "not so: $what"
-	head -n 20 "$work/said"
-}
+. "$srcdir/tests/holds.sh"
 
 for file in gkv.c gkv.h gravity.h; do
 	for dir in "$builddir" "$srcdir"; do
@@ -109,5 +96,4 @@ both() {
 }
 holds 'two shared objects have two copies' both
 
-echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ "$failures" = 0 ]
+holds_end

@@ -43,6 +43,19 @@ TCase *testing_case(Suite *suite, const char *name, bool few);
  * and few_alone.c. */
 void testing_add_both(Suite *suite, const char *name, const TTest *const *tests, size_t count);
 void testing_add(Suite *suite, const char *name, const TTest *const *tests, size_t count);
+/* What the last two above end with: the tests, and how many they are. */
+#define TESTS(...)                                                                                                     \
+	(const TTest *const[]){__VA_ARGS__}, sizeof((const TTest *const[]){__VA_ARGS__}) / sizeof(const TTest *)
+/* main of a suite of one case. */
+#define SUITE(suite_name, case_name, ...)                                                                              \
+	int main(void)                                                                                                 \
+	{                                                                                                              \
+		Suite *suite = suite_create(suite_name);                                                               \
+                                                                                                                       \
+		testing_add(suite, case_name, TESTS(__VA_ARGS__));                                                     \
+		return testing_main(suite);                                                                            \
+	}
+
 /* Whether keys meet in this test. */
 bool testing_few(void);
 /* Sets the hash; NULL in a program without few.c. */

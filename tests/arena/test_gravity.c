@@ -228,12 +228,12 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const blobs[] = {written_is_read, short_buffer_is_told, freed_position_is_never_used_again,
-				      positions_survive};
-	const TTest *const calls[] = {wrong_calls_are_invalid, openings_are_refused_with_a_code, codes_have_sentences};
 	Suite *suite = suite_create("gravity");
 
-	testing_add(suite, "blobs", blobs, sizeof(blobs) / sizeof(blobs[0]));
-	testing_add(suite, "calls", calls, sizeof(calls) / sizeof(calls[0]));
+	testing_add(
+		suite, "blobs",
+		TESTS(written_is_read, short_buffer_is_told, freed_position_is_never_used_again, positions_survive));
+	testing_add(suite, "calls",
+		    TESTS(wrong_calls_are_invalid, openings_are_refused_with_a_code, codes_have_sentences));
 	return testing_main(suite);
 }

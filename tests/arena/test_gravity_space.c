@@ -363,12 +363,11 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const slots[] = {free_slots_match_the_statistics, compaction_makes_the_slot};
-	const TTest *const limits[] = {never_full_of_fragments, a_full_store_takes_replacing_writes, full_is_full,
-				       a_large_value_finds_a_place, a_session_under_a_limit_asks_for_its_window};
 	Suite *suite = suite_create("gravity space");
 
-	testing_add(suite, "free slots", slots, sizeof(slots) / sizeof(slots[0]));
-	testing_add(suite, "limits", limits, sizeof(limits) / sizeof(limits[0]));
+	testing_add(suite, "free slots", TESTS(free_slots_match_the_statistics, compaction_makes_the_slot));
+	testing_add(suite, "limits",
+		    TESTS(never_full_of_fragments, a_full_store_takes_replacing_writes, full_is_full,
+			  a_large_value_finds_a_place, a_session_under_a_limit_asks_for_its_window));
 	return testing_main(suite);
 }

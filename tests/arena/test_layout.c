@@ -341,12 +341,12 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const whole[] = {stretches_fill_the_file, snapshots_hold, free_stretches_are_the_slots};
-	const TTest *const handles[] = {table_is_told, readers_see_the_same, replay_adds_nothing_to_the_file,
-					writers_wait,  calls_answer,         damage_is_told};
 	Suite *suite = suite_create("layout");
 
-	testing_add_both(suite, "stretches", whole, sizeof whole / sizeof whole[0]);
-	testing_add(suite, "handles", handles, sizeof handles / sizeof handles[0]);
+	testing_add_both(suite, "stretches",
+			 TESTS(stretches_fill_the_file, snapshots_hold, free_stretches_are_the_slots));
+	testing_add(suite, "handles",
+		    TESTS(table_is_told, readers_see_the_same, replay_adds_nothing_to_the_file, writers_wait,
+			  calls_answer, damage_is_told));
 	return testing_main(suite);
 }

@@ -234,11 +234,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const end[] = {the_file_is_cut_when_its_readers_are_gone, the_file_grows_before_it_was_cut};
-	const TTest *const sectors[] = {an_unreadable_sector_is_a_finding, another_file_is_not_read_through};
 	Suite *suite = suite_create("no signal");
 
-	testing_add(suite, "end", end, sizeof end / sizeof end[0]);
-	testing_add(suite, "sectors", sectors, sizeof sectors / sizeof sectors[0]);
+	testing_add(suite, "end", TESTS(the_file_is_cut_when_its_readers_are_gone, the_file_grows_before_it_was_cut));
+	testing_add(suite, "sectors", TESTS(an_unreadable_sector_is_a_finding, another_file_is_not_read_through));
 	return testing_main(suite);
 }

@@ -494,18 +494,6 @@ START_TEST(a_damaged_page_and_a_power_cut)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-		recovery_is_cut_again_and_again,
-		a_full_disk_is_an_error_where_holes_are,
-		a_copied_store_on_a_full_disk,
-		a_window_that_was_given_back_is_allocated_again,
-		a_window_may_be_cut_off_with_the_end_of_the_file,
-		a_damaged_page_and_a_power_cut,
-	};
-	Suite *suite = suite_create("crash cases");
-
-	testing_add(suite, "cases", tests, sizeof tests / sizeof tests[0]);
-	return testing_main(suite);
-}
+SUITE("crash cases", "cases", recovery_is_cut_again_and_again, a_full_disk_is_an_error_where_holes_are,
+      a_copied_store_on_a_full_disk, a_window_that_was_given_back_is_allocated_again,
+      a_window_may_be_cut_off_with_the_end_of_the_file, a_damaged_page_and_a_power_cut)

@@ -526,11 +526,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const cuts[] = {keys_and_values_outlast_power_cuts};
 	Suite *suite = suite_create("crash kv");
 	TCase *tc;
 
-	testing_add_both(suite, "cuts", cuts, 1);
+	testing_add_both(suite, "cuts", TESTS(keys_and_values_outlast_power_cuts));
 	tc = testing_case(suite, "faults", true);
 	tcase_add_loop_test(tc, keys_and_values_outlast_failing_calls, 0, 3);
 	return testing_main(suite);

@@ -263,13 +263,12 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const made[] = {creation_gives_a_whole_store_or_none, a_late_maker_opens_the_other_ones_store};
-	const TTest *const empty_file[] = {an_empty_file_becomes_a_store_or_can_become_one,
-					   an_empty_file_outlasts_failing_calls,
-					   a_file_with_a_bit_in_it_is_no_empty_one};
 	Suite *suite = suite_create("creation");
 
-	testing_add(suite, "made", made, sizeof made / sizeof made[0]);
-	testing_add(suite, "empty files", empty_file, sizeof empty_file / sizeof empty_file[0]);
+	testing_add(suite, "made",
+		    TESTS(creation_gives_a_whole_store_or_none, a_late_maker_opens_the_other_ones_store));
+	testing_add(suite, "empty files",
+		    TESTS(an_empty_file_becomes_a_store_or_can_become_one, an_empty_file_outlasts_failing_calls,
+			  a_file_with_a_bit_in_it_is_no_empty_one));
 	return testing_main(suite);
 }

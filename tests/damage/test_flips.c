@@ -337,11 +337,4 @@ START_TEST(a_deep_store)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {a_clean_store, a_closed_store_with_a_log, a_killed_store, a_deep_store};
-	Suite *suite = suite_create("flips");
-
-	testing_add(suite, "bits", tests, sizeof tests / sizeof tests[0]);
-	return testing_main(suite);
-}
+SUITE("flips", "bits", a_clean_store, a_closed_store_with_a_log, a_killed_store, a_deep_store)

@@ -362,11 +362,4 @@ START_TEST(harm_has_a_plan)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {much_is_overwritten, fields_are_forged, harm_has_a_plan};
-	Suite *suite = suite_create("forged");
-
-	testing_add(suite, "harm", tests, sizeof tests / sizeof tests[0]);
-	return testing_main(suite);
-}
+SUITE("forged", "harm", much_is_overwritten, fields_are_forged, harm_has_a_plan)

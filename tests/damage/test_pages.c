@@ -230,11 +230,4 @@ START_TEST(pages_are_misplaced)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {pages_are_misplaced};
-	Suite *suite = suite_create("pages");
-
-	testing_add(suite, "pages", tests, sizeof tests / sizeof tests[0]);
-	return testing_main(suite);
-}
+SUITE("pages", "pages", pages_are_misplaced)

@@ -293,12 +293,5 @@ START_TEST(pieces_are_of_another_store)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {sectors_are_zeroed, sectors_are_swapped, files_are_cut, writes_are_lost,
-				      pieces_are_of_another_store};
-	Suite *suite = suite_create("sectors");
-
-	testing_add(suite, "sectors", tests, sizeof tests / sizeof tests[0]);
-	return testing_main(suite);
-}
+SUITE("sectors", "sectors", sectors_are_zeroed, sectors_are_swapped, files_are_cut, writes_are_lost,
+      pieces_are_of_another_store)

@@ -501,20 +501,6 @@ START_TEST(a_core_dump_is_in_proportion)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-		a_thousand_stores_leave_room,
-		reservations_are_in_proportion,
-		few_addresses_are_shared_with_the_program,
-		no_more_addresses_are_no_memory,
-		only_what_is_used_counts_as_memory,
-		a_replay_goes_behind_a_file_of_any_length,
-		locked_memory_is_in_proportion,
-		a_core_dump_is_in_proportion,
-	};
-	Suite *suite = suite_create("memory");
-
-	testing_add(suite, "memory", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("memory", "memory", a_thousand_stores_leave_room, reservations_are_in_proportion,
+      few_addresses_are_shared_with_the_program, no_more_addresses_are_no_memory, only_what_is_used_counts_as_memory,
+      a_replay_goes_behind_a_file_of_any_length, locked_memory_is_in_proportion, a_core_dump_is_in_proportion)

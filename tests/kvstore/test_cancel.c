@@ -388,17 +388,6 @@ START_TEST(a_new_thread_is_none_that_has_ended)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-		a_cancelled_thread_finishes_its_call,
-		a_cancelled_thread_finishes_its_calls_back,
-		a_cancelled_thread_finishes_its_call_without_keys,
-		a_cancelled_writer_gets_its_turn,
-		a_new_thread_is_none_that_has_ended,
-	};
-	Suite *suite = suite_create("cancellation");
-
-	testing_add(suite, "cancellation", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("cancellation", "cancellation", a_cancelled_thread_finishes_its_call, a_cancelled_thread_finishes_its_calls_back,
+      a_cancelled_thread_finishes_its_call_without_keys, a_cancelled_writer_gets_its_turn,
+      a_new_thread_is_none_that_has_ended)

@@ -274,12 +274,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const checkpoints[] = {a_checkpoint_ends_beside_a_writer};
-	const TTest *const puts[] = {a_put_ends_where_records_are_small, a_put_ends, refused_puts_cost_little};
 	Suite *suite = suite_create("ends");
 
 	system_set();
-	testing_add(suite, "checkpoints", checkpoints, sizeof(checkpoints) / sizeof(checkpoints[0]));
-	testing_add(suite, "puts", puts, sizeof(puts) / sizeof(puts[0]));
+	testing_add(suite, "checkpoints", TESTS(a_checkpoint_ends_beside_a_writer));
+	testing_add(suite, "puts", TESTS(a_put_ends_where_records_are_small, a_put_ends, refused_puts_cost_little));
 	return testing_main(suite);
 }

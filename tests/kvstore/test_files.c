@@ -355,19 +355,7 @@ START_TEST(many_openers_of_an_empty_file_get_one_store)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const files[] = {a_session_that_wrote_moves_the_time_of_change,
-				      a_copy_has_the_permissions_of_its_source,
-				      another_group_is_let_read_nothing,
-				      a_maker_keeps_what_it_made,
-				      a_name_may_be_as_long_as_a_name_can_be,
-				      a_dangling_link_makes_its_target,
-				      a_killed_backup_leaves_nothing,
-				      an_empty_file_becomes_a_store_in_place,
-				      many_openers_of_an_empty_file_get_one_store};
-	Suite *suite = suite_create("files");
-
-	testing_add(suite, "files", files, sizeof(files) / sizeof(files[0]));
-	return testing_main(suite);
-}
+SUITE("files", "files", a_session_that_wrote_moves_the_time_of_change, a_copy_has_the_permissions_of_its_source,
+      another_group_is_let_read_nothing, a_maker_keeps_what_it_made, a_name_may_be_as_long_as_a_name_can_be,
+      a_dangling_link_makes_its_target, a_killed_backup_leaves_nothing, an_empty_file_becomes_a_store_in_place,
+      many_openers_of_an_empty_file_get_one_store)

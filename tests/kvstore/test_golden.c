@@ -496,20 +496,6 @@ START_TEST(an_arena_is_read_and_written)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-		each_version_has_its_files,
-		each_file_is_read,
-		the_files_hold_what_they_are_for,
-		each_file_is_written,
-		each_file_is_salvaged,
-		each_file_is_salvaged_without_headers,
-		another_version_is_refused,
-		an_arena_is_read_and_written,
-	};
-	Suite *suite = suite_create("golden files");
-
-	testing_add(suite, "golden files", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("golden files", "golden files", each_version_has_its_files, each_file_is_read, the_files_hold_what_they_are_for,
+      each_file_is_written, each_file_is_salvaged, each_file_is_salvaged_without_headers, another_version_is_refused,
+      an_arena_is_read_and_written)

@@ -236,13 +236,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const checks[] = {a_check_stops_when_it_is_told_to};
-	const TTest *const gets[] = {gets_go_on_while_a_commit_replaces_the_root};
-	const TTest *const names[] = {a_file_that_lost_its_name_is_not_opened};
 	Suite *suite = suite_create("hooks");
 
-	testing_add(suite, "checks", checks, 1);
-	testing_add(suite, "gets", gets, 1);
-	testing_add(suite, "names", names, 1);
+	testing_add(suite, "checks", TESTS(a_check_stops_when_it_is_told_to));
+	testing_add(suite, "gets", TESTS(gets_go_on_while_a_commit_replaces_the_root));
+	testing_add(suite, "names", TESTS(a_file_that_lost_its_name_is_not_opened));
 	return testing_main(suite);
 }

@@ -484,15 +484,11 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const kills[] = {a_killed_process_loses_nothing};
-	const TTest *const locks[] = {a_killed_holder_frees_the_lock};
-	const TTest *const limits[] = {a_killed_store_opens_under_a_smaller_limit};
-	const TTest *const syncs[] = {a_reader_makes_stable_what_it_sees, an_aborted_number_is_not_waited_for};
 	Suite *suite = suite_create("kills");
 
-	testing_add_both(suite, "kills", kills, sizeof(kills) / sizeof(kills[0]));
-	testing_add(suite, "locks", locks, sizeof(locks) / sizeof(locks[0]));
-	testing_add(suite, "syncs", syncs, sizeof(syncs) / sizeof(syncs[0]));
-	testing_add(suite, "limits", limits, sizeof(limits) / sizeof(limits[0]));
+	testing_add_both(suite, "kills", TESTS(a_killed_process_loses_nothing));
+	testing_add(suite, "locks", TESTS(a_killed_holder_frees_the_lock));
+	testing_add(suite, "syncs", TESTS(a_reader_makes_stable_what_it_sees, an_aborted_number_is_not_waited_for));
+	testing_add(suite, "limits", TESTS(a_killed_store_opens_under_a_smaller_limit));
 	return testing_main(suite);
 }

@@ -429,17 +429,15 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const once[] = {version_is_that_of_the_header, every_code_has_a_text,
-				     values_have_a_limit,           a_handle_is_needed,
-				     durability_is_as_asked,        a_store_may_live_in_memory};
-	const TTest *const both[] = {a_put_is_got_and_replaced, keys_have_up_to_65535_bytes,
-				     keys_are_any_bytes,        values_of_all_lengths_come_back,
-				     null_is_for_no_bytes,      a_short_buffer_learns_the_size,
-				     add_leaves_what_is_there,  delete_takes_one_key,
-				     a_store_keeps_its_records, statistics_follow_what_is_done};
 	Suite *suite = suite_create("keys and values");
 
-	testing_add(suite, "handle", once, sizeof(once) / sizeof(once[0]));
-	testing_add_both(suite, "operations", both, sizeof(both) / sizeof(both[0]));
+	testing_add(suite, "handle",
+		    TESTS(version_is_that_of_the_header, every_code_has_a_text, values_have_a_limit, a_handle_is_needed,
+			  durability_is_as_asked, a_store_may_live_in_memory));
+	testing_add_both(suite, "operations",
+			 TESTS(a_put_is_got_and_replaced, keys_have_up_to_65535_bytes, keys_are_any_bytes,
+			       values_of_all_lengths_come_back, null_is_for_no_bytes, a_short_buffer_learns_the_size,
+			       add_leaves_what_is_there, delete_takes_one_key, a_store_keeps_its_records,
+			       statistics_follow_what_is_done));
 	return testing_main(suite);
 }

@@ -429,24 +429,14 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const chains[] = {
-		a_chain_grows_and_shrinks,
-		a_marker_is_taken_again,
-		chains_cross,
-		neighbours_without_strays_leave_no_marker,
-		the_list_stands_in_a_chain_too,
-		collisions_follow_transactions,
-		a_full_store_of_collisions_can_be_emptied,
-	};
-	const TTest *const damage[] = {
-		a_blob_that_is_no_record_is_found,
-		a_record_in_the_wrong_place_is_found,
-		a_blob_that_is_no_record_is_refused,
-		a_broken_list_is_refused,
-	};
 	Suite *suite = suite_create("collisions");
 
-	testing_add(suite, "chains", chains, sizeof(chains) / sizeof(chains[0]));
-	testing_add(suite, "damage", damage, sizeof(damage) / sizeof(damage[0]));
+	testing_add(suite, "chains",
+		    TESTS(a_chain_grows_and_shrinks, a_marker_is_taken_again, chains_cross,
+			  neighbours_without_strays_leave_no_marker, the_list_stands_in_a_chain_too,
+			  collisions_follow_transactions, a_full_store_of_collisions_can_be_emptied));
+	testing_add(suite, "damage",
+		    TESTS(a_blob_that_is_no_record_is_found, a_record_in_the_wrong_place_is_found,
+			  a_blob_that_is_no_record_is_refused, a_broken_list_is_refused));
 	return testing_main(suite);
 }

@@ -381,17 +381,13 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {
-		an_empty_view_shows_nothing,       a_snapshot_shows_its_commit,
-		iterations_are_independent,        a_writer_shows_its_own_changes,
-		the_current_record_may_be_deleted, changes_meanwhile_show_no_record_twice,
-		an_iteration_needs_a_transaction,
-	};
 	/* So many keys whose hashes meet would take too long. */
-	const TTest *const once[] = {a_large_snapshot_shows_its_commit};
 	Suite *suite = suite_create("iterations");
 
-	testing_add_both(suite, "iterations", tests, sizeof(tests) / sizeof(tests[0]));
-	testing_add(suite, "large", once, sizeof(once) / sizeof(once[0]));
+	testing_add_both(suite, "iterations",
+			 TESTS(an_empty_view_shows_nothing, a_snapshot_shows_its_commit, iterations_are_independent,
+			       a_writer_shows_its_own_changes, the_current_record_may_be_deleted,
+			       changes_meanwhile_show_no_record_twice, an_iteration_needs_a_transaction));
+	testing_add(suite, "large", TESTS(a_large_snapshot_shows_its_commit));
 	return testing_main(suite);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* test_kv_maintain.c: the care of a whole store: compaction, checkpoints, backups. */
+/* test_kv_maintain.c: maintenance of a whole store: compaction, checkpoints, backups. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -130,10 +130,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const care[] = {compaction_gives_space_back, idle_checkpoints_do_no_harm, a_backup_is_a_store,
-				     a_backup_appears_whole_or_not_at_all};
-	Suite *suite = suite_create("care");
+	Suite *suite = suite_create("maintenance");
 
-	testing_add_both(suite, "care", care, sizeof(care) / sizeof(care[0]));
+	testing_add_both(suite, "maintenance",
+			 TESTS(compaction_gives_space_back, idle_checkpoints_do_no_harm, a_backup_is_a_store,
+			       a_backup_appears_whole_or_not_at_all));
 	return testing_main(suite);
 }

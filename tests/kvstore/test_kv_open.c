@@ -409,19 +409,14 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const opening[] = {a_store_is_made_once,
-					a_missing_store_may_stay_missing,
-					options_are_checked,
-					a_second_opener_is_busy,
-					a_reading_handle_writes_nothing,
-					permissions_are_obeyed,
-					other_files_are_refused,
-					a_cut_store_is_corrupt_and_a_newer_one_foreign};
-	const TTest *const limits[] = {damage_is_found, a_snapshot_fills_a_store_with_a_limit,
-				       a_full_store_can_be_emptied_and_filled, a_file_over_the_limit_opens};
 	Suite *suite = suite_create("opening");
 
-	testing_add(suite, "opening", opening, sizeof(opening) / sizeof(opening[0]));
-	testing_add(suite, "damage and limits", limits, sizeof(limits) / sizeof(limits[0]));
+	testing_add(suite, "opening",
+		    TESTS(a_store_is_made_once, a_missing_store_may_stay_missing, options_are_checked,
+			  a_second_opener_is_busy, a_reading_handle_writes_nothing, permissions_are_obeyed,
+			  other_files_are_refused, a_cut_store_is_corrupt_and_a_newer_one_foreign));
+	testing_add(suite, "damage and limits",
+		    TESTS(damage_is_found, a_snapshot_fills_a_store_with_a_limit,
+			  a_full_store_can_be_emptied_and_filled, a_file_over_the_limit_opens));
 	return testing_main(suite);
 }

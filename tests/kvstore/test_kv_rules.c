@@ -293,21 +293,6 @@ START_TEST(closing_waits_for_nobody)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-		an_ended_transaction_is_refused,
-		a_write_transaction_stays_in_its_thread,
-		a_snapshot_moves_between_threads,
-		a_writer_does_not_wait_for_itself,
-		flags_are_checked,
-		a_snapshot_is_read_only,
-		arguments_are_checked,
-		writers_take_turns,
-		closing_waits_for_nobody,
-	};
-	Suite *suite = suite_create("rules");
-
-	testing_add(suite, "rules", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("rules", "rules", an_ended_transaction_is_refused, a_write_transaction_stays_in_its_thread,
+      a_snapshot_moves_between_threads, a_writer_does_not_wait_for_itself, flags_are_checked, a_snapshot_is_read_only,
+      arguments_are_checked, writers_take_turns, closing_waits_for_nobody)

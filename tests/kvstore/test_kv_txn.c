@@ -461,15 +461,13 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const once[] = {a_thousand_snapshots_are_open_at_once};
-	const TTest *const both[] = {
-		a_transaction_reads_its_writes, an_abort_restores_everything,      a_transaction_may_be_large,
-		a_snapshot_sees_one_commit,     snapshots_run_out_and_gets_do_not, reserved_bytes_are_filled_in_place,
-		get_many_agrees_with_get,       a_failure_leaves_the_transaction,  a_put_may_copy_from_the_store,
-	};
 	Suite *suite = suite_create("transactions");
 
-	testing_add(suite, "threads", once, sizeof(once) / sizeof(once[0]));
-	testing_add_both(suite, "views", both, sizeof(both) / sizeof(both[0]));
+	testing_add(suite, "threads", TESTS(a_thousand_snapshots_are_open_at_once));
+	testing_add_both(suite, "views",
+			 TESTS(a_transaction_reads_its_writes, an_abort_restores_everything, a_transaction_may_be_large,
+			       a_snapshot_sees_one_commit, snapshots_run_out_and_gets_do_not,
+			       reserved_bytes_are_filled_in_place, get_many_agrees_with_get,
+			       a_failure_leaves_the_transaction, a_put_may_copy_from_the_store));
 	return testing_main(suite);
 }

@@ -548,11 +548,11 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {a_store_is_a_table, a_full_store_is_a_table, a_store_in_memory_is_a_table,
-				      a_full_store_takes_deletes};
 	Suite *suite = suite_create("model");
 
 	(void)unflushed_set();
-	testing_add_both(suite, "model", tests, sizeof(tests) / sizeof(tests[0]));
+	testing_add_both(suite, "model",
+			 TESTS(a_store_is_a_table, a_full_store_is_a_table, a_store_in_memory_is_a_table,
+			       a_full_store_takes_deletes));
 	return testing_main(suite);
 }

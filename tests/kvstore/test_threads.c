@@ -383,11 +383,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const both[] = {readers_see_whole_commits, care_goes_on_beside_the_writer};
-	const TTest *const once[] = {writers_lose_no_count};
 	Suite *suite = suite_create("threads");
 
-	testing_add_both(suite, "readers", both, sizeof(both) / sizeof(both[0]));
-	testing_add(suite, "writers", once, sizeof(once) / sizeof(once[0]));
+	testing_add_both(suite, "readers", TESTS(readers_see_whole_commits, care_goes_on_beside_the_writer));
+	testing_add(suite, "writers", TESTS(writers_lose_no_count));
 	return testing_main(suite);
 }

@@ -231,13 +231,6 @@ START_TEST(a_step_of_compaction_counts_the_pages_that_it_copies)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const slices[] = {log_is_pushed_as_it_grows, log_is_pushed_before_a_checkpoint_under_a_limit,
-				       slots_are_punched_some_at_a_time, commits_beside_a_long_checkpoint,
-				       a_step_of_compaction_counts_the_pages_that_it_copies};
-	Suite *suite = suite_create("checkpoint");
-
-	testing_add(suite, "slices", slices, sizeof(slices) / sizeof(slices[0]));
-	return testing_main(suite);
-}
+SUITE("checkpoint", "slices", log_is_pushed_as_it_grows, log_is_pushed_before_a_checkpoint_under_a_limit,
+      slots_are_punched_some_at_a_time, commits_beside_a_long_checkpoint,
+      a_step_of_compaction_counts_the_pages_that_it_copies)

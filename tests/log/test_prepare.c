@@ -187,11 +187,4 @@ START_TEST(a_snapshot_begins_while_a_commit_is_prepared)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {a_snapshot_begins_while_a_commit_is_prepared};
-	Suite *suite = suite_create("prepare");
-
-	testing_add(suite, "snapshots", tests, 1);
-	return testing_main(suite);
-}
+SUITE("prepare", "snapshots", a_snapshot_begins_while_a_commit_is_prepared)

@@ -519,11 +519,4 @@ START_TEST(the_order_of_calls_is_the_golden_one)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {the_order_of_calls_is_the_golden_one};
-	Suite *suite = suite_create("order of the seam's calls");
-
-	testing_add(suite, "order", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("order of the seam's calls", "order", the_order_of_calls_is_the_golden_one)

@@ -451,13 +451,11 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {the_file_keeps_its_bound, a_large_value_is_replaced,
-				      a_session_for_each_value, a_transaction_writes_over_itself,
-				      half_is_deleted,          a_snapshot_stays,
-				      threads_keep_the_bound};
 	Suite *suite = suite_create("bound");
 
 	(void)unflushed_set();
-	testing_add(suite, "bound", tests, sizeof(tests) / sizeof(tests[0]));
+	testing_add(suite, "bound",
+		    TESTS(the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
+			  a_transaction_writes_over_itself, half_is_deleted, a_snapshot_stays, threads_keep_the_bound));
 	return testing_main(suite);
 }

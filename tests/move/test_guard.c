@@ -364,17 +364,13 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const snapshots[] = {compaction_stops_for_a_snapshot,
-					  short_snapshots_let_compaction_pass,
-					  short_snapshots_let_the_write_path_compact,
-					  cleaning_stops_for_a_snapshot,
-					  a_refused_put_passes_after_the_snapshot,
-					  deletes_pass_beside_a_snapshot};
-	const TTest *const shown[] = {reading_first_takes_no_room, a_walk_costs_no_vain_work};
 	Suite *suite = suite_create("guard");
 
 	system_set();
-	testing_add(suite, "snapshots", snapshots, sizeof(snapshots) / sizeof(snapshots[0]));
-	testing_add(suite, "shown", shown, sizeof(shown) / sizeof(shown[0]));
+	testing_add(suite, "snapshots",
+		    TESTS(compaction_stops_for_a_snapshot, short_snapshots_let_compaction_pass,
+			  short_snapshots_let_the_write_path_compact, cleaning_stops_for_a_snapshot,
+			  a_refused_put_passes_after_the_snapshot, deletes_pass_beside_a_snapshot));
+	testing_add(suite, "shown", TESTS(reading_first_takes_no_room, a_walk_costs_no_vain_work));
 	return testing_main(suite);
 }

@@ -143,12 +143,5 @@ START_TEST(a_step_moves_no_large_value)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {the_file_follows_large_values, the_end_moves_down_value_by_value,
-				      a_step_moves_no_large_value};
-	Suite *suite = suite_create("tidy");
-
-	testing_add(suite, "the file's length", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("steps", "the file's length", the_file_follows_large_values, the_end_moves_down_value_by_value,
+      a_step_moves_no_large_value)

@@ -454,18 +454,6 @@ START_TEST(a_child_of_busy_threads_has_no_descriptor)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const forks[] = {a_child_cannot_use_what_it_inherited,
-				      a_child_may_open_its_own,
-				      a_child_does_not_keep_the_file,
-				      a_child_does_not_keep_the_lock_of_a_dead_parent,
-				      closing_an_inherited_handle_takes_nothing_else,
-				      a_daemon_opens_again_after_its_fork,
-				      a_child_has_no_descriptor,
-				      a_child_of_busy_threads_has_no_descriptor};
-	Suite *suite = suite_create("forks");
-
-	testing_add(suite, "forks", forks, sizeof(forks) / sizeof(forks[0]));
-	return testing_main(suite);
-}
+SUITE("forks", "forks", a_child_cannot_use_what_it_inherited, a_child_may_open_its_own, a_child_does_not_keep_the_file,
+      a_child_does_not_keep_the_lock_of_a_dead_parent, closing_an_inherited_handle_takes_nothing_else,
+      a_daemon_opens_again_after_its_fork, a_child_has_no_descriptor, a_child_of_busy_threads_has_no_descriptor)

@@ -215,17 +215,13 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const both[] = {
-		each_damaged_record_is_named,
-		each_damaged_part_is_named_by_its_place,
-		each_damaged_part_of_a_clean_store_is_named,
-		each_record_that_no_table_confirms_is_named,
-	};
 	/* Where keys meet a marker takes the place of a tombstone. */
-	const TTest *const plain[] = {tombstones_of_a_lost_log_are_honoured};
 	Suite *suite = suite_create("findings");
 
-	testing_add_both(suite, "findings", both, sizeof(both) / sizeof(both[0]));
-	testing_add(suite, "tombstones", plain, sizeof(plain) / sizeof(plain[0]));
+	testing_add_both(suite, "findings",
+			 TESTS(each_damaged_record_is_named, each_damaged_part_is_named_by_its_place,
+			       each_damaged_part_of_a_clean_store_is_named,
+			       each_record_that_no_table_confirms_is_named));
+	testing_add(suite, "tombstones", TESTS(tombstones_of_a_lost_log_are_honoured));
 	return testing_main(suite);
 }

@@ -367,24 +367,15 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const both[] = {
-		a_sound_store_is_copied,
-		a_lost_page_loses_no_record,
-		a_lost_table_loses_no_record,
-		lost_headers_lose_no_record,
-		a_damaged_value_gives_way_to_the_one_before_it,
-		a_key_without_a_whole_value_is_lost,
-		the_check_names_the_key,
-		a_damaged_log_loses_the_damaged_record_alone,
-		a_header_page_in_the_log_ends_it,
-		the_older_header_serves,
-		what_was_not_committed_stays_away,
-		a_store_in_a_value_is_a_value,
-		a_cut_file_keeps_what_is_before_the_cut,
-		no_damage_is_passed_over_in_silence,
-	};
 	Suite *suite = suite_create("salvage");
 
-	testing_add_both(suite, "damage", both, sizeof(both) / sizeof(both[0]));
+	testing_add_both(suite, "damage",
+			 TESTS(a_sound_store_is_copied, a_lost_page_loses_no_record, a_lost_table_loses_no_record,
+			       lost_headers_lose_no_record, a_damaged_value_gives_way_to_the_one_before_it,
+			       a_key_without_a_whole_value_is_lost, the_check_names_the_key,
+			       a_damaged_log_loses_the_damaged_record_alone, a_header_page_in_the_log_ends_it,
+			       the_older_header_serves, what_was_not_committed_stays_away,
+			       a_store_in_a_value_is_a_value, a_cut_file_keeps_what_is_before_the_cut,
+			       no_damage_is_passed_over_in_silence));
 	return testing_main(suite);
 }

@@ -332,21 +332,7 @@ START_TEST(a_failing_system_leaves_nothing_behind)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const plain[] = {
-		an_empty_store_is_copied,
-		the_identity_is_found_from_the_blobs,
-		a_lost_identity_is_said,
-		what_is_no_store_is_refused,
-		the_later_of_one_commit_counts,
-		a_hostile_file_takes_bounded_time,
-		a_progress_function_ends_it_at_any_moment,
-		calls_that_cannot_be_done_are_refused,
-		a_failing_system_leaves_nothing_behind,
-	};
-	Suite *suite = suite_create("salvage of files");
-
-	testing_add(suite, "files", plain, sizeof(plain) / sizeof(plain[0]));
-	return testing_main(suite);
-}
+SUITE("salvage of files", "files", an_empty_store_is_copied, the_identity_is_found_from_the_blobs,
+      a_lost_identity_is_said, what_is_no_store_is_refused, the_later_of_one_commit_counts,
+      a_hostile_file_takes_bounded_time, a_progress_function_ends_it_at_any_moment,
+      calls_that_cannot_be_done_are_refused, a_failing_system_leaves_nothing_behind)

@@ -389,13 +389,11 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {deletes_succeed};
-	const TTest *const cases[] = {the_code_is_the_disks, room_that_comes_back_is_found,
-				      a_compacted_store_is_cleaned_up, slots_without_space_fail_nothing,
-				      what_is_deleted_is_handed_back};
 	Suite *suite = suite_create("full disk");
 
-	testing_add(suite, "full disk", tests, sizeof(tests) / sizeof(tests[0]));
-	testing_add(suite, "cases", cases, sizeof(cases) / sizeof(cases[0]));
+	testing_add(suite, "full disk", TESTS(deletes_succeed));
+	testing_add(suite, "cases",
+		    TESTS(the_code_is_the_disks, room_that_comes_back_is_found, a_compacted_store_is_cleaned_up,
+			  slots_without_space_fail_nothing, what_is_deleted_is_handed_back));
 	return testing_main(suite);
 }

@@ -164,11 +164,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const bits[] = {bits_are_the_blocks, without_memory_they_are_everywhere};
-	const TTest *const calls[] = {space_is_asked_for_once, less_than_a_block_will_do};
 	Suite *suite = suite_create("holes");
 
-	testing_add(suite, "bits", bits, sizeof(bits) / sizeof(bits[0]));
-	testing_add(suite, "calls", calls, sizeof(calls) / sizeof(calls[0]));
+	testing_add(suite, "bits", TESTS(bits_are_the_blocks, without_memory_they_are_everywhere));
+	testing_add(suite, "calls", TESTS(space_is_asked_for_once, less_than_a_block_will_do));
 	return testing_main(suite);
 }

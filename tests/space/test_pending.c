@@ -221,15 +221,5 @@ START_TEST(draining_without_memory_loses_nothing)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const reuse[] = {
-		reuse_follows_the_rules,
-		forgotten_snapshot_holds_no_more_than_it_sees,
-		draining_without_memory_loses_nothing,
-	};
-	Suite *suite = suite_create("pending");
-
-	testing_add(suite, "reuse", reuse, sizeof(reuse) / sizeof(reuse[0]));
-	return testing_main(suite);
-}
+SUITE("pending", "reuse", reuse_follows_the_rules, forgotten_snapshot_holds_no_more_than_it_sees,
+      draining_without_memory_loses_nothing)

@@ -69,11 +69,4 @@ START_TEST(passes_over_all_digits_sort)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {a_pass_orders_by_its_digit_and_keeps_the_rest, passes_over_all_digits_sort};
-	Suite *suite = suite_create("radix");
-
-	testing_add(suite, "passes", tests, sizeof(tests) / sizeof(tests[0]));
-	return testing_main(suite);
-}
+SUITE("radix", "passes", a_pass_orders_by_its_digit_and_keeps_the_rest, passes_over_all_digits_sort)

@@ -458,14 +458,13 @@ int main(void)
 		snapshot_sees_the_newest_commit, writer_learns_of_snapshots,    holder_is_precise,
 		look_gives_every_holder,         many_snapshots_and_still_pins, readers_see_whole_states,
 	};
-	const TTest *const arenas[] = {readers_beside_a_busy_writer, writers_take_turns,
-				       a_waiting_writer_gets_its_turn};
 	Suite *suite = suite_create("reader");
 	TCase *tc = testing_case(suite, "slots", false);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
 		tcase_add_test(tc, slots[i]);
-	testing_add(suite, "arenas", arenas, sizeof(arenas) / sizeof(arenas[0]));
+	testing_add(suite, "arenas",
+		    TESTS(readers_beside_a_busy_writer, writers_take_turns, a_waiting_writer_gets_its_turn));
 	return testing_main(suite);
 }

@@ -534,23 +534,15 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const taking[] = {
-		taken_space_is_nobody_elses,
-		table_pages_are_pages_of_the_file,
-		table_pages_are_packed_under_a_limit,
-		file_grows_when_nothing_fits,
-		limit_and_reserve_hold,
-		small_slots_are_windows_of_last_resort,
-		free_end_is_cut,
-		evicted_range_is_left_alone,
-	};
-	const TTest *const plans[] = {plans_are_as_good_as_they_say};
-	const TTest *const lists[] = {free_list_is_read_back, hostile_free_list_is_refused, freemap_ends_with_the_file,
-				      large_extents_are_no_part_of_a_segment, emptied_store_is_small};
 	Suite *suite = suite_create("space");
 
-	testing_add(suite, "taking", taking, sizeof(taking) / sizeof(taking[0]));
-	testing_add(suite, "plans", plans, sizeof(plans) / sizeof(plans[0]));
-	testing_add(suite, "free list", lists, sizeof(lists) / sizeof(lists[0]));
+	testing_add(suite, "taking",
+		    TESTS(taken_space_is_nobody_elses, table_pages_are_pages_of_the_file,
+			  table_pages_are_packed_under_a_limit, file_grows_when_nothing_fits, limit_and_reserve_hold,
+			  small_slots_are_windows_of_last_resort, free_end_is_cut, evicted_range_is_left_alone));
+	testing_add(suite, "plans", TESTS(plans_are_as_good_as_they_say));
+	testing_add(suite, "free list",
+		    TESTS(free_list_is_read_back, hostile_free_list_is_refused, freemap_ends_with_the_file,
+			  large_extents_are_no_part_of_a_segment, emptied_store_is_small));
 	return testing_main(suite);
 }
