@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "arena/os/os.h"
@@ -43,6 +44,52 @@ START_TEST(shared_map_sees_growth)
 END_TEST
 
 /* A file that is open for reading alone cannot be mapped for stores that reach it. */
+/* Linux has it since 6.5; the C libraries come to it later. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+/* Pages of the file in the cache that the disk has not got yet; -1: the kernel does not tell. */
+static int64_t pages_unwritten(os_file file, uint64_t bytes)
+{
+	const uint64_t range[2] = {0, bytes};
+	struct {
+		uint64_t cached, dirty, written_back, evicted, recently_evicted;
+	} stat = {0, 0, 0, 0, 0};
+
+	if (syscall(SYS_cachestat, file.fd, range, &stat, 0) != 0)
+		return -1;
+	return (int64_t)(stat.dirty + stat.written_back);
+}
+
+/* Whoever flushes a range through a map of its own, and a file that it has opened itself, flushes what others have stored. Where
+ * the kernel tells of it. */
+START_TEST(a_flush_covers_what_others_stored)
+{
+	os_file file = file_make(MIB), other;
+	uint64_t reserve = MIB, other_reserve = MIB;
+	void *base, *other_base;
+
+	ck_assert_int_eq(os->open(os, path, 0, 0, &other), 0);
+	ck_assert_int_eq(os->map(os, file, OS_MAP_SHARED, MIB, &reserve, &base), 0);
+	ck_assert_int_eq(os->map(os, other, OS_MAP_SHARED, MIB, &other_reserve, &other_base), 0);
+	for (unsigned round = 0; round < 3 && !file_in_memory(file) && pages_unwritten(other, MIB) >= 0; round++) {
+		ck_assert_int_eq(os->sync(os, file), 0);
+		ck_assert_int_eq(pages_unwritten(other, MIB), 0);
+		((char *)base)[100 * KIB + round] = 'x';
+		((char *)base)[900 * KIB + round] = 'y';
+		ck_assert_int_gt(pages_unwritten(other, MIB), 0);
+		ck_assert_int_eq(((char *)other_base)[100 * KIB + round], 'x');
+		ck_assert_int_eq(os->sync_range(os, other, other_base, 0, MIB), 0);
+		ck_assert_int_eq(pages_unwritten(other, MIB), 0);
+	}
+	ck_assert_int_eq(os->unmap(os, other_base, other_reserve), 0);
+	ck_assert_int_eq(os->unmap(os, base, reserve), 0);
+	ck_assert_int_eq(os->close(os, other), 0);
+	ck_assert_int_eq(os->close(os, file), 0);
+}
+END_TEST
+
 START_TEST(shared_map_needs_a_writable_file)
 {
 	os_file file = file_make(4 * KIB), reader;
@@ -349,6 +396,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		shared_map_sees_growth,
+		a_flush_covers_what_others_stored,
 		shared_map_needs_a_writable_file,
 		memory_is_inaccessible_until_used,
 		a_child_keeps_addresses_alone,
