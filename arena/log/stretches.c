@@ -19,7 +19,7 @@
 
 #define GAP (4 * DISK_PAGE)
 #ifndef TRIES
-#define TRIES 100u /* to copy it, beside a writer that is fast */
+#define TRIES 36u /* to copy it; between the last of them are naps, in which a writer that was stopped gets on */
 #endif
 
 static uint64_t word_get(const _Atomic uint64_t *p)
@@ -119,7 +119,7 @@ void stretches_copy(struct stretches *s, uint64_t durable, struct stretches_copy
 	for (unsigned n = 0; n < TRIES; n++) {
 		if (copy_try(s, durable, copy))
 			return;
-		os_pause(n % 2);
+		os_pause(n);
 	}
 	/* As it cannot be had whole, everything: that is right for whatever it holds. */
 	copy->seq = atomic_load_explicit(&s->seq, memory_order_acquire);

@@ -9,6 +9,7 @@
 #include "arena/log/stretches.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +23,26 @@ static void (*const real_note)(struct stretches *, const struct log_stretch *, u
 			       uint64_t) = stretches_note;
 static void (*const real_copy)(struct stretches *, uint64_t, struct stretches_copy *) = stretches_copy;
 
-static uint64_t exchange(_Atomic uint64_t *p, uint64_t value)
+/* A place to be stopped at, and, for one who is to die after so many steps, to end at. */
+static _Thread_local unsigned lifetime;
+static jmp_buf death;
+
+static void step(void)
 {
 	actor_point();
+	if (lifetime > 0 && --lifetime == 0)
+		longjmp(death, 1);
+}
+
+static uint64_t exchange(_Atomic uint64_t *p, uint64_t value)
+{
+	step();
 	return atomic_exchange(p, value);
 }
 
 static uint64_t add(_Atomic uint64_t *p, uint64_t value)
 {
-	actor_point();
+	step();
 	return atomic_fetch_add(p, value);
 }
 
@@ -38,11 +50,11 @@ static uint64_t add(_Atomic uint64_t *p, uint64_t value)
 #undef atomic_store_explicit
 #undef atomic_exchange_explicit
 #undef atomic_fetch_add_explicit
-#define atomic_load_explicit(p, order)         (actor_point(), *(p))
-#define atomic_store_explicit(p, value, order) (actor_point(), *(p) = (value))
+#define atomic_load_explicit(p, order)         (step(), *(p))
+#define atomic_store_explicit(p, value, order) (step(), *(p) = (value))
 #define atomic_exchange_explicit(p, v, order)  exchange(p, v)
 #define atomic_fetch_add_explicit(p, v, order) add(p, v)
-#define os_pause(n)                            actor_point()
+#define os_pause(n)                            step()
 #define TRIES                                  2u
 #define stretches_note                         copy_note
 #define stretches_copy(s, durable, copy)       copy_copy(s, durable, copy)
@@ -177,6 +189,35 @@ START_TEST(durable_is_flushed_in_every_order)
 }
 END_TEST
 
+static void commit_and_die(unsigned self, void *arg)
+{
+	if (self == 0)
+		lifetime = *(const unsigned *)arg;
+	if (self == 1 || setjmp(death) == 0)
+		commit_or_flush(self, NULL);
+	lifetime = 0;
+}
+
+/* Wherever the writer ends: a list that it has left in pieces is everything. */
+START_TEST(a_list_in_pieces_is_everything)
+{
+	unsigned whole = 0, steps = 1;
+	bool first;
+
+	actors_begin(2, commit_and_die, &steps);
+	for (; steps <= 60; steps++) {
+		memset(&scene, 0, sizeof scene);
+		for (first = true; actors_run_next(first, 1); first = false) {
+			must(scene.flushes == 2 && actors_stuck() == 0);
+			whole += (scene.list.generation & 1) != 0 && scene.whole > 0;
+			memset(&scene, 0, sizeof scene);
+		}
+	}
+	actors_end();
+	must(whole >= 100);
+}
+END_TEST
+
 static void commit_and_flush_much(unsigned self, void *arg)
 {
 	(void)arg;
@@ -250,12 +291,13 @@ END_TEST
 int main(void)
 {
 	const TTest *const alone[] = {list_is_what_was_not_flushed};
-	const TTest *const orders[] = {durable_is_flushed_in_every_order, durable_is_flushed_in_random_orders};
+	const TTest *const orders[] = {durable_is_flushed_in_every_order, a_list_in_pieces_is_everything,
+				       durable_is_flushed_in_random_orders};
 	const TTest *const threads[] = {copies_beside_a_writer};
 	Suite *suite = suite_create("stretches");
 
 	testing_add(suite, "alone", alone, 1);
-	testing_add(suite, "orders", orders, 2);
+	testing_add(suite, "orders", orders, 3);
 	testing_add(suite, "threads", threads, 1);
 	return testing_main(suite);
 }
