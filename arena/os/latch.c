@@ -34,7 +34,7 @@
 #define ASLEEP 2u
 
 #ifndef HEIR_TURNS
-#define HEIR_TURNS 32u /* of os_pause, none of them a nap: mostly those before it are fast */
+#define HEIR_TURNS 16u /* of os_pause, all of them spins: mostly those before it are fast */
 #endif
 #define CALLS 3u
 #define NAP   UINT64_C(80000000)
