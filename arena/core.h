@@ -66,7 +66,9 @@ struct shrink_turn {
 /* A sweep, see sweep.c. */
 struct sweep {
 	uint64_t at;    /* where it goes on; 0: none is under way, UINT64_MAX: it is over       */
+	uint64_t end;   /* of the file, when it began, or came to that; 0: it has not begun yet */
 	uint64_t moved; /* bytes                                                                */
+	bool again;     /* it came to what was the end when it began                            */
 	bool busy;      /* it passed over what snapshots see, ...                               */
 	bool passing;   /* ... and did nothing else in its last step                            */
 };

@@ -157,8 +157,10 @@ static int commit_write(arena *a)
 	if (seq == 0)
 		seq = atomic_load(&a->readers.seq);
 	bytes = a->log.written - written + a->space.dead_bytes - dead;
-	if (r == 0 && !shrink_poll(a, put, a->space.dead_bytes - dead))
+	if (r == 0) {
+		shrink_poll(a, put, a->space.dead_bytes - dead);
 		steps_poll(a, bytes);
+	}
 	checkpoint_poll(a);
 	/* More than the commits add, whatever their size. */
 	(void)space_drain(&a->space, drained);

@@ -263,7 +263,6 @@ int gkv_checkpoint(gkv *db);
  * largest transaction, and 4 MiB; but while records are only deleted it may be longer. It is longer, too, where the disk or
  * max_bytes has no room to move things. A commit moves 16 MiB at most for this: where more than some 400 MiB live it may take
  * more than 64 commits. What a snapshot saw counts for 64 commits after its end.
- * Beside a snapshot that stays, where some tens of MiB live, it may be longer by a tenth of the live bytes.
  *
  * After a gkv_close that returned GKV_OK the next gkv_open has at most 64 KiB of log to replay, unless there was no room for a
  * checkpoint. */

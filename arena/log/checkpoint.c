@@ -46,6 +46,7 @@
 #define WAITING_LEAST (UINT64_C(1) << 20)
 #define WAITING_MOST  (UINT64_C(64) << 20)
 #define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
+#define PRESSED_MORE  3  /* so many times more where the pressure is highest */
 #define DEAD_SHARE    2  /* of the live bytes, also where nothing is written */
 #define RESERVE_SHARE 4
 #define PAGES_WORTH   2 /* bytes of pages written for a dead one, where the file is above its target */
@@ -77,6 +78,12 @@ static uint64_t waiting_most(uint64_t live, uint64_t share)
 	return waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
 }
 
+/* The longer the file is beyond its target, the more often checkpoints are, and the faster. */
+static uint64_t pressed(const arena *a)
+{
+	return 1 + PRESSED_MORE * file_pressure(a) / PRESSURE_MOST;
+}
+
 /* It is due when it frees enough: a share of the live bytes that is being written again, or a larger one where records
  * are only deleted; and as much as it writes, since every page that was replaced since the last one is written by the
  * next, or half of that where the file is longer than it should be. Or when the log has become long to replay. */
@@ -84,7 +91,7 @@ bool checkpoint_due(const arena *a)
 {
 	const struct space *s = &a->space;
 	const uint64_t live = file_live(a);
-	const uint64_t waiting = waiting_most(live, WAITING_SHARE);
+	const uint64_t waiting = waiting_most(live, WAITING_SHARE * pressed(a));
 	const bool limited = s->max_bytes != UINT64_MAX;
 
 	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) ||
@@ -166,6 +173,7 @@ static int checkpoint_begin(arena *a)
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	atomic_store(&cp->live, file_live(a));
+	atomic_store(&cp->ratio, SLICE_RATIO * pressed(a));
 	atomic_store(&cp->owed, 0);
 	cp->state = CHECKPOINT_PUSHING;
 	atomic_store(&cp->pushing, true);
@@ -368,7 +376,7 @@ static bool work_waits(const arena *a, uint64_t owed)
 int checkpoint_work(arena *a, uint64_t bytes)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	const uint64_t slice = SLICE_RATIO * bytes;
+	const uint64_t slice = atomic_load(&cp->ratio) * bytes;
 	uint64_t owed;
 	int r = 0;
 

@@ -34,12 +34,13 @@ struct checkpoint {
 	uint64_t pushed;           /* how many of the ranges are on their way to the disk    */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
-	uint64_t died;         /* the checkpoint whose chunks died with one that was begun  */
-	uint64_t count;        /* checkpoints finished by this handle                    */
-	uint64_t punch_at;     /* where punching goes on, with the writer's lock; 0: it is done */
-	_Atomic bool pushing;  /* state != IDLE, for a look without the lock             */
-	_Atomic uint64_t live; /* bytes that lived when the one under way began          */
-	_Atomic uint64_t owed; /* bytes of work that commits have asked for, and nobody has done yet */
+	uint64_t died;          /* the checkpoint whose chunks died with one that was begun  */
+	uint64_t count;         /* checkpoints finished by this handle                    */
+	uint64_t punch_at;      /* where punching goes on, with the writer's lock; 0: it is done */
+	_Atomic bool pushing;   /* state != IDLE, for a look without the lock             */
+	_Atomic uint64_t live;  /* bytes that lived when the one under way began          */
+	_Atomic uint64_t ratio; /* bytes of work for each that a commit wrote and freed */
+	_Atomic uint64_t owed;  /* bytes of work that commits have asked for, and nobody has done yet */
 };
 
 /* After a commit, with the writer's lock: finishes one that was written, begins one that is due. */

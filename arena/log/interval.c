@@ -9,7 +9,13 @@
 #include "arena/core.h"
 #include "arena/space/freemap.h"
 
-#define TARGET_SHARE 5 /* the file may be live + live / 5 long, TARGET_SLACK more, and the table once more */
+#define TARGET_SHARE   5  /* the file may be live + live / 5 long, TARGET_SLACK more, and the table once more */
+#define MOST_SHARE     28 /* hundredths of what lives */
+#define MOST_SMALL     42 /* where records are small  */
+#define SMALL_RECORD   512u
+#define MOST_SLACK     (UINT64_C(3) << 20)
+#define TABLE_MOST     (UINT64_C(1) << 20)
+#define PRESSURE_SHARE 64 /* of what lives: from no pressure to the highest it is that much at least */
 
 uint64_t file_live(const arena *a)
 {
@@ -28,6 +34,35 @@ uint64_t file_target(const arena *a)
 bool file_above_target(const arena *a)
 {
 	return map_bytes(&a->map) > file_target(a);
+}
+
+/* Small records take a larger share: most of it is the second copy of the table between two checkpoints. */
+static uint64_t with_share(const arena *a)
+{
+	const uint64_t live = file_live(a);
+	const bool small = a->live_bytes < a->blobs * SMALL_RECORD;
+
+	return live + live / 100 * (small ? MOST_SMALL : MOST_SHARE);
+}
+
+/* A sweep begins with a copy of the table. What snapshots hold it does not make less. */
+uint64_t file_most(const arena *a)
+{
+	const uint64_t table = a->table.bytes;
+
+	return with_share(a) + MOST_SLACK - (table < TABLE_MOST ? table : TABLE_MOST) + a->space.pending.held_bytes;
+}
+
+unsigned file_pressure(const arena *a)
+{
+	const uint64_t bytes = map_bytes(&a->map), target = file_target(a);
+	uint64_t most, least;
+
+	if (bytes <= target)
+		return 0;
+	least = target + file_live(a) / PRESSURE_SHARE + 1;
+	most = most_of(file_most(a), least);
+	return bytes >= most ? PRESSURE_MOST : (unsigned)((bytes - target) * PRESSURE_MOST / (most - target));
 }
 
 bool file_space_wanted(const arena *a)

@@ -19,6 +19,13 @@ uint64_t file_live(const arena *a);
 /* How long the file should be for what lives in it; whether it is longer. */
 uint64_t file_target(const arena *a);
 bool file_above_target(const arena *a);
+/* How long it may be when nothing is written for a while. Longer than that it is swept, see arena/move/shrink.c. */
+uint64_t file_most(const arena *a);
+/* Where between the two it is: from 0, at the target, to PRESSURE_MOST. The higher, the more often checkpoints give back what
+ * died, and the more bytes are moved for one that is gained: so the file finds a length at which both are enough, however
+ * much is written, and by commits of whatever size. */
+#define PRESSURE_MOST 16u
+unsigned file_pressure(const arena *a);
 /* Since the last checkpoint began about as much was written as has died. Where records are deleted and little else happens,
  * nobody asks for their space yet: what frees it, or makes large slots of it, may wait until it is cheaper. */
 bool file_space_wanted(const arena *a);

@@ -11,6 +11,9 @@
  *     | A | B |  free  | C |   | D | E |        ->      | A | B | D | E | C |
  *                                ^ from here to the end
  *
+ * Steps see to it as long as commits are no smaller than what there is to be moved for them. Sweeps are for what is left: the
+ * file may be an ABOVE_SHARE of what lives longer before one begins.
+ *
  * 1. A sweep that begins after a commit is over some 40 commits later, as long as its steps are below STEP_MOST: each step is
  *    a share of what is to be moved. It moves at least WORK_RATIO times what the commits meanwhile write.
  * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
@@ -37,12 +40,8 @@
 #include "arena/move/steps.h"
 #include "arena/move/sweep.h"
 
-#define SHARE          28 /* hundredths of what lives */
-#define SHARE_SMALL    42 /* where records are small  */
-#define SMALL_RECORD   512u
-#define BELOW_SHARE    32 /* of what lives: so much more is swept, so that the next sweep is not soon */
-#define SLACK          (UINT64_C(3) << 20)
-#define TABLE_MOST     (UINT64_C(1) << 20)
+#define ABOVE_SHARE    128 /* of what lives: it may be so much longer while steps see to it */
+#define BELOW_SHARE    32  /* of what lives: so much more is swept, so that the next sweep is not soon */
 #define RECENT_COMMITS 8u  /* in one of two turns */
 #define END_STEPS      12u /* of a sweep of the end, ... */
 #define ALL_STEPS      24u /* ... and of all of the file */
@@ -65,30 +64,11 @@ static bool only_deleted(const struct shrink *s)
 	return s->turn[0].put + s->turn[1].put < (s->turn[0].died + s->turn[1].died) / 2;
 }
 
-/* Small records take a larger share: most of it is the second copy of the table between two checkpoints. */
-static uint64_t with_share(const arena *a, uint64_t live)
-{
-	const bool small = a->live_bytes < a->blobs * SMALL_RECORD;
-
-	return live + live / 100 * (small ? SHARE_SMALL : SHARE);
-}
-
-/* How long the file may be when nothing is written for a while, ... A sweep begins with a copy of the table. What snapshots hold
- * it does not make less. */
-static uint64_t rest_most(const arena *a)
-{
-	const uint64_t table = a->table.bytes;
-
-	return with_share(a, file_live(a)) + SLACK - (table < TABLE_MOST ? table : TABLE_MOST) +
-	       a->space.pending.held_bytes;
-}
-
-/* ... and now. */
-static uint64_t file_most(const arena *a)
+uint64_t shrink_most(const arena *a)
 {
 	const struct shrink *s = &a->shrink;
 
-	return rest_most(a) + most_of(s->turn[0].largest, s->turn[1].largest);
+	return file_most(a) + most_of(s->turn[0].largest, s->turn[1].largest);
 }
 
 static void commit_note(struct shrink *s, uint64_t put, uint64_t died)
@@ -132,7 +112,7 @@ static void sweep_begin(arena *a, uint64_t most, bool all)
 
 	if (a->space.free.pages * SLOTS_PAGE < more)
 		all = true;
-	s->sweep = (struct sweep){.at = last_begin(a, all ? UINT64_MAX : more, &data)};
+	s->sweep = (struct sweep){.at = last_begin(a, all ? UINT64_MAX : more, &data), .end = map_bytes(&a->map)};
 	s->all = s->sweep.at == DISK_DATA;
 	/* Each step may copy all of the table. */
 	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->table.bytes);
@@ -163,7 +143,7 @@ static void busy_end(arena *a)
 	s->rest = 0;
 }
 
-bool shrink_poll(arena *a, uint64_t put, uint64_t died)
+void shrink_poll(arena *a, uint64_t put, uint64_t died)
 {
 	struct shrink *s = &a->shrink;
 	uint64_t most, step;
@@ -172,15 +152,15 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 	commit_note(s, put, died);
 	busy_end(a);
 	if (s->sweep.at == 0 && s->rest != 0)
-		return false;
-	most = file_most(a);
-	if (s->sweep.at == 0 && map_bytes(&a->map) <= most) {
+		return;
+	most = shrink_most(a);
+	if (s->sweep.at == 0 && map_bytes(&a->map) <= most + file_live(a) / ABOVE_SHARE) {
 		s->rest = LOOK_LEAST;
-		return false;
+		return;
 	}
 	/* On a full disk what is free is handed back where it is. */
 	if (arena_failed(a) || a->space.full || (s->sweep.at == 0 && only_deleted(s)))
-		return false;
+		return;
 	if (s->sweep.at == 0)
 		sweep_begin(a, most, false);
 	step = most_of(most_of(s->step, STEP_LEAST), WORK_RATIO * (put + died));
@@ -190,12 +170,11 @@ bool shrink_poll(arena *a, uint64_t put, uint64_t died)
 		s->sweep.at = UINT64_MAX;
 	if (s->sweep.at == UINT64_MAX)
 		sweep_over(a, most);
-	return true;
 }
 
 bool shrink_wanted(arena *a)
 {
-	return map_bytes(&a->map) > rest_most(a) && !arena_failed(a) && guard_allowance(a) >= STEP_LEAST;
+	return map_bytes(&a->map) > file_most(a) && !arena_failed(a) && guard_allowance(a) >= STEP_LEAST;
 }
 
 /* For a close: until the file is as long as it may be. */
@@ -207,11 +186,11 @@ static int shrink_rest(arena *a)
 	if (!shrink_wanted(a))
 		return 0;
 	a->space.floor = 0;
-	sweep_begin(a, rest_most(a), false);
+	sweep_begin(a, file_most(a), false);
 	while (r == 0 && s->sweep.at != 0) {
 		r = sweep_on(a, &s->sweep, most_of(s->step, STEP_MOST));
 		if (r == 0 && s->sweep.at == UINT64_MAX)
-			sweep_over(a, rest_most(a));
+			sweep_over(a, file_most(a));
 	}
 	return r;
 }

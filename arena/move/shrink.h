@@ -10,9 +10,11 @@
 
 #include "arena/types.h"
 
-/* After a commit that put so many bytes, and let so many die: perhaps a step of a sweep. True: there was one. For the
- * writer, who has no blobs in the chain and keeps the lock, as below. */
-bool shrink_poll(arena *a, uint64_t put, uint64_t died);
+/* How long the file may be now: file_most, and what the next transaction may put, as far as the latest ones tell. */
+uint64_t shrink_most(const arena *a);
+/* After a commit that put so many bytes, and let so many die: perhaps a step of a sweep. For the writer, who has no
+ * blobs in the chain and keeps the lock, as below. */
+void shrink_poll(arena *a, uint64_t put, uint64_t died);
 /* Whether a close has something to give back. */
 bool shrink_wanted(arena *a);
 /* A checkpoint, and whatever else it takes for the file to be as long as it may be. */

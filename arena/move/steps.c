@@ -10,14 +10,15 @@
  *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
  *                         next interval between checkpoints writes, so that the file need not grow for it; and half of
  *                         what the file is above its target besides
- *   that much is          and the file is far above its target: the end of the file, where there is a large slot further
- *                         down: the file is cut
+ *   that much is          and the file is far above its target: the end of the file, where there is a large slot before
+ *                         it: the file is cut
  *   otherwise             segments that are nearly half empty, which cost less to move than they give
  *
  * A planner that was asked for chooses instead where too little is clean.
  *
- * 1. A step moves at most STEP_BYTES bytes, one at the end of the file CREDIT_MOST, and all steps together at most
- *    STEPS_RATIO times what was written and freed; after one commit there are STEPS_MOST at most. Small records are moved
+ * 1. A step moves at most STEP_BYTES bytes, one at the end of the file CREDIT_MOST. All steps together move at most COST_LEAST
+ *    to twice COST_LEAST times what was written and freed, by the pressure (arena/log/interval.h): so they keep up with commits of
+ *    any size, and a small commit takes one at most. They do not make the file longer than shrink_most. Small records are moved
  *    in smaller steps, so that with the pages copied for them it is STEP_WRITES: the next step goes on in that segment.
  *    That holds where slots are near each other: a stretch of a segment without one is moved whole.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
@@ -36,25 +37,26 @@
 #include "arena/move/guard.h"
 #include "arena/move/limit.h"
 #include "arena/move/segment.h"
+#include "arena/move/shrink.h"
 #include "arena/space/freemap.h"
 #include "arena/space/plan.h"
 
-#define STEP_BYTES         (UINT64_C(256) << 10)
-#define STEP_WRITES        (UINT64_C(1) << 20)
-#define STEPS_RATIO        2
-#define STEPS_MOST         8 /* after a commit: what moves pages of the table alone counts as nothing moved */
+#define STEP_BYTES  (UINT64_C(256) << 10)
+#define STEP_WRITES (UINT64_C(1) << 20)
+#define COST_LEAST  2 /* bytes to be moved for one that is gained, at the target; twice as many at the most pressure */
+#define COST_PARTS  PRESSURE_MOST
+/* After a commit, and one more for each STEP_LEAST that it may move: one that moves pages of the table alone counts as nothing moved. */
+#define STEPS_MOST         8
+#define STEP_LEAST         (UINT64_C(16) << 10)
 #define CREDIT_MOST        (UINT64_C(1) << 20)
 #define CUT_SHARE          32 /* of the live bytes, above the target: the end of the file is emptied */
 #define LIMIT_SHARE        8  /* of a size limit: what is closer to it is near */
 #define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 /* Of FREEMAP_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
- * asked for; and for want of clean space, near the target and ever less the further the file is above it. */
-#define HALF_GRADE        14u
-#define ASKED_GRADE       12u
-#define SHORT_GRADE       10u
-#define SHORT_GRADE_LEAST 7u
-#define ABOVE_SHARE       2  /* of what the file is above its target, clean beyond the need    */
-#define SHORT_GRADE_SHARE 40 /* of the live bytes above the target: a grade less */
+ * asked for. */
+#define HALF_GRADE  14u
+#define ASKED_GRADE 12u
+#define ABOVE_SHARE 2 /* of what the file is above its target, clean beyond the need    */
 
 static uint64_t asked_target(const arena *a)
 {
@@ -109,7 +111,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 			break;
 		at = slots_start(s, id);
 	}
-	return occupied > 0 && occupied <= CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
+	return occupied > 0 && occupied <= CREDIT_MOST && t->start > slots_start(s, slots_first_fit(s, STEP_BYTES));
 }
 
 /* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
@@ -158,11 +160,16 @@ static uint64_t above_target(const arena *a)
 	return map_bytes(&a->map) - file_target(a);
 }
 
+/* How many bytes may be moved for one that is gained, in COST_PARTS. */
+static uint64_t cost_most(const arena *a)
+{
+	return COST_LEAST * (COST_PARTS + file_pressure(a));
+}
+
+/* A segment that is as empty as that costs no more. */
 static unsigned short_grade(const arena *a)
 {
-	const uint64_t grades = above_target(a) / (file_live(a) / SHORT_GRADE_SHARE + 1);
-
-	return grades > SHORT_GRADE - SHORT_GRADE_LEAST ? SHORT_GRADE_LEAST : SHORT_GRADE - (unsigned)grades;
+	return (unsigned)(FREEMAP_GRADES * COST_PARTS / (COST_PARTS + cost_most(a)));
 }
 
 /* Only where there is a large slot further down for what stands there. */
@@ -170,7 +177,7 @@ static bool cut_plan(arena *a, struct stretch *t)
 {
 	const slot_id large = slots_first_fit(&a->space.free, STEP_BYTES);
 
-	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
+	if (large == SLOT_NONE)
 		return false;
 	if (a->interval.end == DISK_DATA || space_end_cluster(&a->space) != 0)
 		return false;
@@ -231,22 +238,28 @@ uint64_t steps_halves(arena *a, uint64_t most)
 
 void steps_poll(arena *a, uint64_t bytes)
 {
-	unsigned steps = 0;
-	uint64_t stop;
+	uint64_t steps = 0;
+	uint64_t share, stop, longest;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
 	if (arena_failed(a) || limit_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a)) {
 		a->steps.credit = 0;
 		return;
 	}
-	a->steps.credit += STEPS_RATIO * bytes;
-	if (a->steps.credit > CREDIT_MOST)
-		a->steps.credit = CREDIT_MOST;
-	/* A large commit asks for more than one. */
-	stop = a->bytes_moved + (bytes < STEP_BYTES ? bytes : STEP_BYTES);
-	while (a->steps.credit >= step_most(a) && !atomic_load(&a->checkpoint.pushing) && step_take(a) &&
-	       a->bytes_moved < stop && ++steps < STEPS_MOST)
+	share = cost_most(a) * bytes / COST_PARTS;
+	a->steps.credit += share;
+	if (a->steps.credit > most_of(CREDIT_MOST, 2 * share))
+		a->steps.credit = most_of(CREDIT_MOST, 2 * share);
+	/* A large commit asks for more than one. What they move into may be the end of the file, but not past the bound. */
+	stop = a->bytes_moved + share;
+	longest = most_of(map_bytes(&a->map), shrink_most(a));
+	while (a->steps.credit >= step_most(a) && a->bytes_moved < stop && map_bytes(&a->map) <= longest &&
+	       !atomic_load(&a->checkpoint.pushing) && steps++ < STEPS_MOST + share / STEP_LEAST && step_take(a))
 		;
+	/* What they have emptied is wanted at once, if nothing is clean any more. */
+	if (steps > 0 && slots_first_fit(&a->space.free, STEP_BYTES) == SLOT_NONE &&
+	    a->log.bytes + a->space.dead_bytes > a->space.copied_bytes)
+		a->interval.due = true;
 }
 
 void steps_end(arena *a)

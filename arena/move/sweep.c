@@ -8,7 +8,8 @@
  * 1. Between two steps of sweep_all the writer's lock is free.
  * 2. Beside snapshots a step moves no more than arena/move/guard.c allows. A sweep passes over what stays for that reason, and ends
  *    with GRAVITY_BUSY.
- * 3. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
+ * 3. It ends, whatever others write meanwhile: what they put behind the end of the file is swept once.
+ * 4. A step leaves the store as a commit left it: it can be stopped, or killed, at any point. */
 #include "arena/move/sweep.h"
 
 #include <assert.h>
@@ -96,6 +97,17 @@ static int stretch_next(arena *a, struct sweep *s, uint64_t most, struct plan *p
 	return 0;
 }
 
+/* What was put behind the end meanwhile is swept, too, but not what is put there from now on: it would go on as long as others
+ * write. True: it is over. */
+static bool end_reached(const arena *a, struct sweep *s)
+{
+	if (s->again)
+		s->at = UINT64_MAX;
+	s->again = true;
+	s->end = map_bytes(&a->map);
+	return s->at == UINT64_MAX;
+}
+
 /* Moves the data of the next stretch into slots before it, or at first to the end of the file; what it leaves is the
  * large slot that the next stretch moves into: data goes left, the slot goes right.
  *
@@ -118,6 +130,8 @@ static int sweep_step(arena *a, struct sweep *s, uint64_t most, bool again)
 		s->at = UINT64_MAX;
 		return r == GRAVITY_NOTFOUND ? 0 : r;
 	}
+	if (plan.start >= s->end && end_reached(a, s))
+		return 0;
 	s->passing = plan.moved == 0;
 	if (s->passing)
 		return 0;
@@ -145,7 +159,11 @@ static int sweep_end(arena *a)
 /* What was passed over is told of when the rest is done. */
 static int sweep_go(arena *a, struct sweep *s, uint64_t most, bool again)
 {
-	int r = sweep_step(a, s, most, again);
+	int r;
+
+	if (s->end == 0)
+		s->end = map_bytes(&a->map);
+	r = sweep_step(a, s, most, again);
 
 	if (r != 0 || s->at != UINT64_MAX)
 		return r;

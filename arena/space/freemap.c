@@ -15,11 +15,12 @@
 #include <string.h>
 
 #define SEGMENTS_MOST   (UINT64_C(1) << 18)
+#define HELD_SHARE      8 /* of a segment: where snapshots hold more, emptying it gives no large slot */
 #define SEGMENT_WINDOWS 4 /* in a segment, under a limit */
 
-/* Free bytes of a segment, by the size of the extents that they are of. */
+/* Free bytes of a segment, by the size of the extents that they are of, and those that snapshots hold. */
 struct segment_room {
-	uint64_t small, large;
+	uint64_t small, large, held;
 };
 
 void freemap_release(struct freemap *s, const struct os *os)
@@ -30,7 +31,7 @@ void freemap_release(struct freemap *s, const struct os *os)
 
 /* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
-static void extent_spread(const struct freemap *s, struct segment_room *room, uint64_t start, uint64_t size)
+static void extent_spread(const struct freemap *s, struct segment_room *room, uint64_t start, uint64_t size, bool held)
 {
 	const bool large = size >= s->least;
 
@@ -39,7 +40,7 @@ static void extent_spread(const struct freemap *s, struct segment_room *room, ui
 		const uint64_t end = (i + 1) * s->segment;
 		const uint64_t here = size < end - start ? size : end - start;
 		assert(here > 0);
-		*(large ? &room[i].large : &room[i].small) += here;
+		*(held ? &room[i].held : large ? &room[i].large : &room[i].small) += here;
 		start += here;
 		size -= here;
 	}
@@ -53,22 +54,21 @@ static void segments_grade(struct freemap *s, const struct segment_room *room)
 	for (uint32_t i = s->count; i-- > 0;) {
 		const uint64_t rest = s->segment > room[i].large ? s->segment - room[i].large : 0;
 		const uint64_t grade = rest == 0 ? FREEMAP_GRADES : room[i].small * FREEMAP_GRADES / rest;
-		if (room[i].small == 0 || grade >= FREEMAP_GRADES)
+		if (room[i].small == 0 || grade >= FREEMAP_GRADES || room[i].held > s->segment / HELD_SHARE)
 			continue;
 		s->next[i] = s->first[grade];
 		s->first[grade] = i;
 	}
 }
 
-/* Takes from place *at on what touches and is not marked, as one. */
-static bool run_take(const struct ranges *r, uint64_t *at, uint64_t *start, uint64_t *end)
+/* Takes from place *at on what touches, and is all held or all free, as one. */
+static bool run_take(const struct ranges *r, uint64_t *at, uint64_t *start, uint64_t *end, bool *held)
 {
-	while (*at < r->count && range_marked(r->list[*at]))
-		++*at;
 	if (*at == r->count)
 		return false;
 	*start = *end = range_start(r->list[*at]);
-	for (; *at < r->count && range_start(r->list[*at]) == *end && !range_marked(r->list[*at]); ++*at)
+	*held = range_marked(r->list[*at]);
+	for (; *at < r->count && range_start(r->list[*at]) == *end && *held == range_marked(r->list[*at]); ++*at)
 		*end = range_end(r->list[*at]);
 	return true;
 }
@@ -78,6 +78,7 @@ int freemap_take(struct freemap *s, const struct os *os, const struct ranges *li
 {
 	struct segment_room *room;
 	uint64_t at = 0, start, end;
+	bool held;
 
 	*s = (struct freemap){.segment = segment, .least = least};
 	while (file_bytes / s->segment >= SEGMENTS_MOST)
@@ -91,9 +92,9 @@ int freemap_take(struct freemap *s, const struct os *os, const struct ranges *li
 		return ENOMEM;
 	}
 	memset(room, 0, s->count * sizeof *room);
-	while (run_take(list, &at, &start, &end)) {
-		extent_spread(s, room, start, end - start);
-		s->large += end - start >= s->least ? end - start : 0;
+	while (run_take(list, &at, &start, &end, &held)) {
+		extent_spread(s, room, start, end - start, held);
+		s->large += !held && end - start >= s->least ? end - start : 0;
 	}
 	segments_grade(s, room);
 	os->free(os, room);

@@ -353,41 +353,70 @@ START_TEST(half_is_deleted)
 }
 END_TEST
 
+/* Records of one size are replaced at random, by transactions of so many. */
+struct rewriting {
+	size_t size;
+	uint64_t mib; /* that live */
+	unsigned puts, turns;
+	bool snapshot; /* one is open from the end of the first turn on */
+};
+
+static void rewrite(const struct rewriting *w)
+{
+	static const char value[2000];
+	const uint64_t records = w->mib * MIB / (w->size + 60);
+	const uint64_t share = w->size < SMALL_MOST ? 145 : 130;
+	struct rng rng = rng_make(1);
+	gkv *db = store_lazy();
+	gkv_txn *snapshot = NULL;
+	uint64_t sees = 0;
+
+	for (uint64_t put = 0; put < w->turns * records;) {
+		gkv_txn *txn = store_begin(db, GKV_WRITE);
+		gkv_stats s;
+
+		for (unsigned k = 0; k < w->puts; k++, put++) {
+			const uint64_t key = put < records ? put : rng_below(&rng, records);
+			must_give(gkv_txn_put(txn, &key, sizeof(key), value, w->size), GKV_OK);
+		}
+		store_commit(txn);
+		s = store_stat(db);
+		if (w->snapshot && snapshot == NULL && put >= records) {
+			snapshot = store_begin(db, GKV_READ);
+			sees = s.live_bytes;
+		}
+		must(s.file_bytes <= s.live_bytes / 100 * share + sees + 2 * w->puts * w->size + 4 * MIB);
+	}
+	if (snapshot != NULL)
+		store_commit(snapshot);
+	store_close(db);
+	must(unlink(testing_path) == 0);
+}
+
 /* However long a snapshot stays, the file holds what it sees, and what lives with the holes of that: what nobody sees is
  * moved as ever. */
 START_TEST(a_snapshot_stays)
 {
-	static const size_t sizes[] = {20, 200, 2000};
-	static const char value[2000];
-	struct rng rng = rng_make(1);
+	const uint64_t mib = testing_count(12, 8);
+	const struct rewriting all[] = {
+		{20, mib, 500, 8, true}, {200, mib, 500, 8, true}, {2000, mib, 500, 8, true}, {2000, 80, 500, 6, true}};
 
-	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		const uint64_t records = testing_count(12, 8) * MIB / (sizes[i] + 60);
-		gkv *db = store_lazy();
-		gkv_txn *snapshot = NULL;
-		uint64_t sees = 0;
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		rewrite(&all[i]);
+}
+END_TEST
 
-		for (uint64_t put = 0; put < 8 * records;) {
-			gkv_txn *txn = store_begin(db, GKV_WRITE);
-			gkv_stats s;
+/* The share that is free is the same in a larger store, whatever part of it a transaction replaces. */
+START_TEST(a_larger_store_is_rewritten)
+{
+	const struct rewriting all[] = {{2000, 80, 500, 4, false},
+					{2000, 80, 2000, 5, false},
+					{600, 60, 5000, 4, false},
+					{2000, 230, 500, 3, false}};
+	const uint64_t count = testing_count(4, 2);
 
-			for (unsigned k = 0; k < 500; k++, put++) {
-				const uint64_t key = put < records ? put : rng_below(&rng, records);
-				must_give(gkv_txn_put(txn, &key, sizeof(key), value, sizes[i]), GKV_OK);
-			}
-			store_commit(txn);
-			s = store_stat(db);
-			if (snapshot == NULL && put >= records) {
-				snapshot = store_begin(db, GKV_READ);
-				sees = s.live_bytes;
-			}
-			must(s.file_bytes <= s.live_bytes / 100 * (sizes[i] < SMALL_MOST ? 145 : 130) + sees +
-						     1000 * sizes[i] + 4 * MIB);
-		}
-		store_commit(snapshot);
-		store_close(db);
-		must(unlink(testing_path) == 0);
-	}
+	for (unsigned i = 0; i < count; i++)
+		rewrite(&all[i]);
 }
 END_TEST
 
@@ -456,6 +485,7 @@ int main(void)
 	(void)unflushed_set();
 	testing_add(suite, "bound",
 		    TESTS(the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
-			  a_transaction_writes_over_itself, half_is_deleted, a_snapshot_stays, threads_keep_the_bound));
+			  a_transaction_writes_over_itself, half_is_deleted, a_snapshot_stays,
+			  a_larger_store_is_rewritten, threads_keep_the_bound));
 	return testing_main(suite);
 }
