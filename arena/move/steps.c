@@ -10,8 +10,8 @@
  *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
  *                         next interval between checkpoints writes, so that the file need not grow for it; and half of
  *                         what the file is above its target besides
- *   that much is          and the file is far above its target: the end of the file, where there is a large slot before
- *                         it: the file is cut
+ *   that much is          and the file is far above its target: the end of the file, where there is a large slot in its
+ *                         first half: the file is cut
  *   otherwise             segments that are nearly half empty, which cost less to move than they give
  *
  * A planner that was asked for chooses instead where too little is clean.
@@ -111,7 +111,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 			break;
 		at = slots_start(s, id);
 	}
-	return occupied > 0 && occupied <= CREDIT_MOST && t->start > slots_start(s, slots_first_fit(s, STEP_BYTES));
+	return occupied > 0 && occupied <= CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
 }
 
 /* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
@@ -177,7 +177,7 @@ static bool cut_plan(arena *a, struct stretch *t)
 {
 	const slot_id large = slots_first_fit(&a->space.free, STEP_BYTES);
 
-	if (large == SLOT_NONE)
+	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
 		return false;
 	if (a->interval.end == DISK_DATA || space_end_cluster(&a->space) != 0)
 		return false;
