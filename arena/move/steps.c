@@ -236,13 +236,20 @@ uint64_t steps_halves(arena *a, uint64_t most)
 	return a->bytes_moved - before;
 }
 
+/* Where values are large, steps take the slot that a sweep moves into, and gain little. */
+static bool sweep_alone(const arena *a)
+{
+	return a->shrink.sweep.at != 0 && a->live_bytes >= a->blobs * STEP_BYTES;
+}
+
 void steps_poll(arena *a, uint64_t bytes)
 {
 	uint64_t steps = 0;
 	uint64_t share, stop, longest;
 
 	/* Where records are only deleted every segment gets emptier by itself. */
-	if (arena_failed(a) || limit_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a)) {
+	if (arena_failed(a) || limit_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a) ||
+	    sweep_alone(a)) {
 		a->steps.credit = 0;
 		return;
 	}
