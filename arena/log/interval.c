@@ -15,6 +15,8 @@
 #define SMALL_RECORD   512u
 #define MOST_SLACK     (UINT64_C(3) << 20)
 #define TABLE_MOST     (UINT64_C(1) << 20)
+#define TINY_RECORD    96u /* of these the table is a sixth of what lives, and more */
+#define TINY_TABLE     (UINT64_C(4) << 20)
 #define PRESSURE_SHARE 64 /* of what lives: from no pressure to the highest it is that much at least */
 
 uint64_t file_live(const arena *a)
@@ -49,20 +51,25 @@ static uint64_t with_share(const arena *a)
 uint64_t file_most(const arena *a)
 {
 	const uint64_t table = a->table.bytes;
+	const uint64_t most = a->live_bytes < a->blobs * TINY_RECORD ? TINY_TABLE : TABLE_MOST;
 
-	return with_share(a) + MOST_SLACK - (table < TABLE_MOST ? table : TABLE_MOST) + a->space.pending.held_bytes;
+	return with_share(a) + MOST_SLACK - (table < most ? table : most) + a->space.pending.held_bytes;
 }
 
+/* The square of how far it is: near the target little is asked for, since that lasts. */
 unsigned file_pressure(const arena *a)
 {
 	const uint64_t bytes = map_bytes(&a->map), target = file_target(a);
-	uint64_t most, least;
+	uint64_t most, least, part;
 
 	if (bytes <= target)
 		return 0;
 	least = target + file_live(a) / PRESSURE_SHARE + 1;
 	most = most_of(file_most(a), least);
-	return bytes >= most ? PRESSURE_MOST : (unsigned)((bytes - target) * PRESSURE_MOST / (most - target));
+	if (bytes >= most)
+		return PRESSURE_MOST;
+	part = (bytes - target) * PRESSURE_MOST / (most - target);
+	return (unsigned)(part * part / PRESSURE_MOST);
 }
 
 bool file_space_wanted(const arena *a)

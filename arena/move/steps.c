@@ -10,17 +10,18 @@
  *   too little is clean   large free slots, and segments that will be ones at the next checkpoint, are to hold what the
  *                         next interval between checkpoints writes, so that the file need not grow for it; and half of
  *                         what the file is above its target besides
- *   that much is          and the file is far above its target: the end of the file, where there is a large slot in its
- *                         first half: the file is cut
+ *   that much is          and the file is far above its target: the end of the file, where there is a large slot before
+ *                         it: the file is cut
  *   otherwise             segments that are nearly half empty, which cost less to move than they give
  *
  * A planner that was asked for chooses instead where too little is clean.
  *
  * 1. A step moves at most STEP_BYTES bytes, one at the end of the file CREDIT_MOST. All steps together move at most COST_LEAST
  *    to twice COST_LEAST times what was written and freed, by the pressure (arena/log/interval.h): so they keep up with commits of
- *    any size, and a small commit takes one at most. They do not make the file longer than shrink_most. Small records are moved
- *    in smaller steps, so that with the pages copied for them it is STEP_WRITES: the next step goes on in that segment.
- *    That holds where slots are near each other: a stretch of a segment without one is moved whole.
+ *    any size, and a small commit takes one at most. They do not make the file longer than shrink_most: at the most pressure
+ *    they make checkpoints instead. Small records are moved in smaller steps, so that with the pages copied for them it is
+ *    STEP_WRITES: the next step goes on in that segment. That holds where slots are near each other: a stretch of a segment
+ *    without one is moved whole.
  * 2. No step runs while a transaction has blobs in the chain, nor while a checkpoint is under way: what it would empty is
  *    not in the free map that follows.
  * 3. Beside snapshots no step is taken that arena/move/guard.c does not allow.
@@ -49,9 +50,10 @@
 #define STEPS_MOST         8
 #define STEP_LEAST         (UINT64_C(16) << 10)
 #define CREDIT_MOST        (UINT64_C(1) << 20)
-#define CUT_SHARE          32 /* of the live bytes, above the target: the end of the file is emptied */
-#define LIMIT_SHARE        8  /* of a size limit: what is closer to it is near */
-#define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
+#define SETTLE_LEAST       (UINT64_C(1) << 20) /* emptied, for which a checkpoint is worth it at once */
+#define CUT_SHARE          32                  /* of the live bytes, above the target: the end of the file is emptied */
+#define LIMIT_SHARE        8                   /* of a size limit: what is closer to it is near */
+#define ASKED_TARGET_SHARE 12                  /* where a checkpoint is asked for           */
 /* Of FREEMAP_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
  * asked for. */
 #define HALF_GRADE  14u
@@ -86,7 +88,7 @@ static uint64_t step_most(const arena *a)
 	return most > STEP_BYTES ? STEP_BYTES : most;
 }
 
-/* A stretch at the end of what this interval has not emptied yet. */
+/* A stretch of data at the end of what this interval has not emptied yet. */
 static bool end_plan(const arena *a, struct stretch *t)
 {
 	const struct slots *s = &a->space.free;
@@ -107,11 +109,13 @@ static bool end_plan(const arena *a, struct stretch *t)
 			return false; /* damaged */
 		occupied += at - start;
 		t->start = start;
-		if (start > slot_end)
+		/* A large slot is what it moves into. */
+		if (start > slot_end || (occupied > 0 && slots_size(s, id) >= STEP_BYTES))
 			break;
 		at = slots_start(s, id);
+		t->end = occupied == 0 ? at : t->end;
 	}
-	return occupied > 0 && occupied <= CREDIT_MOST && t->start > map_bytes(&a->map) / 2;
+	return occupied > 0 && occupied <= CREDIT_MOST && t->start > slots_start(s, slots_first_fit(s, STEP_BYTES));
 }
 
 /* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
@@ -177,7 +181,7 @@ static bool cut_plan(arena *a, struct stretch *t)
 {
 	const slot_id large = slots_first_fit(&a->space.free, STEP_BYTES);
 
-	if (large == SLOT_NONE || slots_start(&a->space.free, large) >= map_bytes(&a->map) / 2)
+	if (large == SLOT_NONE)
 		return false;
 	if (a->interval.end == DISK_DATA || space_end_cluster(&a->space) != 0)
 		return false;
@@ -242,6 +246,19 @@ static bool sweep_alone(const arena *a)
 	return a->shrink.sweep.at != 0 && a->live_bytes >= a->blobs * STEP_BYTES;
 }
 
+/* Whether there is room for what a step moves. At the most pressure what was emptied is made free at once: the file would get
+ * longer, or nothing be moved, until commits have pushed a checkpoint. */
+static bool step_has_room(arena *a, uint64_t longest)
+{
+	if (atomic_load(&a->checkpoint.pushing))
+		return false;
+	if (map_bytes(&a->map) <= longest && slots_first_fit(&a->space.free, STEP_BYTES) != SLOT_NONE)
+		return true;
+	if (file_pressure(a) == PRESSURE_MOST && a->interval.prepared >= SETTLE_LEAST && guard_settle(a) != 0)
+		return false;
+	return map_bytes(&a->map) <= longest;
+}
+
 void steps_poll(arena *a, uint64_t bytes)
 {
 	uint64_t steps = 0;
@@ -260,8 +277,8 @@ void steps_poll(arena *a, uint64_t bytes)
 	/* A large commit asks for more than one. What they move into may be the end of the file, but not past the bound. */
 	stop = a->bytes_moved + share;
 	longest = most_of(map_bytes(&a->map), shrink_most(a));
-	while (a->steps.credit >= step_most(a) && a->bytes_moved < stop && map_bytes(&a->map) <= longest &&
-	       !atomic_load(&a->checkpoint.pushing) && steps++ < STEPS_MOST + share / STEP_LEAST && step_take(a))
+	while (a->steps.credit >= step_most(a) && a->bytes_moved < stop && steps++ < STEPS_MOST + share / STEP_LEAST &&
+	       step_has_room(a, longest) && step_take(a))
 		;
 	/* What they have emptied is wanted at once, if nothing is clean any more. */
 	if (steps > 0 && slots_first_fit(&a->space.free, STEP_BYTES) == SLOT_NONE &&

@@ -40,6 +40,8 @@
  * while there is a choice, since each costs a JUMP. */
 #define SPACE_WINDOW       (UINT64_C(64) << 10)
 #define SPACE_WINDOW_LEAST (UINT64_C(1) << 10)
+/* A record of so many bytes has a window of its own, however large the slot: smaller ones would cost a JUMP each. */
+#define SPACE_WINDOW_OWN (UINT64_C(2) << 10)
 /* A commit that is to be durable flushes each window that it wrote into: fewer and larger ones serve it better. */
 #define SPACE_WINDOW_DURABLE (UINT64_C(16) << 10)
 

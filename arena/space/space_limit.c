@@ -15,6 +15,7 @@
 #include "arena/space/space_fit.h"
 
 #define PIECE_LOOKS 64u
+#define OWN_SHARE   2 /* of a limit: as long as the file is no longer, large records have windows of their own */
 #define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks of a free list are taken */
 #define LIST_FEW    64u                  /* pairs that come while it is begun */
 #define LIST_SHARE  4 /* of its bytes, once more for the heads of its chunks and what is left in them */
@@ -178,13 +179,16 @@ bool space_holds_pages(const struct space *s, uint64_t pages)
 	return places * SLOTS_PAGE >= all || (places >= pages && bytes_from(s, LIST_GRAIN, LIST_GRAIN, all) >= all);
 }
 
-/* How much of a fit a window for `need` takes: what is moved under a limit goes side by side, whatever its sizes are. */
+/* How much of a fit a window for `need` takes. A large record has no more than that, since the hole that it leaves takes the
+ * next of its size only with the JUMP behind it; but near a limit pieces are to be filled. What is moved under a limit goes side
+ * by side, whatever its sizes are. */
 uint64_t window_part(const struct space *s, uint64_t size, uint64_t need)
 {
 	const uint64_t wish = s->max_bytes == UINT64_MAX ? SPACE_WINDOW : is_moving(s) ? MOVE_WINDOW : s->window;
-	const uint64_t most = need > wish ? need : wish;
+	const bool own = need >= SPACE_WINDOW_OWN && map_bytes(s->map) <= s->max_bytes / OWN_SHARE;
+	const uint64_t most = own || need > wish ? need : wish;
 
-	return size > need && size > most ? most : size;
+	return size > most ? most : size;
 }
 
 /* Beside a snapshot a put that fills a piece goes too far, too, once the copies and the list have no room of their own: what

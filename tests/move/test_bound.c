@@ -363,7 +363,7 @@ struct rewriting {
 
 static void rewrite(const struct rewriting *w)
 {
-	static const char value[2000];
+	static const char value[MIB];
 	const uint64_t records = w->mib * MIB / (w->size + 60);
 	const uint64_t share = w->size < SMALL_MOST ? 145 : 130;
 	struct rng rng = rng_make(1);
@@ -417,6 +417,25 @@ START_TEST(a_larger_store_is_rewritten)
 
 	for (unsigned i = 0; i < count; i++)
 		rewrite(&all[i]);
+}
+END_TEST
+
+/* Holes of one size take records of that size, whatever part of a window that is. */
+START_TEST(values_have_any_one_size)
+{
+	const struct rewriting all[] = {
+		{40000, 40, 20, 5, false}, {40000, 40, 20, 5, true}, {23000, 40, 20, 5, true}, {50000, 40, 5, 5, true}};
+	const uint64_t count = testing_count(24, 4);
+	struct rng rng = rng_make(2);
+
+	for (uint64_t i = 0; i < count; i++) {
+		const size_t size = KIB << rng_below(&rng, 10);
+		struct rewriting w = {.mib = 24, .turns = 5, .snapshot = i % 2 != 0};
+
+		w.size = size + rng_below(&rng, size);
+		w.puts = 1 + (unsigned)(rng_below(&rng, 4 * MIB) / w.size);
+		rewrite(i < sizeof(all) / sizeof(all[0]) ? &all[i] : &w);
+	}
 }
 END_TEST
 
@@ -486,6 +505,6 @@ int main(void)
 	testing_add(suite, "bound",
 		    TESTS(the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
 			  a_transaction_writes_over_itself, half_is_deleted, a_snapshot_stays,
-			  a_larger_store_is_rewritten, threads_keep_the_bound));
+			  a_larger_store_is_rewritten, values_have_any_one_size, threads_keep_the_bound));
 	return testing_main(suite);
 }
