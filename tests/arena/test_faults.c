@@ -168,7 +168,7 @@ static void script_commit(struct script *s, arena *a, unsigned step)
 			if (next.number[name] != 0 && i % 3 == 0)
 				r = model_del(&next, t, name);
 			else
-				r = model_put(&next, t, name, step * 100 + i + 1, (step * 331 + i * 97) % 3000);
+				r = model_put(&next, t, name, step * 100 + i + 1, (step * 331 + i * 97) % 5000);
 		}
 		if (r == 0)
 			r = arena_commit(t);

@@ -72,8 +72,8 @@ void base_make(void)
 {
 	arena *a = session();
 
-	put_alone(a, RECORD_BASE, 100);
 	put_alone(a, RECORD_LARGE, LARGE);
+	put_alone(a, RECORD_BASE, 100); /* a window whose rest the next session begins in */
 	must_give(arena_checkpoint(a), 0);
 	must_give(arena_close(a), 0);
 }

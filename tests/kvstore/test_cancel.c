@@ -292,7 +292,7 @@ static int gravity_write_one(struct doomed *d)
 
 static int gravity_compact_some(struct doomed *d)
 {
-	return gravity_compact(d->g, GRAVITY_GRAVITY, 2 * VALUE);
+	return gravity_compact(d->g, GRAVITY_GRAVITY, VALUE / 4);
 }
 
 static int gravity_walk_slots(struct doomed *d)

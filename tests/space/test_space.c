@@ -337,7 +337,7 @@ static arena *arena_with_slots(uint64_t count)
 
 	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
 	for (uint64_t i = 0; i < 4 * count; i++)
-		must_give(arena_put(t, (vpos){mix64(i)}, 0, 40, &data), 0);
+		must_give(arena_put(t, (vpos){mix64(i)}, 0, 200, &data), 0);
 	must_give(arena_commit(t), 0);
 	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
 	for (uint64_t i = 0; i < 4 * count; i += 4)
