@@ -216,7 +216,7 @@ void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes)
 	assert(offset + bytes <= map_bytes(m));
 	if (bytes >= MAP_WRITE && m->mode == OS_MAP_SHARED && file_copy(m, offset, from, bytes) == 0)
 		return;
-	memcpy(to, from, bytes);
+	memmove(to, from, bytes);
 }
 
 int map_write(const struct map *m, uint64_t offset, const void *from, uint64_t bytes)

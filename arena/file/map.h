@@ -53,7 +53,7 @@ void map_empty(const struct map *m);
  * as before. */
 int map_cut(struct map *m);
 
-/* Copies into the map. Many bytes go through the file, which the map is one with: see map.c. */
+/* Copies into the map; the two may overlap. Many bytes go through the file, which the map is one with: see map.c. */
 void map_copy(const struct map *m, void *to, const void *from, uint64_t bytes);
 
 /* Writes bytes by a call that returns a code where a store might be a signal, since their page may have no disk space of

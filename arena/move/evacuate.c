@@ -144,26 +144,28 @@ struct evacuation {
 	uint64_t at[EVACUATE_BATCH];
 };
 
-/* Moves a record that was verified, if the table's entry is at that place. */
+/* Moves a record that was verified, if the table's entry is at that place. Where the free list of a forged file names a part
+ * of it, it may have changed since then, and its copy may lie over it: its size is read once, and is one that fits. */
 static int record_move(arena *a, const struct blob_disk *b)
 {
 	struct writer *w = &a->writer;
 	const vpos name = {b->name};
+	const uint64_t size = b->size;
 	bool live;
 	void *data;
 	int r = record_live(a, b, &live);
 
 	if (r != 0 || !live || was_shown(&w->shown, b))
 		return r;
+	if (!blob_fits(&a->map, blob_offset(&a->map, b)))
+		return GRAVITY_CORRUPT;
 	w->memo = true;
 	w->memo_name = b->name;
 	w->memo_before = blob_offset(&a->map, b);
-	r = writer_put(a, BLOB_MOVE, name, b->aux, b->size, &data);
-	if (r != 0)
-		return r;
-	if (b->size > 0)
-		map_copy(&a->map, data, b + 1, b->size);
-	return 0;
+	r = writer_put(a, BLOB_MOVE, name, b->aux, size, &data);
+	if (r == 0 && size > 0)
+		map_copy(&a->map, data, b + 1, size);
+	return r;
 }
 
 static int moves_commit(arena *a)

@@ -140,7 +140,7 @@ int table_seek(const struct table *t, uint64_t name, struct table_path *path)
 	return GRAVITY_CORRUPT;
 }
 
-/* Copies a page or node, which is a whole blob, to a new place with that birth. */
+/* Copies a page or node, which is a whole blob, to a new place with that birth. In a forged file that place may overlap it. */
 static int blob_copy(struct table *t, const struct blob_disk *from, uint64_t born, struct blob_disk **to)
 {
 	const uint64_t bytes = blob_span(from->size);
@@ -151,7 +151,7 @@ static int blob_copy(struct table *t, const struct blob_disk *from, uint64_t bor
 	if (r != 0)
 		return r;
 	*to = blob_at(t->map, offset);
-	memcpy((uint8_t *)*to + skip, (const uint8_t *)from + skip, bytes - skip);
+	memmove((uint8_t *)*to + skip, (const uint8_t *)from + skip, bytes - skip);
 	(*to)->check = 0;
 	(*to)->stamp = blob_stamp(born, blob_kind(from), 0);
 	return 0;

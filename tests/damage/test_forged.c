@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena/core.h"
+#include "arena/move/evacuate.h"
 #include "arena/table/table.h"
 #include "kvstore/hash.h"
+#include "kvstore/kv.h"
 #include "tests/damage/anatomy.h"
 #include "tests/damage/trial.h"
 
@@ -362,4 +365,51 @@ START_TEST(harm_has_a_plan)
 }
 END_TEST
 
-SUITE("forged", "harm", much_is_overwritten, fields_are_forged, harm_has_a_plan)
+/* --- a place that somebody has ------------------------------------------------------------------------------------ */
+
+/* The one free slot of a store is there. */
+static void slot_alone(struct slots *s, uint64_t start, uint64_t size)
+{
+	for (slot_id id = slots_at_or_after(s, 0); id != SLOT_NONE; id = slots_at_or_after(s, 0))
+		must_give(slots_remove(s, slots_start(s, id), slots_size(s, id)), 0);
+	must_give(slots_insert(s, start, size), 0);
+}
+
+/* The free list of a forged file may name a part of the record that is moved. Wherever in it the place of its copy begins,
+ * no memory outside of the file is touched, and the operation comes to an end. */
+START_TEST(a_record_moves_over_itself)
+{
+	const gkv_options options = {.flags = GKV_NOCREATE, .durability = GKV_LAZY};
+	struct forge *f = &forge;
+	uint64_t at, span, moved = 0;
+
+	forge_begin(f, SPECIMEN_CLOSED, false, 128);
+	at = part_of(f, PART_LARGE)->start;
+	span = blob_span(blob_of(f, part_of(f, PART_LARGE))->size);
+	for (uint64_t start = at + 8; start < at + span; start += 8) {
+		gkv *db;
+		arena *a;
+		int r;
+		if (start + 2 * span > f->specimen.bytes)
+			continue;
+		trial_begin("the place is at %lld", (long long)(start - at));
+		must_give(gkv_open("store", &options, &db), GKV_OK);
+		must_give(gkv_put(db, "key", 3, "value", 5), GKV_OK);
+		a = kv_arena(db);
+		must_give(writer_lock(a, false), 0);
+		log_shed_window(&a->log);
+		must_give(space_end_cluster(&a->space), 0);
+		slot_alone(&a->space.free, start, f->specimen.bytes - start);
+		r = evacuate(a, at, at + 8);
+		moved += a->bytes_moved > 0;
+		writer_unlock(a);
+		must(r == 0 || r == GRAVITY_CORRUPT || r == GRAVITY_FULL);
+		(void)gkv_close(db);
+		ram_load(&f->ram, f->specimen.image, f->specimen.bytes);
+	}
+	must(moved > 0);
+	forge_end(f);
+}
+END_TEST
+
+SUITE("forged", "harm", much_is_overwritten, fields_are_forged, harm_has_a_plan, a_record_moves_over_itself)
