@@ -16,9 +16,10 @@
  * 3. A chain longer than the file goes round: damage. So every walk ends.
  *
  * A handle that only reads may not write to the file, nor to the memory that shows it: its pages go behind the end of the
- * file, into memory of its own.
+ * file, into memory of its own. So it needs to know nothing of what is free.
  *
- * Cost: a clean store is opened by reading the header alone; the free list is read at the first write. */
+ * Cost: a clean store is opened by reading the header alone. The free list is read at the first write, or before a replay. A
+ * handle that only reads reads it when it is asked what is free. */
 #include "arena/log/recover.h"
 
 #include <errno.h>
@@ -193,6 +194,12 @@ static int slots_give(arena *a, uint64_t start, uint64_t end)
 	return r == GRAVITY_INVALID ? GRAVITY_CORRUPT : r;
 }
 
+/* Behind the file a handle that only reads has what it replayed. */
+static uint64_t file_end(const arena *a)
+{
+	return a->map.mode == OS_MAP_PRIVATE ? a->space.evict_end : map_bytes(&a->map) & ~(DISK_UNIT - 1);
+}
+
 int recover_space(arena *a)
 {
 	const struct header_disk *h = &a->header;
@@ -204,7 +211,7 @@ int recover_space(arena *a)
 	if (r == 0)
 		r = slots_give(a, h->log_start, h->window_end);
 	if (r == 0)
-		r = slots_give(a, h->file_bytes, map_bytes(&a->map) & ~(DISK_UNIT - 1));
+		r = slots_give(a, h->file_bytes, file_end(a));
 	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_SPACE); i++)
 		r = slots_take_away(a, a->replayed[i].start, a->replayed[i].end);
 	if (r == 0)
@@ -286,6 +293,8 @@ int recover(arena *a)
 		return GRAVITY_CORRUPT;
 	state_adopt(a, h);
 	a->space.durable_seq = a->space.started_seq = h->seq;
+	if (a->map.mode == OS_MAP_PRIVATE)
+		space_go_behind(&a->space);
 	r = header_marks_read(&a->map, h, &marked);
 	if (r == 0)
 		r = chain_walk(a, &blobs);
@@ -295,10 +304,8 @@ int recover(arena *a)
 		return GRAVITY_CORRUPT;
 	if (blobs > 0) {
 		r = header_settle(a);
-		if (r == 0)
+		if (r == 0 && a->map.mode != OS_MAP_PRIVATE)
 			r = recover_space(a);
-		if (a->map.mode == OS_MAP_PRIVATE)
-			space_go_behind(&a->space);
 		space_cluster_size(&a->space, a->table.bytes);
 		if (r == 0)
 			r = chain_replay(a, blobs);

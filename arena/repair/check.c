@@ -180,9 +180,8 @@ static void check_space(struct check *c)
 		for (uint32_t i = 0; i < cp->chunk_count; i++)
 			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size),
 			    "chunk of the free list");
-	} else if (!freelist_died(a) && freelist_each(&a->map, &a->header, own_chunk, c) != 0) {
-		tell(&c->tell, "the free list of checkpoint %llu, which begins at %llu, is damaged",
-		     ULL(a->header.checkpoint), ULL(a->header.free_first));
+	} else if (!freelist_died(a) && tell_list(&c->tell, &a->map, &a->header)) {
+		(void)freelist_each(&a->map, &a->header, own_chunk, c);
 	}
 }
 
@@ -262,8 +261,10 @@ static int check_state(struct check *c)
 	if (r == 0)
 		r = space_end_cluster(&a->space);
 	if (r == GRAVITY_CORRUPT) {
-		tell(&c->tell, "the free list of checkpoint %llu, which begins at %llu, is damaged",
-		     ULL(a->header.checkpoint), ULL(a->header.free_first));
+		if (tell_list(&c->tell, &a->map, &a->header))
+			tell(&c->tell,
+			     "the free list of checkpoint %llu, which begins at %llu, is no list of what is free",
+			     ULL(a->header.checkpoint), ULL(a->header.free_first));
 		r = 0;
 	}
 	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;

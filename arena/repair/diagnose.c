@@ -16,7 +16,6 @@
 #include "arena/file/disk.h"
 #include "arena/file/header.h"
 #include "arena/file/map.h"
-#include "arena/log/freelist.h"
 #include "arena/log/recover.h"
 #include "arena/os/os.h"
 #include "arena/table/page.h"
@@ -79,22 +78,6 @@ static void log_look(struct diagnosis *d)
 		     ULL(chain.at.cursor), ULL(chain.seq), ULL(marked));
 }
 
-static int chunk_next(void *arg, struct free_disk *chunk)
-{
-	uint64_t *next = arg;
-
-	*next = chunk->next;
-	return 0;
-}
-
-static void freelist_look(struct diagnosis *d)
-{
-	uint64_t at = d->h.free_first;
-
-	if (freelist_each(&d->map, &d->h, chunk_next, &at) != 0)
-		tell(d->tell, "the free list of checkpoint %llu is damaged at %llu", ULL(d->h.checkpoint), ULL(at));
-}
-
 static void table_look(struct diagnosis *d)
 {
 	struct table_iter it;
@@ -121,7 +104,7 @@ static void file_look(struct diagnosis *d)
 	if (*d->tell->stopped == 0)
 		log_look(d);
 	if (*d->tell->stopped == 0)
-		freelist_look(d);
+		(void)tell_list(d->tell, &d->map, &d->h);
 	table_look(d);
 }
 

@@ -10,6 +10,7 @@
 
 #include "arena/file/blob.h"
 #include "arena/gravity.h"
+#include "arena/log/freelist.h"
 #include "arena/read/get.h"
 
 void tell(struct teller *t, const char *format, ...)
@@ -55,5 +56,23 @@ bool tell_next(struct teller *t, struct table_iter *it, struct blob_disk **b)
 		     ULL(it->name), NODE_BITS * it->level);
 		table_iter_skip(it);
 	}
+	return false;
+}
+
+static int chunk_next(void *arg, struct free_disk *chunk)
+{
+	uint64_t *next = arg;
+
+	*next = chunk->next;
+	return 0;
+}
+
+bool tell_list(struct teller *t, const struct map *m, const struct header_disk *h)
+{
+	uint64_t at = h->free_first;
+
+	if (freelist_each(m, h, chunk_next, &at) == 0)
+		return true;
+	tell(t, "the free list of checkpoint %llu is damaged at %llu", ULL(h->checkpoint), ULL(at));
 	return false;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
+#include "arena/file/header.h"
 #include "arena/file/map.h"
 #include "arena/table/page.h"
 #include "arena/table/table.h"
@@ -34,5 +35,8 @@ bool tell_record(struct teller *t, const struct map *m, const struct page_disk *
 /* The next page or node of a walk. What is damaged on the way is told and passed over. False at the end, or when the work is
  * stopped. */
 bool tell_next(struct teller *t, struct table_iter *it, struct blob_disk **b);
+
+/* Whether each chunk of the header's free list verifies. The first is told that does not. */
+bool tell_list(struct teller *t, const struct map *m, const struct header_disk *h);
 
 #endif

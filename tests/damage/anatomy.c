@@ -384,7 +384,7 @@ enum outcome anatomy_outcome(const struct anatomy *an, uint64_t offset, unsigned
 	case PART_LARGE:
 		return OUTCOME_READ;
 	case PART_LIST:
-		return an->log_blobs > 0 ? OUTCOME_OPEN : OUTCOME_CHECK;
+		return OUTCOME_CHECK;
 	case PART_LOG_PUT:
 	case PART_LOG_MOVE:
 	case PART_LOG_TOMB:

@@ -185,6 +185,7 @@ static void flip_try(struct flips *f, uint64_t offset, unsigned bit, bool write)
 	const enum outcome due = anatomy_outcome(&f->anatomy, offset, bit);
 	const uint64_t least = due == OUTCOME_EARLIER ? f->anatomy.marked : f->anatomy.seq;
 	struct answers a;
+	bool wrote;
 
 	trial_begin("%s store: bit %u of byte %llu (%s) flipped", f->specimen.name, bit, (unsigned long long)offset,
 		    part_names[p->kind]);
@@ -199,10 +200,10 @@ static void flip_try(struct flips *f, uint64_t offset, unsigned bit, bool write)
 		f->ram.file[offset] ^= (uint8_t)(1u << bit);
 		return;
 	}
-	if (trial_write(&f->ram, &f->specimen, least, &f->rng))
-		f->written++;
-	else
-		f->refused++;
+	wrote = trial_write(&f->ram, &f->specimen, least, &f->rng);
+	if (wrote && p->kind == PART_LIST)
+		trial_fail("is written to");
+	*(wrote ? &f->written : &f->refused) += 1;
 	ram_load(&f->ram, f->specimen.image, f->specimen.bytes);
 }
 

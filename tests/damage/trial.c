@@ -274,7 +274,8 @@ bool trial_write(struct ram *ram, const struct specimen *s, uint64_t least, stru
 
 	trial_read(ram, s, least, false, &answers);
 	rc = gkv_open("store", &options, &db);
-	if (rc != answers.open)
+	/* Who only reads has no use for the free list. */
+	if (rc != answers.open && !(rc == GKV_CORRUPT && strstr(answers.told, "the free list of checkpoint ") != NULL))
 		trial_fail("gives %d to one who writes", rc);
 	if (rc != GKV_OK)
 		return false;

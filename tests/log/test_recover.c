@@ -212,6 +212,45 @@ START_TEST(reading_changes_no_byte)
 }
 END_TEST
 
+/* Who only reads, also what is in the log, does not read the free list before it is asked what is free. A damaged one keeps
+ * nobody from reading: it is told to who asks, to who writes, and by a check. */
+START_TEST(reading_needs_no_free_list)
+{
+	const struct arena_options reads = plain_options(GRAVITY_RDONLY, 0), writes = plain_options(0, GRAVITY_LAZY);
+	struct rng r = rng_make(14);
+	static struct model m;
+	struct arena_stats st;
+	arena *a = arena_lazy(testing_path);
+	uint64_t list;
+
+	memset(&m, 0, sizeof(m));
+	for (unsigned i = 0; i < 4; i++) {
+		must_give(model_commit(&m, a, &r, 100, 2000, 0), 0);
+		must_give(arena_checkpoint(a), 0);
+	}
+	must_give(model_commit(&m, a, &r, 100, 2000, 0), 0);
+	file_copy(testing_path, copy_path);
+	arena_must_close(a);
+	a = arena_must_open(copy_path, &reads);
+	list = a->header.free_first;
+	must(a->log.bytes > 0 && list != 0 && !a->space_loaded && a->space.free.count <= 1);
+	must(model_fits(&m, a) && !a->space_loaded);
+	must_give(arena_stat(a, &st), 0);
+	must(a->space_loaded && st.free_slots > 0 && st.file_bytes == file_bytes(copy_path));
+	arena_must_be_sound(a);
+	arena_must_close(a);
+	file_flip(copy_path, list + sizeof(struct free_disk), 0);
+	a = arena_must_open(copy_path, &reads);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		must(model_fits(&m, a));
+		must_give(arena_stat(a, &st), GRAVITY_CORRUPT);
+	}
+	arena_must_close(a);
+	must_give(arena_open(copy_path, &writes, &a), GRAVITY_CORRUPT);
+	must_give(arena_check(copy_path, &reads, NULL, NULL, NULL, NULL), GRAVITY_CORRUPT);
+}
+END_TEST
+
 /* --- torn tails and damage ---------------------------------------------------------------------------------------- */
 
 /* The last commit, torn in a store that was killed before any flush: the commit before it. In one that made the commit
@@ -551,7 +590,8 @@ static void cases_add(Suite *suite, const char *name, const TTest *const *tests,
 int main(void)
 {
 	const TTest *const ends[] = {commits_survive_close_and_kill, killed_process_loses_nothing,
-				     abandoned_tail_never_happened, reading_changes_no_byte};
+				     abandoned_tail_never_happened, reading_changes_no_byte,
+				     reading_needs_no_free_list};
 	const TTest *const damage[] = {torn_tail_is_told_from_damage, any_changed_bit_is_noticed,
 				       damaged_header_is_no_way_back, cut_file_is_noticed};
 	const TTest *const numbers[] = {no_name_follows_the_last, no_checkpoint_follows_the_last};

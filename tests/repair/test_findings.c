@@ -150,7 +150,7 @@ START_TEST(each_damaged_part_of_a_clean_store_is_named)
 	check_hurt(&image, ref_offset(page) + 200);
 	must(found_place("the table is damaged at %" PRIu64 ":", ref_offset(page)));
 	check_hurt(&image, h.free_first + 50);
-	must(found_place(", which begins at %" PRIu64 ", is damaged", h.free_first));
+	must(found_place("the free list of checkpoint 3 is damaged at %" PRIu64, h.free_first));
 	free(image.data);
 }
 END_TEST
