@@ -24,13 +24,13 @@ static void (*const real_note)(struct stretches *, const struct log_stretch *, u
 static void (*const real_copy)(struct stretches *, uint64_t, struct stretches_copy *) = stretches_copy;
 
 /* A place to be stopped at, and, for one who is to die after so many steps, to end at. */
-static _Thread_local unsigned lifetime;
+static unsigned lifetime; /* of the first actor */
 static jmp_buf death;
 
 static void step(void)
 {
 	actor_point();
-	if (lifetime > 0 && --lifetime == 0)
+	if (actor_self() == 0 && lifetime > 0 && --lifetime == 0)
 		longjmp(death, 1);
 }
 

@@ -3,21 +3,28 @@
 
 /* actors.c owns whose turn it is.
  *
- * 1. At any time one thread runs: the actor that has the turn, or, between two runs, the test's own.
+ * 1. At any time one strand runs: the actor that has the turn, or, between two runs, the test's own.
  * 2. The orders are gone through depth first: `path` has what was chosen at each choice of this run, and among how many. What
- *    comes first in each choice is to go on.
+ *    comes first in each choice is to go on, what comes last is to die.
+ * 3. An actor that dies leaves what it does, and everything as it is, and is over. It begins anew in the next run.
  *
- * Cost: two switches of threads where an actor is stopped, none where it goes on. */
+ * Cost: a turn of strands where an actor is stopped, nothing where it goes on. */
 #define _GNU_SOURCE
 #include "tests/os/actors.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
+#include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/testing.h"
 
+/* Of the orders that are drawn: where a turn is dear, and where a fault is to be found, which the first orders show. */
+#ifdef GRAVITY_BROKEN
+#define DRAWN_SHARE 10u
+#else
+#define DRAWN_SHARE (TESTING_SANITIZED ? 10u : 1u)
+#endif
 #define PATH_MOST 4096u
 #define NOBODY    ACTORS_MOST
 
@@ -25,17 +32,17 @@ enum state { READY, SLEEPING, OVER };
 
 static struct {
 	unsigned count, left, stay, preempted, preempted_most, stuck, sleeps;
-	bool ending, random;
+	unsigned deaths, deaths_most, mortal;
+	bool random;
 	uint64_t seed;
 	struct {
-		pthread_t thread;
-		sem_t may_run;
+		jmp_buf top; /* of its body */
 		enum state state;
+		bool died;
 		const _Atomic uint32_t *word; /* it sleeps on */
 		unsigned since;
 		bool woken;
 	} actor[ACTORS_MOST];
-	sem_t over;
 	actor_body *body;
 	void *arg;
 	struct {
@@ -44,8 +51,8 @@ static struct {
 	unsigned path_length, path_at;
 } all;
 
-static _Thread_local unsigned self;
 void (*actors_on_sleep)(void);
+void (*actors_on_death)(void);
 
 static uint64_t random_next(void)
 {
@@ -103,42 +110,77 @@ static unsigned stuck_end(void)
 	return first;
 }
 
-static void turn_give(unsigned to)
-{
-	const bool over = all.actor[self].state == OVER;
-
-	must(sem_post(&all.actor[to].may_run) == 0);
-	while (!over && sem_wait(&all.actor[self].may_run) != 0)
-		must(errno == EINTR);
-}
-
 /* This one does not go on. */
 static void turn_pass(void)
 {
+	const unsigned self = strand_self();
 	const unsigned others = ready_count(self);
+	unsigned to;
 
-	if (others > 0)
-		turn_give(ready_nth(choose(others), self));
-	else if (all.actor[self].state != READY && stuck_end() != self)
-		turn_give(ready_nth(0, NOBODY));
+	if (others > 0) {
+		strand_give(ready_nth(choose(others), self));
+	} else if (all.actor[self].state != READY) {
+		to = stuck_end();
+		if (to != self)
+			strand_give(to);
+	}
+}
+
+static bool may_die(unsigned self)
+{
+	return all.deaths < all.deaths_most && (all.mortal >> self & 1) != 0;
+}
+
+/* Leaves the body by the top of it. */
+static void die(unsigned self)
+{
+	all.deaths++;
+	all.actor[self].died = true;
+	if (actors_on_death != NULL)
+		actors_on_death();
+	longjmp(all.actor[self].top, 1);
 }
 
 void actor_point(void)
 {
-	const unsigned others = ready_count(self);
+	const unsigned self = strand_self();
+	const unsigned others = all.random || all.preempted < all.preempted_most ? ready_count(self) : 0;
+	const bool mortal = may_die(self);
 	unsigned chosen;
 
-	if (others == 0 || (!all.random && all.preempted == all.preempted_most))
+	if (others == 0 && !mortal)
 		return;
-	chosen = choose(all.random ? all.stay * others : others + 1);
-	if (chosen == 0 || (all.random && chosen > others))
+	chosen = choose(all.random ? all.stay * (others + mortal) : 1 + others + mortal);
+	if (chosen == 0 || (all.random && chosen > others + mortal))
 		return;
+	if (chosen > others)
+		die(self);
 	all.preempted++;
-	turn_give(ready_nth(chosen - 1, self));
+	strand_give(ready_nth(chosen - 1, self));
+}
+
+void actor_yield(void)
+{
+	const unsigned self = strand_self();
+
+	for (unsigned i = 1; self < all.count && i < all.count; i++) {
+		const unsigned next = (self + i) % all.count;
+		if (all.actor[next].state != READY)
+			continue;
+		strand_give(next);
+		return;
+	}
+}
+
+unsigned actor_self(void)
+{
+	return strand_self();
 }
 
 static int actors_wait(const struct os *os, const _Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
+	const unsigned self = strand_self();
+
 	(void)os;
 	must(nanoseconds > 0 && nanoseconds <= UINT64_C(80000000));
 	actor_point();
@@ -177,18 +219,16 @@ static unsigned actors_wake(const struct os *os, const _Atomic uint32_t *word, b
 
 const struct os actors_os = {.wait = actors_wait, .wake = actors_wake};
 
-static void *actor_main(void *arg)
+static void actor_main(void)
 {
-	self = (unsigned)(uintptr_t)arg;
+	const unsigned self = strand_self();
+
 	for (;;) {
-		while (sem_wait(&all.actor[self].may_run) != 0)
-			must(errno == EINTR);
-		if (all.ending)
-			return NULL;
-		all.body(self, all.arg);
-		all.actor[self].state = OVER;
+		if (setjmp(all.actor[self].top) == 0)
+			all.body(self, all.arg);
+		all.actor[strand_self()].state = OVER;
 		if (--all.left == 0)
-			must(sem_post(&all.over) == 0);
+			strand_give(STRAND_OWN);
 		else
 			turn_pass();
 	}
@@ -197,37 +237,32 @@ static void *actor_main(void *arg)
 void actors_begin(unsigned count, actor_body *body, void *arg)
 {
 	memset(&all, 0, sizeof all);
-	must(count <= ACTORS_MOST);
 	all.count = count;
 	all.body = body;
 	all.arg = arg;
-	must(sem_init(&all.over, 0, 0) == 0);
-	for (unsigned i = 0; i < count; i++) {
-		must(sem_init(&all.actor[i].may_run, 0, 0) == 0);
-		must(pthread_create(&all.actor[i].thread, NULL, actor_main, (void *)(uintptr_t)i) == 0);
-	}
+	strands_begin(count, actor_main);
 }
 
 void actors_end(void)
 {
-	all.ending = true;
-	for (unsigned i = 0; i < all.count; i++) {
-		must(sem_post(&all.actor[i].may_run) == 0);
-		must(pthread_join(all.actor[i].thread, NULL) == 0);
-		must(sem_destroy(&all.actor[i].may_run) == 0);
-	}
-	must(sem_destroy(&all.over) == 0);
+	strands_end();
+}
+
+void actors_deaths(unsigned most, unsigned who)
+{
+	all.deaths_most = most;
+	all.mortal = who;
 }
 
 static void run(void)
 {
 	all.left = all.count;
-	all.preempted = all.stuck = all.sleeps = all.path_at = 0;
-	for (unsigned i = 0; i < all.count; i++)
+	all.preempted = all.stuck = all.sleeps = all.path_at = all.deaths = 0;
+	for (unsigned i = 0; i < all.count; i++) {
 		all.actor[i].state = READY;
-	must(sem_post(&all.actor[choose(all.count)].may_run) == 0);
-	while (sem_wait(&all.over) != 0)
-		must(errno == EINTR);
+		all.actor[i].died = false;
+	}
+	strand_give(choose(all.count));
 }
 
 void actors_run_random(uint64_t seed, unsigned stay)
@@ -258,4 +293,32 @@ bool actors_run_next(bool first, unsigned preempted)
 unsigned actors_stuck(void)
 {
 	return all.stuck;
+}
+
+bool actor_died(unsigned who)
+{
+	return all.actor[who].died;
+}
+
+uint64_t scene_play(const struct scene *scene)
+{
+	const uint64_t wanted = testing_count(scene->orders / DRAWN_SHARE, 1);
+	struct rng r = rng_make(scene->orders);
+	uint64_t each = 0, drawn = 0;
+
+	actors_begin(scene->actors, scene->body, scene->arg);
+	actors_deaths(scene->deaths, scene->mortal);
+	for (scene->begin(); actors_run_next(each == 0, scene->preempted); scene->begin()) {
+		each++;
+		scene->verdict();
+	}
+	for (; each + drawn < wanted; drawn++) {
+		actors_run_random(rng_next(&r), drawn % 3 == 0 ? 2 : drawn % 3 == 1 ? 5 : 20);
+		scene->verdict();
+		scene->begin();
+	}
+	actors_end();
+	printf("%s: %llu orders, each of %llu and %llu drawn\n", scene->name, (unsigned long long)(each + drawn),
+	       (unsigned long long)each, (unsigned long long)drawn);
+	return each;
 }

@@ -234,10 +234,10 @@ static struct {
 	unsigned waited_most, passed_most;
 } fair;
 
-static _Thread_local unsigned fair_self;
-
 static void fair_sleep(void)
 {
+	const unsigned fair_self = actor_self();
+
 	if (fair.slept[fair_self])
 		return;
 	fair.slept[fair_self] = true;
@@ -247,6 +247,8 @@ static void fair_sleep(void)
 
 static void fair_taken(void)
 {
+	const unsigned fair_self = actor_self();
+
 	if (!fair.slept[fair_self]) {
 		fair.passed = fair.asleep > 0 ? fair.passed + 1 : 0;
 		fair.passed_most = fair.passed > fair.passed_most ? fair.passed : fair.passed_most;
@@ -264,7 +266,7 @@ static void crowd_run(unsigned self, void *arg)
 {
 	const unsigned times = *(const unsigned *)arg;
 
-	fair_self = self;
+	(void)self;
 	for (unsigned i = 0; i < times; i++) {
 		must(copy_take(&scene.latch, &actors_os, LATCH_WAIT) == LATCH_TAKEN);
 		fair_taken();
