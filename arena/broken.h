@@ -43,6 +43,8 @@ enum broken {
 	BROKEN_REUSE_LOG,      /* so is what was born and died in the log, which replay needs          */
 	BROKEN_REUSE_SNAPSHOT, /* so is what a snapshot sees                                           */
 	BROKEN_REUSE_PIN,      /* so is what a pin holds                                               */
+	BROKEN_LOOK_AHEAD,     /* so is what dies with a commit that is not published yet              */
+	BROKEN_PUBLISH_SEQ,    /* a commit's number is published before its root                       */
 	BROKEN_RESERVE,        /* puts use up what deletes and checkpoints need                        */
 	BROKEN_GUARD,          /* data is moved however much snapshots hold                            */
 	BROKEN_REFUSED,        /* a put that was refused is refused untried when a snapshot has ended  */
@@ -58,6 +60,11 @@ enum broken {
 	BROKEN_APPLY_FAILS,     /* storing the entries asks for memory, and stops half way without it   */
 	BROKEN_SEAL_FIRST,      /* a commit is sealed before what may fail                              */
 	BROKEN_SNAPSHOT_MISSED, /* a snapshot that begins while a commit is prepared is not looked for  */
+	BROKEN_SNAPSHOT_APPLY,  /* a snapshot does not wait for the end of an apply                     */
+	BROKEN_SNAPSHOT_LOOK,   /* it does not look again whether one has begun                         */
+	BROKEN_SNAPSHOT_NEW,    /* one that has no state yet is not counted                             */
+	BROKEN_SNAPSHOT_HANDED, /* its root is handed over after its number                             */
+	BROKEN_APPLY_LATE,      /* snapshots are looked for before the apply is announced               */
 	BROKEN_STEP_INSIDE,     /* a compaction step runs inside a transaction that has blobs in the chain:
 	                          asserts forbid it, in builds that have them                          */
 	BROKEN_NUMBER,          /* the number of an aborted commit is used again: no cut is known that the

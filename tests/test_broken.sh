@@ -39,7 +39,11 @@ wanted='
 	reuse-snapshot  crash    durable
 	reuse-snapshot  reader   slots
 	reuse-snapshot  kv_iter  large
+	reuse-snapshot  reader_orders orders
 	reuse-pin       reader   slots
+	reuse-pin       reader_orders orders
+	look-ahead      reader_orders orders
+	publish-seq     reader_orders orders
 	reserve         kv_open  damage and limits
 	guard           guard    snapshots
 	guard           kv_iter  large
@@ -55,6 +59,11 @@ wanted='
 	apply-fails     faults   systems
 	seal-first      faults   systems
 	snapshot-missed prepare  snapshots
+	snapshot-apply  reader_orders orders
+	snapshot-look   reader_orders orders
+	snapshot-new    reader_orders orders
+	snapshot-handed reader_orders orders
+	apply-late      reader_orders orders
 	step-inside     crash    limit
 	number          session  left
 	nonce           session  left

@@ -98,11 +98,11 @@ static bool state_read(const struct readers *r, uint64_t *seq, uint64_t *root)
 {
 	const uint64_t apply = atomic_load(&r->apply);
 
-	if (apply & 1)
+	if ((apply & 1) && !broken(BROKEN_SNAPSHOT_APPLY))
 		return false;
 	*seq = atomic_load(&r->seq);
 	*root = atomic_load(&r->root);
-	return atomic_load(&r->apply) == apply;
+	return broken(BROKEN_SNAPSHOT_LOOK) || atomic_load(&r->apply) == apply;
 }
 
 int readers_snapshot(struct readers *r, uint32_t *slot)
@@ -154,7 +154,7 @@ uint64_t readers_newest(const struct readers *r)
 		const uint64_t state = atomic_load(&r->slots[i].state);
 		const uint64_t what = state & READER_WHAT;
 		const uint64_t seq = what == READER_WAIT ? now : state & ~READER_WHAT;
-		if ((what == READER_SNAP || what == READER_WAIT) && seq > newest)
+		if ((what == READER_SNAP || (what == READER_WAIT && !broken(BROKEN_SNAPSHOT_NEW))) && seq > newest)
 			newest = seq;
 	}
 	return newest;
@@ -175,15 +175,19 @@ void readers_let_pins(const struct readers *r)
 
 uint64_t readers_apply_begin(struct readers *r)
 {
+	const uint64_t late = broken(BROKEN_APPLY_LATE) ? readers_newest(r) : 0;
+
 	assert((atomic_load_explicit(&r->apply, memory_order_relaxed) & 1) == 0);
 	atomic_fetch_add(&r->apply, 1);
-	return readers_newest(r);
+	return broken(BROKEN_APPLY_LATE) ? late : readers_newest(r);
 }
 
 void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root)
 {
 	assert(atomic_load_explicit(&r->apply, memory_order_relaxed) & 1);
 	assert(seq >= atomic_load_explicit(&r->seq, memory_order_relaxed));
+	if (broken(BROKEN_PUBLISH_SEQ))
+		atomic_store(&r->seq, seq);
 	atomic_store(&r->root, root);
 	atomic_store(&r->seq, seq);
 	if (atomic_load(&r->snapshots) != 0) {
@@ -192,8 +196,11 @@ void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root)
 			uint64_t wait = READER_WAIT;
 			if (atomic_load(&r->slots[i].state) != READER_WAIT)
 				continue;
-			r->slots[i].handed_root = root;
+			if (!broken(BROKEN_SNAPSHOT_HANDED))
+				r->slots[i].handed_root = root;
 			atomic_compare_exchange_strong(&r->slots[i].state, &wait, READER_SNAP | seq);
+			if (broken(BROKEN_SNAPSHOT_HANDED))
+				r->slots[i].handed_root = root;
 		}
 	}
 	atomic_fetch_add(&r->apply, 1);
@@ -220,7 +227,7 @@ void readers_look(const struct readers *r, struct readers_view *view)
 	uint32_t kept = 0;
 
 	/* A pin that begins now is not seen, and follows what is published now. */
-	view->pin = now;
+	view->pin = now + broken(BROKEN_LOOK_AHEAD);
 	view->count = 0;
 	for (uint32_t i = 0; i < high; i++) {
 		const uint64_t state = atomic_load(&r->slots[i].state);
