@@ -20,7 +20,7 @@
 #include "arena/core.h"
 #include "arena/file/draft.h"
 #include "arena/log/flush.h"
-#include "arena/log/freelist.h"
+#include "arena/log/checkpoint.h"
 #include "arena/log/log.h"
 #include "arena/log/recover.h"
 #include "arena/log/session.h"
@@ -79,11 +79,8 @@ static void arena_free(arena *a)
 	space_release(&a->space);
 	readers_release(&a->readers);
 	map_close(&a->map);
-	freelist_drop(a);
-	freemap_release(&a->checkpoint.freemap, os);
-	ranges_release(&a->checkpoint.dirty, os);
+	checkpoint_release(a);
 	freemap_release(&a->interval.freemap, os);
-	os->free(os, a->checkpoint.chunks);
 	os->free(os, a->replayed);
 	os->free(os, a->memory);
 }

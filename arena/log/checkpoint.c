@@ -23,6 +23,8 @@
  * the header, if it got there early, is whole (one sector) and all that it names was flushed before. After it the new
  * one. Between header and finish nothing durable changes.
  *
+ * Its memory is had at its begin and given back when it is over, by who has the writer's lock: no step between takes any.
+ *
  * The one who pushes holds the checkpoint's latch and never waits for the writer's lock meanwhile. */
 #include "arena/log/checkpoint.h"
 
@@ -135,6 +137,7 @@ static void checkpoint_anonymous(arena *a)
 	interval_begin(a);
 	freelist_freemap(a);
 	interval_renew(a, &a->checkpoint.freemap);
+	checkpoint_release(a);
 	a->log.bytes = 0;
 	a->space.dead_bytes = a->space.copied_bytes = 0;
 	a->checkpoint.count++;
@@ -221,7 +224,6 @@ static int header_flush(arena *a)
 	flush_date(a);
 	if (r != 0)
 		return r;
-	ranges_release(&cp->dirty, a->os);
 	cp->state = CHECKPOINT_WRITTEN;
 	return 0;
 }
@@ -269,8 +271,15 @@ static int checkpoint_steps(arena *a, uint64_t budget)
 	return r;
 }
 
+void checkpoint_release(arena *a)
+{
+	freelist_release(a);
+	ranges_release(&a->checkpoint.dirty, a->os);
+}
+
 static void checkpoint_idle(arena *a)
 {
+	checkpoint_release(a);
 	a->checkpoint.state = CHECKPOINT_IDLE;
 	atomic_store(&a->checkpoint.pushing, false);
 }
@@ -280,12 +289,9 @@ static void checkpoint_idle(arena *a)
  * place from here on, either: that is the header's commit, which durable_seq may be one less than. */
 static void orphan_drop(arena *a)
 {
-	struct checkpoint *cp = &a->checkpoint;
-
 	/* Without memory it is tried again by whoever comes next. */
 	if (freelist_abandon(a) != 0)
 		return;
-	ranges_release(&cp->dirty, a->os);
 	a->space.started_seq = broken(BROKEN_ORPHAN_SEQ) ? a->space.durable_seq : a->header.seq;
 	a->interval.due = true;
 	checkpoint_idle(a);
@@ -302,9 +308,9 @@ static void checkpoint_finish(arena *a)
 		return;
 	a->space.durable_seq = cp->header.seq;
 	a->log.before = 0;
+	interval_renew(a, &cp->freemap);
 	checkpoint_idle(a);
 	cp->count++;
-	interval_renew(a, &cp->freemap);
 	(void)space_drain(&a->space, DRAIN_STEP);
 	space_ready(&a->space);
 	space_trim(&a->space, a->header.file_bytes);

@@ -50,5 +50,7 @@ int checkpoint_work(arena *a, uint64_t bytes);
 /* A whole checkpoint. Without the writer's lock, or (locked) with it. */
 int checkpoint_run(arena *a, bool locked);
 bool checkpoint_due(const arena *a);
+/* Gives back the memory of the one that is over. For the writer. */
+void checkpoint_release(arena *a);
 
 #endif

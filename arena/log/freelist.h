@@ -22,7 +22,7 @@ struct free_list {
 	uint32_t chunk;        /* that is being filled                                  */
 	uint64_t end;          /* of the pair before, in units                          */
 	uint64_t slots, bytes; /* of the pairs                                         */
-	uint64_t large;        /* bytes of an extent that is clean: what the free map takes */
+	bool complete;         /* the chunks are, and the header names them            */
 };
 
 static inline struct free_disk *chunk_at(const struct map *m, uint64_t offset)
@@ -49,16 +49,16 @@ int freelist_each(const struct map *m, const struct header_disk *h, freelist_vis
 /* Begins the list of what is free as of now: takes its chunks, copies what it will name. The chunks of the list before it
  * die with h->seq. For the writer. On failure what it took is given back. */
 int freelist_begin(arena *a, struct header_disk *h);
-/* A bounded step of making it, without the writer's lock; what it cost, in bytes, is taken off *budget. *done when the chunks are complete and the header of the
- * checkpoint names them. */
+/* A bounded step of making it, without the writer's lock, in memory that freelist_begin has taken; what it cost, in bytes, is
+ * taken off *budget. *done when the chunks are complete and the header of the checkpoint names them. */
 int freelist_step(arena *a, uint64_t *budget, bool *done);
-/* Lets go of one in the making. */
-void freelist_drop(arena *a);
-/* The same of one that was begun, and gives its chunks back. For the writer. 0 or ENOMEM. */
+/* Gives the chunks back of one that was begun. For the writer. 0 or ENOMEM. */
 int freelist_abandon(arena *a);
+/* Gives back the memory of one, which may be that of no other by then. For the writer. */
+void freelist_release(arena *a);
 /* Whether the chunks of the durable list are pending, though no checkpoint is under way. */
 bool freelist_died(const arena *a);
-/* The free map alone, at once: where there is no file there is no list. For the writer. */
+/* The free map alone, at once: where there is no file there is no list. For the writer, who then releases it. */
 void freelist_freemap(arena *a);
 
 #endif

@@ -5,7 +5,8 @@
  *
  *   begin   holds the writer's lock: takes chunks for the longest list that there can be, and copies what is free, or
  *           pending, as of now into an array. A sequential read of two arrays: nothing is sorted, compared or coded here.
- *   step    without the lock, a bounded one: sorts the array, pass by pass; then writes pairs into the chunks.
+ *   step    without the lock, a bounded one: sorts the array, pass by pass; then writes pairs into the chunks. It takes no
+ *           memory, and gives none back.
  *
  * 1. It names everything that neither the checkpoint nor the log after it reaches: free slots, and all that is pending,
  *    whoever holds it, since readers and older checkpoints are gone after a restart. The chunks of the list before this
@@ -93,7 +94,6 @@ static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 	uint32_t capacity = 0;
 	int r = 0;
 
-	a->checkpoint.chunk_count = 0;
 	while (r == 0 && room < used) {
 		const uint64_t left = used - room + 2 * PAIR_MOST;
 		uint64_t pairs = (left < most ? left + DISK_UNIT - 1 : most) & ~(DISK_UNIT - 1);
@@ -154,7 +154,10 @@ static int extents_reserve(arena *a, uint64_t more)
 	struct free_list *l = &a->checkpoint.list;
 	const uint64_t room = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + more;
 
-	*l = (struct free_list){.file_bytes = map_bytes(&a->map), .large = freemap_large(&a->space)};
+	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
+	/* Without memory for the map there is none: the file gets no better until the next one. */
+	(void)freemap_init(&a->checkpoint.freemap, a->os, l->file_bytes, freemap_segment(&a->space),
+			   freemap_large(&a->space));
 	return ranges_init(&l->ranges, a->os, ranges_room(room, space_free_bytes(&a->space) + a->space.pending.bytes));
 }
 
@@ -187,7 +190,6 @@ int freelist_begin(arena *a, struct header_disk *h)
 		r = space_end_cluster(&a->space);
 	if (r != 0)
 		return r;
-	a->checkpoint.chunk_count = 0;
 	/* One more: the file may grow for the chunks. */
 	count = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + old_chunks + 1;
 	if (count > 1)
@@ -204,7 +206,7 @@ int freelist_begin(arena *a, struct header_disk *h)
 	}
 	if (r != 0) {
 		chunks_return(a);
-		freelist_drop(a);
+		freelist_release(a);
 		return r;
 	}
 	slots_keep_less(&a->space.free, a->checkpoint.chunk_count);
@@ -212,23 +214,25 @@ int freelist_begin(arena *a, struct header_disk *h)
 	return 0;
 }
 
-void freelist_drop(arena *a)
-{
-	struct free_list *l = &a->checkpoint.list;
-
-	ranges_release(&l->ranges, a->os);
-	*l = (struct free_list){0};
-}
-
 int freelist_abandon(arena *a)
 {
 	const int r = slots_keep(&a->space.free, a->checkpoint.chunk_count);
 
-	if (r != 0)
-		return r;
-	chunks_return(a);
-	freelist_drop(a);
-	return 0;
+	if (r == 0)
+		chunks_return(a);
+	return r;
+}
+
+void freelist_release(arena *a)
+{
+	struct checkpoint *cp = &a->checkpoint;
+
+	ranges_release(&cp->list.ranges, a->os);
+	freemap_release(&cp->freemap, a->os);
+	a->os->free(a->os, cp->chunks);
+	cp->list = (struct free_list){0};
+	cp->chunks = NULL;
+	cp->chunk_count = 0;
 }
 
 /* ---- step ------------------------------------------------------------------------------------------------------- */
@@ -313,10 +317,7 @@ static bool list_sort(arena *a, struct free_list *l)
 		return false;
 	if (!broken(BROKEN_HEADER_BYTES))
 		list_cut(l);
-	freemap_release(&a->checkpoint.freemap, a->os);
-	/* Without memory for it there is none: the file gets no better until the next one. */
-	(void)freemap_take(&a->checkpoint.freemap, a->os, &l->ranges, l->file_bytes, freemap_segment(&a->space),
-			   l->large);
+	freemap_take(&a->checkpoint.freemap, &l->ranges, l->file_bytes);
 	return true;
 }
 
@@ -327,7 +328,7 @@ int freelist_step(arena *a, uint64_t *budget, bool *done)
 		(l->ranges.count < STEP_EXTENTS ? l->ranges.count : STEP_EXTENTS) * sizeof *l->ranges.list;
 	int r;
 
-	*done = l->ranges.list == NULL;
+	*done = l->complete;
 	if (*done)
 		return 0;
 	*budget -= cost < *budget ? cost : *budget;
@@ -339,8 +340,7 @@ int freelist_step(arena *a, uint64_t *budget, bool *done)
 	if (r != 0 || l->at < l->ranges.count)
 		return r;
 	list_finish(a, l);
-	freelist_drop(a);
-	*done = true;
+	*done = l->complete = true;
 	return 0;
 }
 
@@ -353,5 +353,4 @@ void freelist_freemap(arena *a)
 		while (l->ranges.count > 0 && !list_sort(a, l))
 			;
 	}
-	freelist_drop(a);
 }

@@ -87,9 +87,11 @@ void interval_begin(arena *a)
 
 void interval_renew(arena *a, struct freemap *freemap)
 {
-	if (freemap->next == NULL)
+	if (freemap->count == 0)
 		return;
 	freemap_release(&a->interval.freemap, a->os);
+	a->os->free(a->os, freemap->room);
+	freemap->room = NULL;
 	a->interval.freemap = *freemap;
 	a->interval.look_at = 0;
 	*freemap = (struct freemap){0};

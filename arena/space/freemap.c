@@ -7,7 +7,9 @@
  *    Large extents are clean already and no part of a segment here: what counts is how much of the rest is free.
  * 2. count segments cover the file up to its end; none is longer than it needs to be for there to be SEGMENTS_MOST.
  *
- * Cost: one pass over the list; 20 bytes a segment, 4 of which are kept. */
+ * 3. Memory is had and given back when its owner says so, and never while it is taken.
+ *
+ * Cost: one pass over the list; 28 bytes a segment, 4 of which are kept. */
 #include "arena/space/freemap.h"
 
 #include <assert.h>
@@ -26,13 +28,15 @@ struct segment_room {
 void freemap_release(struct freemap *s, const struct os *os)
 {
 	os->free(os, s->next);
+	os->free(os, s->room);
 	*s = (struct freemap){0};
 }
 
 /* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
-static void extent_spread(const struct freemap *s, struct segment_room *room, uint64_t start, uint64_t size, bool held)
+static void extent_spread(const struct freemap *s, uint64_t start, uint64_t size, bool held)
 {
+	struct segment_room *room = s->room;
 	const bool large = size >= s->least;
 
 	while (size > 0 && start / s->segment < s->count) {
@@ -46,8 +50,10 @@ static void extent_spread(const struct freemap *s, struct segment_room *room, ui
 	}
 }
 
-static void segments_grade(struct freemap *s, const struct segment_room *room)
+static void segments_grade(struct freemap *s)
 {
+	const struct segment_room *room = s->room;
+
 	for (unsigned g = 0; g < FREEMAP_GRADES; g++)
 		s->first[g] = FREEMAP_NONE;
 	/* From the last to the first, so that a list begins with the lowest. */
@@ -73,37 +79,43 @@ static bool run_take(const struct ranges *r, uint64_t *at, uint64_t *start, uint
 	return true;
 }
 
-int freemap_take(struct freemap *s, const struct os *os, const struct ranges *list, uint64_t file_bytes,
-		 uint64_t segment, uint64_t least)
+static uint64_t segments_of(const struct freemap *s, uint64_t file_bytes)
 {
-	struct segment_room *room;
+	return file_bytes / s->segment + 1;
+}
+
+int freemap_init(struct freemap *s, const struct os *os, uint64_t file_bytes, uint64_t segment, uint64_t least)
+{
+	*s = (struct freemap){.segment = segment, .least = least};
+	while (segments_of(s, file_bytes) > SEGMENTS_MOST)
+		s->segment *= 2;
+	s->room = os->alloc(os, NULL, segments_of(s, file_bytes) * sizeof *s->room);
+	s->next = os->alloc(os, NULL, segments_of(s, file_bytes) * sizeof *s->next);
+	if (s->room != NULL && s->next != NULL)
+		return 0;
+	freemap_release(s, os);
+	return ENOMEM;
+}
+
+void freemap_take(struct freemap *s, const struct ranges *list, uint64_t file_bytes)
+{
 	uint64_t at = 0, start, end;
 	bool held;
 
-	*s = (struct freemap){.segment = segment, .least = least};
-	while (file_bytes / s->segment >= SEGMENTS_MOST)
-		s->segment *= 2;
-	s->count = (uint32_t)(file_bytes / s->segment) + 1;
-	room = os->alloc(os, NULL, s->count * sizeof *room);
-	s->next = os->alloc(os, NULL, s->count * sizeof *s->next);
-	if (room == NULL || s->next == NULL) {
-		os->free(os, room);
-		freemap_release(s, os);
-		return ENOMEM;
-	}
-	memset(room, 0, s->count * sizeof *room);
+	if (s->room == NULL)
+		return;
+	s->count = (uint32_t)segments_of(s, file_bytes);
+	memset(s->room, 0, s->count * sizeof *s->room);
 	while (run_take(list, &at, &start, &end, &held)) {
-		extent_spread(s, room, start, end - start, held);
+		extent_spread(s, start, end - start, held);
 		s->large += !held && end - start >= s->least ? end - start : 0;
 	}
-	segments_grade(s, room);
-	os->free(os, room);
-	return 0;
+	segments_grade(s);
 }
 
 bool freemap_next(struct freemap *s, unsigned least, uint64_t *start, uint64_t *end)
 {
-	for (unsigned g = FREEMAP_GRADES; s->next != NULL && g-- > least;) {
+	for (unsigned g = FREEMAP_GRADES; s->count > 0 && g-- > least;) {
 		const uint32_t i = s->first[g];
 		if (i == FREEMAP_NONE)
 			continue;

@@ -23,18 +23,21 @@
 #define FREEMAP_NONE    UINT32_MAX
 
 struct freemap {
-	uint64_t segment; /* bytes */
-	uint64_t least;   /* bytes of a large extent */
-	uint32_t count;
+	uint64_t segment;               /* bytes */
+	uint64_t least;                 /* bytes of a large extent */
+	uint32_t count;                 /* 0: it was not taken yet */
 	uint64_t large;                 /* bytes of the free extents that are large */
 	uint32_t *next;                 /* next[i]: another segment of the same grade */
+	struct segment_room *room;      /* until it was taken */
 	uint32_t first[FREEMAP_GRADES]; /* grade g: beside its large extents, free from g/32 of it on */
 };
 
-/* From extents in order of start, which may touch, of a file that ends at file_bytes; those of `least` bytes and more are
- * large. Those that are marked are not free yet: a snapshot sees them. Those of a hostile file may overlap; what they say of a place past the end is left out. 0 or ENOMEM. */
-int freemap_take(struct freemap *s, const struct os *os, const struct ranges *list, uint64_t file_bytes,
-		 uint64_t segment, uint64_t least);
+/* Memory for the map of a file that is no longer than file_bytes; extents of `least` bytes and more are large. 0 or ENOMEM. */
+int freemap_init(struct freemap *s, const struct os *os, uint64_t file_bytes, uint64_t segment, uint64_t least);
+/* From extents in order of start, which may touch, of a file that ends at file_bytes. Those that are marked are not free yet:
+ * a snapshot sees them. Those of a hostile file may overlap; what they say of a place past the end is left out. Without
+ * memory there is no map. */
+void freemap_take(struct freemap *s, const struct ranges *list, uint64_t file_bytes);
 void freemap_release(struct freemap *s, const struct os *os);
 
 /* Bytes of a segment, and of a free extent that counts as none of it: large ones, under a limit clean ones. */

@@ -129,7 +129,8 @@ static uint64_t segments_empty(bool mixed, unsigned freed, uint64_t want, uint64
 	slots_copy(&s, &list);
 	while (!ranges_sorted(&list, FILE_BYTES))
 		ranges_sort_pass(&list);
-	must("a freemap", freemap_take(&freemap, s.os, &list, FILE_BYTES + BLOB_MOST, FREEMAP_SEGMENT, FREEMAP_LARGE));
+	must("a freemap", freemap_init(&freemap, s.os, FILE_BYTES + BLOB_MOST, FREEMAP_SEGMENT, FREEMAP_LARGE));
+	freemap_take(&freemap, &list, FILE_BYTES + BLOB_MOST);
 	while (gained < SLOTS_WANTED * want && freemap_next(&freemap, 1, &start, &end)) {
 		const uint64_t room = segment_free(&s, start, end);
 		gained += room;

@@ -21,6 +21,7 @@ static struct {
 	struct os os;
 	void *block[BLOCKS];
 	bool no_memory;
+	unsigned calls; /* that took memory, or gave it back */
 } sys;
 
 static void *noted_alloc(const struct os *os, void *old, size_t bytes)
@@ -29,6 +30,7 @@ static void *noted_alloc(const struct os *os, void *old, size_t bytes)
 	unsigned i = 0;
 
 	(void)os;
+	sys.calls++;
 	if (block == NULL)
 		return NULL;
 	while (sys.block[i] != old) /* NULL: a place that is free */
@@ -46,6 +48,7 @@ static void noted_free(const struct os *os, void *block)
 		return;
 	while (i < BLOCKS && sys.block[i] != block)
 		i++;
+	sys.calls++;
 	must(i < BLOCKS); /* it was taken, and not given back yet */
 	sys.block[i] = NULL;
 	os_posix()->free(os_posix(), block);
@@ -217,6 +220,38 @@ START_TEST(a_sort_that_was_cut_short_is_freed_once)
 }
 END_TEST
 
+/* From its begin to its finish, which both have the writer's lock, it takes no memory and gives none back: also a free map comes
+ * of it where there is none meanwhile. Afterwards it has none. */
+START_TEST(no_step_takes_memory)
+{
+	struct rng r = rng_make(7);
+	static struct model m;
+	arena *a = orphan_open(&m);
+	const struct checkpoint *cp = &a->checkpoint;
+	const uint32_t *map;
+	unsigned calls;
+
+	changes(a, &m, &r, 60);
+	must_give(arena_checkpoint(a), 0);
+	map = a->interval.freemap.next;
+	changes(a, &m, &r, 1);
+	begin_one(a);
+	must_give(writer_lock(a, false), 0);
+	sys.no_memory = true;
+	calls = sys.calls;
+	while (cp->state != CHECKPOINT_WRITTEN)
+		must_give(checkpoint_work(a, 1), 0);
+	must(sys.calls == calls && cp->list.complete && cp->freemap.count > 0 && a->interval.freemap.next == map);
+	checkpoint_poll(a);
+	sys.no_memory = false;
+	must(cp->state == CHECKPOINT_IDLE && a->interval.freemap.next != NULL && a->interval.freemap.next != map);
+	must(cp->list.ranges.block[0] == NULL && cp->dirty.block[0] == NULL && cp->chunks == NULL &&
+	     cp->freemap.next == NULL && cp->freemap.room == NULL && a->interval.freemap.room == NULL);
+	writer_unlock(a);
+	orphan_close(a, &m);
+}
+END_TEST
+
 /* Steps of making the list, or, after so many, all of the rest; true while it is pushing. */
 static bool push_some(arena *a, unsigned steps)
 {
@@ -323,9 +358,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const orphans[] = {chunks_die_once, the_durable_one_stays_whole,
-					a_sort_that_was_cut_short_is_freed_once, dropped_wherever_it_stands,
-					a_header_is_written_again};
+	const TTest *const orphans[] = {
+		chunks_die_once,      the_durable_one_stays_whole, a_sort_that_was_cut_short_is_freed_once,
+		no_step_takes_memory, dropped_wherever_it_stands,  a_header_is_written_again};
 	Suite *suite = suite_create("orphan");
 
 	testing_add(suite, "orphans", orphans, sizeof(orphans) / sizeof(orphans[0]));

@@ -468,7 +468,8 @@ START_TEST(freemap_ends_with_the_file)
 	ranges_add(&list, FREEMAP_SEGMENT, FREEMAP_SEGMENT * 4);
 	ranges_add(&list, FREEMAP_SEGMENT + 64, 64);
 	ranges_add(&list, FREEMAP_SEGMENT * 9, 64);
-	must_give(freemap_take(&freemap, os_posix(), &list, file_bytes, FREEMAP_SEGMENT, FREEMAP_LARGE), 0);
+	must_give(freemap_init(&freemap, os_posix(), file_bytes, FREEMAP_SEGMENT, FREEMAP_LARGE), 0);
+	freemap_take(&freemap, &list, file_bytes);
 	ranges_release(&list, os_posix());
 	must(freemap_next(&freemap, 0, &start, &end));
 	must(start == 0 && end == FREEMAP_SEGMENT);
@@ -491,9 +492,8 @@ START_TEST(large_extents_are_no_part_of_a_segment)
 	ranges_add(&list, FREEMAP_SEGMENT + 32 * KIB, 16 * KIB);
 	ranges_add(&list, FREEMAP_SEGMENT + 64 * KIB, 32 * KIB);
 	ranges_add(&list, third, 128 * KIB);
-	must_give(
-		freemap_take(&freemap, os_posix(), &list, third + FREEMAP_SEGMENT / 2, FREEMAP_SEGMENT, FREEMAP_LARGE),
-		0);
+	must_give(freemap_init(&freemap, os_posix(), 2 * third, FREEMAP_SEGMENT, FREEMAP_LARGE), 0);
+	freemap_take(&freemap, &list, third + FREEMAP_SEGMENT / 2);
 	ranges_release(&list, os_posix());
 	must(freemap.large == FREEMAP_SEGMENT + 64 * KIB);
 	/* 48 KiB of 256, then 8 of 64. */
