@@ -96,6 +96,9 @@ enum broken {
 	BROKEN_LATCH_PASSED, /* who waits for a latch is passed for ever                             */
 	BROKEN_LATCH_CALL,   /* who lets go of one looks before whether somebody waits               */
 	BROKEN_LATCH_ASLEEP, /* who has the next turn sleeps without another look                    */
+	BROKEN_LATCH_DROP,   /* who lets go of one calls nobody                                      */
+	BROKEN_LATCH_LEFT,   /* who takes one that was left is not told                              */
+	BROKEN_LATCH_HEIR,   /* an heir that has died is waited for                                  */
 	/* Trust. */
 	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */
 	BROKEN_CHECK_PLACE,    /* the check of a blob does not cover its place                         */

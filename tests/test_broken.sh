@@ -94,6 +94,10 @@ wanted='
 	latch-passed    latch    orders
 	latch-call      latch    orders
 	latch-asleep    latch    orders
+	latch-drop      latch    orders
+	latch-drop      latch_deaths orders
+	latch-left      latch_deaths orders
+	latch-heir      latch_deaths orders
 	header-check    blob     headers
 	check-place     blob     blobs
 	check-identity  blob     blobs

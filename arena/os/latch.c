@@ -12,6 +12,8 @@
  * 4. Nothing rests on 3 but speed: no sleep is longer than NAP. Who has slept for so long goes to sleep again, behind the
  *    others: where turns take long, the order is that of the naps.
  * 5. No thread is cancelled here: the operations of the seam are no cancellation points.
+ * 6. Who dies while it waits stays counted for as long as the latch is there. That costs a call at each change of hands, and
+ *    nothing rests on it. An heir that has died is followed by the first one who has slept for a NAP when the latch was handed over.
  *
  * Cost: free and alone one compare-and-swap and one exchange; no system call. While others wait, a call for one of them for each
  * LATCH_PASSED_MOST changes of hands, where the changes are fast. */
@@ -75,7 +77,7 @@ static void let_go(struct latch *l, const struct os *os, uint32_t as)
 		as = HANDED;
 	}
 	(void)atomic_exchange(&l->word, as);
-	if ((broken(BROKEN_LATCH_CALL) ? waiting : atomic_load(&l->waiting)) > 0)
+	if ((broken(BROKEN_LATCH_CALL) ? waiting : atomic_load(&l->waiting)) > 0 && !broken(BROKEN_LATCH_DROP))
 		heir_call(l, os, mine);
 }
 
@@ -104,7 +106,7 @@ static bool line_up(struct latch *l, const struct os *os, uint32_t word)
 {
 	const int r = os->wait(os, &l->word, word, NAP);
 
-	return r == 0 || (r == ETIMEDOUT && word == HANDED);
+	return r == 0 || (r == ETIMEDOUT && word == HANDED && !broken(BROKEN_LATCH_HEIR));
 }
 
 /* Next in turn. */
@@ -151,7 +153,7 @@ enum latch_got latch_take(struct latch *l, const struct os *os, enum latch_how h
 			return LATCH_BUSY;
 		word = wait_for(l, os);
 	}
-	return word == LEFT ? LATCH_INHERITED : LATCH_TAKEN;
+	return word == LEFT && !broken(BROKEN_LATCH_LEFT) ? LATCH_INHERITED : LATCH_TAKEN;
 }
 
 uint32_t event_look(const struct event *e)

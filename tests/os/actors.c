@@ -25,8 +25,9 @@
 #else
 #define DRAWN_SHARE (TESTING_SANITIZED ? 10u : 1u)
 #endif
-#define PATH_MOST 4096u
-#define NOBODY    ACTORS_MOST
+#define DRAWN_LEAST 500u
+#define PATH_MOST   4096u
+#define NOBODY      ACTORS_MOST
 
 enum state { READY, SLEEPING, OVER };
 
@@ -128,7 +129,7 @@ static void turn_pass(void)
 
 static bool may_die(unsigned self)
 {
-	return all.deaths < all.deaths_most && (all.mortal >> self & 1) != 0;
+	return self != STRAND_OWN && all.deaths < all.deaths_most && (all.mortal >> self & 1) != 0;
 }
 
 /* Leaves the body by the top of it. */
@@ -312,7 +313,7 @@ uint64_t scene_play(const struct scene *scene)
 		each++;
 		scene->verdict();
 	}
-	for (; each + drawn < wanted; drawn++) {
+	for (; each + drawn < wanted || drawn < DRAWN_LEAST; drawn++) {
 		actors_run_random(rng_next(&r), drawn % 3 == 0 ? 2 : drawn % 3 == 1 ? 5 : 20);
 		scene->verdict();
 		scene->begin();
