@@ -3,12 +3,12 @@
 
 /* map.c owns the mapping and the length of the file. It refuses to touch what it did not allocate.
  *
- * 1. Bytes below `bytes` may be read, and (in an OS_MAP_PRIVATE, behind the end of the file alone) written, without a
- *    signal, if their disk space was allocated, or their memory taken into use: when `bytes` came to cover them, or by
+ * 1. Bytes below *length may be read, and (in an OS_MAP_PRIVATE, behind the end of the file alone) written, without a
+ *    signal, if their disk space was allocated, or their memory taken into use: when *length came to cover them, or by
  *    space_allocate. What stands elsewhere (headers, marks, the log that was replayed, the place where it goes on) is
  *    written by calls, which return a code.
- * 2. `bytes` never exceeds the reservation, and the trust bits in use cover it.
- * 3. The file is cut, and memory in place of one is given back, when nobody looks beyond `bytes` any more. A record whose
+ * 2. *length never exceeds the reservation, and the trust bits in use cover it.
+ * 3. The file is cut, and memory in place of one is given back, when nobody looks beyond *length any more. A record whose
  *    size has rotted is summed up to what was the end when its reader looked: past the end that would be a signal.
  * 4. Memory is in use in proportion to the length of the file. The reservations of all handles of a process leave it most
  *    of its addresses: of 47 bits 1,000 handles take five eighths. */
@@ -115,8 +115,9 @@ int map_open(struct map *m, const struct os *os, os_file file, enum os_map_mode 
 		map_close(m);
 		return r;
 	}
-	m->length = bytes;
-	atomic_store(&m->bytes, bytes);
+	m->file_bytes = bytes;
+	m->length = &m->bytes;
+	atomic_store(m->length, bytes);
 	(void)os->advise(os, m->base, 0, m->reserve, OS_ADVISE_RANDOM);
 	return 0;
 }
@@ -162,23 +163,23 @@ int map_grow(struct map *m, uint64_t bytes)
 	if (r != 0)
 		return r;
 	memory_enlarge(m, old, bytes);
-	m->length = m->length < bytes ? bytes : m->length;
-	atomic_store(&m->bytes, bytes);
+	m->file_bytes = m->file_bytes < bytes ? bytes : m->file_bytes;
+	atomic_store(m->length, bytes);
 	return 0;
 }
 
 void map_lower(struct map *m, uint64_t bytes)
 {
 	assert(bytes <= map_bytes(m) && bytes >= DISK_DATA);
-	atomic_store(&m->bytes, bytes);
+	atomic_store(m->length, bytes);
 }
 
 void map_empty(const struct map *m)
 {
 	const uint64_t start = (map_bytes(m) + DISK_PAGE - 1) & ~(DISK_PAGE - 1);
 
-	if (start < m->length)
-		(void)m->os->punch(m->os, m->file, start, m->length - start);
+	if (start < m->file_bytes)
+		(void)m->os->punch(m->os, m->file, start, m->file_bytes - start);
 }
 
 int map_cut(struct map *m)
@@ -187,12 +188,12 @@ int map_cut(struct map *m)
 	int r = 0;
 
 	assert(m->mode != OS_MAP_PRIVATE);
-	if (bytes < m->length && m->mode == OS_MAP_SHARED)
+	if (bytes < m->file_bytes && m->mode == OS_MAP_SHARED)
 		r = m->os->truncate(m->os, m->file, bytes);
-	else if (bytes < m->length)
-		r = m->os->advise(m->os, m->base, bytes, m->length - bytes, OS_ADVISE_DONTNEED);
+	else if (bytes < m->file_bytes)
+		r = m->os->advise(m->os, m->base, bytes, m->file_bytes - bytes, OS_ADVISE_DONTNEED);
 	if (r == 0)
-		m->length = bytes;
+		m->file_bytes = bytes;
 	return r;
 }
 

@@ -4,7 +4,8 @@
 /* map.h: the mapped file: where it stands in memory, how long it is, which of its table pages were verified.
  *
  * The file is mapped once over a reservation of address space, which never grows; growing the file needs no new mapping.
- * `bytes` is what may be touched. Threads: `bytes` and the trust bits are atomic; the rest does not change while it is open. */
+ * What may be touched is `*length` bytes, a word that need not stand in the handle. Threads: that word and the trust bits are
+ * atomic; the rest does not change while it is open. */
 #ifndef GKV_ARENA_FILE_MAP_H
 #define GKV_ARENA_FILE_MAP_H
 
@@ -23,16 +24,17 @@ struct map {
 	os_file file; /* OS_NOFILE: anonymous */
 	enum os_map_mode mode;
 	uint8_t *base;
+	_Atomic uint64_t *length; /* how much may be touched                                                  */
 	uint64_t reserve;
-	_Atomic uint64_t bytes;
-	uint64_t length;         /* of the file: more than `bytes` while readers may still look there         */
+	_Atomic uint64_t bytes;  /* the word of one who shares it with nobody                                  */
+	uint64_t file_bytes;     /* more than *length while readers may still look there                       */
 	uint64_t identity;       /* mixed into every check                                                     */
 	enum map_sum sum;        /* of blobs                                                                   */
 	bool verify;             /* check record blobs on every read                                           */
 	_Atomic uint64_t *trust; /* one bit per 512 bytes: the page or node that starts there was verified, or
 	                            made by this handle. They are longer than 512 bytes, so no two share a bit */
 	uint64_t trust_reserve;
-	uint64_t trust_used; /* bytes of it that may be touched: for the file up to `bytes`, by the page */
+	uint64_t trust_used; /* bytes of it that may be touched: for the file up to *length, by the page */
 	bool wide;           /* one of the few whose reservation is large                               */
 };
 
@@ -66,7 +68,7 @@ int map_touch(const struct map *m, uint64_t start, uint64_t end);
 
 static inline uint64_t map_bytes(const struct map *m)
 {
-	return atomic_load_explicit(&m->bytes, memory_order_relaxed);
+	return atomic_load_explicit(m->length, memory_order_relaxed);
 }
 
 static inline bool map_holds(const struct map *m, uint64_t offset, uint64_t bytes)

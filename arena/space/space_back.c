@@ -84,7 +84,7 @@ void space_cut(struct space *s)
 {
 	struct map *m = s->map;
 
-	if (m->mode == OS_MAP_PRIVATE || m->length == map_bytes(m))
+	if (m->mode == OS_MAP_PRIVATE || m->file_bytes == map_bytes(m))
 		return;
 	if (readers_gone(s->readers, s->lowered_seq) || broken(BROKEN_CUT))
 		(void)map_cut(m);

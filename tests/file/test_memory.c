@@ -198,12 +198,10 @@ START_TEST(a_thousand_stores_leave_room)
 }
 END_TEST
 
-static struct map map_make(uint64_t bytes, uint64_t most)
+static void map_make(struct map *m, uint64_t bytes, uint64_t most)
 {
-	struct map m = {.base = NULL};
-
-	must_give(map_open(&m, os_posix(), OS_NOFILE, OS_MAP_ANONYMOUS, bytes, most), 0);
-	return m;
+	*m = (struct map){.base = NULL};
+	must_give(map_open(m, os_posix(), OS_NOFILE, OS_MAP_ANONYMOUS, bytes, most), 0);
 }
 
 static uint64_t pages_of(uint64_t bytes, uint64_t page)
@@ -217,28 +215,30 @@ START_TEST(reservations_are_in_proportion)
 {
 	const uint64_t wide = UINT64_C(1) << 40, narrow = UINT64_C(1) << 36;
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	struct map m[18], small = map_make(20000, 100000), full = map_make(200000, 100000), one;
+	struct map m[18], small, full, one;
 
+	map_make(&small, 20000, 100000);
+	map_make(&full, 200000, 100000);
 	must(small.reserve == pages_of(25 * 4096, page) && full.reserve == pages_of(50 * 4096, page));
 	must_give(map_grow(&small, small.reserve), 0);
 	must_give(map_grow(&small, small.reserve + 1), ENOMEM);
 	small.base[small.reserve - 1] = 1;
 	for (int i = 0; i < 18; i++)
-		m[i] = map_make(20000, i % 2 == 0 ? UINT64_MAX : 2 * wide);
+		map_make(&m[i], 20000, i % 2 == 0 ? UINT64_MAX : 2 * wide);
 	must(m[0].reserve <= wide && m[15].reserve <= wide && m[16].reserve <= narrow && m[17].reserve <= narrow);
 	/* As much as that, if this system has 47 bits of addresses. */
 	if (sizeof(void *) == 8 && m[0].reserve == wide && m[15].reserve == wide)
 		must(m[16].reserve == narrow && m[17].reserve == narrow);
 	map_close(&m[3]);
-	one = map_make(20000, UINT64_MAX);
+	map_make(&one, 20000, UINT64_MAX);
 	must(m[15].reserve != wide || one.reserve == wide);
 	map_close(&one);
-	m[3] = map_make(3 * narrow / 4, UINT64_MAX / 2);
+	map_make(&m[3], 3 * narrow / 4, UINT64_MAX / 2);
 	map_close(&m[5]);
-	one = map_make(20000, narrow);
+	map_make(&one, 20000, narrow);
 	must(m[15].reserve != wide || (one.reserve == narrow && m[3].reserve == wide));
 	map_close(&one);
-	one = map_make(wide, UINT64_MAX);
+	map_make(&one, wide, UINT64_MAX);
 	must(m[15].reserve != wide || one.reserve == 2 * wide);
 	map_close(&one);
 	for (int i = 0; i < 18; i++)

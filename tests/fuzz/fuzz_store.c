@@ -188,7 +188,8 @@ static void store_read(struct run *run, struct records *found)
 	size_t count = 0;
 	int rc;
 
-	atomic_store(&run->map.bytes, mem_file_size(STORE));
+	run->map.length = &run->map.bytes;
+	atomic_store(run->map.length, mem_file_size(STORE));
 	fuzz_must_give(gkv_begin(run->db, GKV_READ, &txn), GKV_OK);
 	rc = gkv_iter_open(txn, &it);
 	while (rc == GKV_OK && (rc = gkv_iter_next(it, &key, &val)) == GKV_OK) {

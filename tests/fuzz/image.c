@@ -103,7 +103,8 @@ bool image_map(const struct image *image, struct map *map)
 
 	memset(map, 0, sizeof(*map));
 	map->base = image->bytes;
-	atomic_store(&map->bytes, image->size);
+	map->length = &map->bytes;
+	atomic_store(map->length, image->size);
 	valid = image->size >= DISK_DATA && header_choose(map, &h, &index) == 0;
 	if (!valid)
 		memcpy(&h, image->bytes, sizeof(h));

@@ -225,7 +225,8 @@ static unsigned log_kinds(void)
 	unsigned index, kinds = 0;
 	struct chain chain;
 
-	atomic_store(&map.bytes, size);
+	map.length = &map.bytes;
+	atomic_store(map.length, size);
 	must_give(header_choose(&map, &header, &index), 0);
 	header_adopt(&map, &header);
 	chain_begin(&chain, &map, &header);
