@@ -241,7 +241,7 @@ static int arena_start(arena *a, const struct arena_options *o)
 	ops_init(&a->writer.ops, a->os);
 	a->table.map = &a->map;
 	a->table.space = &a->space;
-	a->writer.txn.slot.arena = a;
+	a->writer.txn.arena = a;
 	return recover(a);
 }
 

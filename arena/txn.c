@@ -35,16 +35,14 @@ static bool flags_valid(unsigned flags)
 
 static int begin_read(arena *a, arena_txn **out)
 {
-	struct reader_slot *s;
 	uint32_t slot;
 	const int r = readers_snapshot(&a->readers, &slot);
 
 	if (r != 0)
 		return r;
-	s = &a->readers.slots[slot];
-	s->arena = a;
-	s->live = TXN_READ;
-	*out = (arena_txn *)s;
+	*out = &a->readers.txns[slot];
+	(*out)->arena = a;
+	(*out)->live = TXN_READ;
 	return 0;
 }
 
@@ -70,7 +68,7 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 	if (a->space.max_bytes != UINT64_MAX)
 		slot_make_begin(a);
 	writer_begin(a, flags, false);
-	a->writer.txn.slot.live = TXN_WRITE;
+	a->writer.txn.live = TXN_WRITE;
 	*out = &a->writer.txn;
 	return 0;
 }
@@ -90,7 +88,7 @@ int arena_begin(arena *a, unsigned flags, arena_txn **out)
 
 arena *arena_txn_arena(const arena_txn *t)
 {
-	return t->slot.arena;
+	return t->arena;
 }
 
 bool arena_txn_writes(const arena_txn *t)
@@ -102,20 +100,19 @@ int arena_txn_usable(const arena_txn *t)
 {
 	if (t == NULL)
 		return GRAVITY_INVALID;
-	if (t->slot.live == TXN_READ)
-		return arena_ours(t->slot.arena) ? 0 : GRAVITY_INVALID;
-	if (t->slot.arena == NULL ||
-	    atomic_load_explicit(&t->slot.arena->writer_owner, memory_order_relaxed) != os_thread_id())
+	if (t->live == TXN_READ)
+		return arena_ours(t->arena) ? 0 : GRAVITY_INVALID;
+	if (t->arena == NULL || atomic_load_explicit(&t->arena->writer_owner, memory_order_relaxed) != os_thread_id())
 		return GRAVITY_INVALID;
-	return t->slot.live == TXN_WRITE && arena_ours(t->slot.arena) ? 0 : GRAVITY_INVALID;
+	return t->live == TXN_WRITE && arena_ours(t->arena) ? 0 : GRAVITY_INVALID;
 }
 
 static void end_read(arena_txn *t)
 {
 	arena *a = txn_arena(t);
 
-	t->slot.live = TXN_ENDED;
-	readers_end(&a->readers, (uint32_t)(&t->slot - a->readers.slots));
+	t->live = TXN_ENDED;
+	readers_end(&a->readers, (uint32_t)(t - a->readers.txns));
 	atomic_fetch_sub(&a->open_txns, 1);
 }
 
@@ -129,7 +126,7 @@ static void shown_end(arena *a)
 /* The transaction is over; lets the next writer in. */
 static void end_write(arena *a)
 {
-	a->writer.txn.slot.live = TXN_ENDED;
+	a->writer.txn.live = TXN_ENDED;
 	writer_unlock(a);
 }
 

@@ -14,23 +14,19 @@
 #include "arena/space/space.h"
 #include "arena/types.h"
 
-/* A transaction stands in a reader slot (a snapshot) or in the arena (the one write transaction). */
+/* A transaction belongs to a reader slot (a snapshot) or stands in the arena (the one write transaction). */
 #define TXN_ENDED 0u
 #define TXN_READ  UINT32_C(0x72656164)
 #define TXN_WRITE UINT32_C(0x77726974)
 
-struct arena_txn {
-	struct reader_slot slot;
-};
-
 static inline arena *txn_arena(const arena_txn *t)
 {
-	return t->slot.arena;
+	return t->arena;
 }
 
 static inline bool txn_is_writer(const arena_txn *t)
 {
-	return t->slot.live == TXN_WRITE;
+	return t->live == TXN_WRITE;
 }
 
 /* What the write transaction has shown to its user, before it has changed anything: it is not moved until the end. */

@@ -34,8 +34,8 @@ int arena_find(arena_txn *t, vpos name, struct arena_blob *out)
 	const struct blob_disk *b;
 	int r;
 
-	if (t->slot.live == TXN_READ && arena_ours(t->slot.arena))
-		r = lookup(&txn_arena(t)->map, t->slot.root, name.bits, &b);
+	if (t->live == TXN_READ && arena_ours(t->arena))
+		r = lookup(&txn_arena(t)->map, t->root, name.bits, &b);
 	else if ((r = arena_txn_usable(t)) == 0)
 		r = writer_find(txn_arena(t), name.bits, &b);
 	if (r == 0)
@@ -54,7 +54,7 @@ static void find_group(arena_txn *t, unsigned n, const vpos *names, struct arena
 	struct page_match match[MANY];
 
 	for (unsigned i = 0; i < n; i++) {
-		page[i] = table_page(m, t->slot.root, names[i].bits);
+		page[i] = table_page(m, t->root, names[i].bits);
 		if (page[i] != NULL)
 			page_ask(page[i], names[i].bits);
 	}

@@ -27,9 +27,9 @@ static inline int get_by_txn(arena_txn *t, vpos name, struct arena_blob *out)
 	const struct blob_disk *b;
 	int r;
 
-	if (__builtin_expect(t->slot.live != TXN_READ || !arena_ours(t->slot.arena), 0))
+	if (__builtin_expect(t->live != TXN_READ || !arena_ours(t->arena), 0))
 		return arena_find(t, name, out);
-	r = lookup(&txn_arena(t)->map, t->slot.root, name.bits, &b);
+	r = lookup(&txn_arena(t)->map, t->root, name.bits, &b);
 	if (r == 0)
 		blob_show(b, out);
 	return r;

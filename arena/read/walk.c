@@ -99,7 +99,7 @@ int arena_walk_open(arena_txn *t, arena_walk **out)
 		return ENOMEM;
 	}
 	w->spare = w->batch + w->capacity;
-	w->root = txn_is_writer(t) ? w->a->table.root : t->slot.root;
+	w->root = txn_is_writer(t) ? w->a->table.root : t->root;
 	w->ops_seen = txn_is_writer(t) ? w->a->writer.ops.count : 0;
 	*out = w;
 	return 0;
@@ -293,7 +293,7 @@ int arena_walk_next(arena_walk *w, vpos *name, struct arena_blob *out)
 {
 	const struct ops *ops = &w->a->writer.ops;
 	const struct blob_disk *b;
-	const bool reads = w->txn->slot.live == TXN_READ && arena_ours(w->a);
+	const bool reads = w->txn->live == TXN_READ && arena_ours(w->a);
 	int r = reads ? 0 : arena_txn_usable(w->txn);
 
 	if (r == 0)

@@ -7,6 +7,7 @@
  *    from WAIT to SNAP meanwhile.
  * 2. `root` and `seq` change only while `apply` is odd.
  * 3. Every slot that is not FREE is below `high`.
+ * 4. No pointer stands in a slot: what a transaction needs beside it is in `txns`, which only its handle looks at.
  *
  * Cost: a pin is one compare-and-swap and one store; a look is one load for each slot below `high`. */
 #include "arena/space/reader.h"
@@ -29,12 +30,14 @@ int readers_init(struct readers *r, const struct os *os)
 	int result;
 
 	r->os = os;
-	r->slots_reserve = READER_SLOTS * sizeof(struct reader_slot);
-	/* A forked child is told by the slots of its parent that their transactions are not its own. */
+	r->slots_reserve = READER_SLOTS * (sizeof *r->slots + sizeof *r->txns);
+	/* A forked child is told by the transactions of its parent that they are not its own. */
 	result = os->map(os, OS_NOFILE, OS_MAP_MEMORY, r->slots_reserve, &r->slots_reserve, &slots);
-	if (result == 0)
-		r->slots = slots;
-	return result;
+	if (result != 0)
+		return result;
+	r->slots = slots;
+	r->txns = (arena_txn *)(void *)(r->slots + READER_SLOTS);
+	return 0;
 }
 
 void readers_release(struct readers *r)
@@ -108,6 +111,7 @@ static bool state_read(const struct readers *r, uint64_t *seq, uint64_t *root)
 int readers_snapshot(struct readers *r, uint32_t *slot)
 {
 	struct reader_slot *s;
+	arena_txn *t;
 	uint64_t wait = READER_WAIT;
 
 	if (atomic_fetch_add(&r->snapshots, 1) >= READER_SNAPSHOTS) {
@@ -116,12 +120,13 @@ int readers_snapshot(struct readers *r, uint32_t *slot)
 	}
 	*slot = slot_find(r, READER_WAIT);
 	s = &r->slots[*slot];
+	t = &r->txns[*slot];
 	for (unsigned turn = 0; atomic_load(&s->state) == READER_WAIT; turn++) {
 		uint64_t seq, root;
 		if (state_read(r, &seq, &root)) {
-			s->root = root;
+			t->root = root;
 			if (atomic_compare_exchange_strong(&s->state, &wait, READER_SNAP | seq)) {
-				s->seq = seq;
+				t->seq = seq;
 				return 0;
 			}
 		} else {
@@ -129,8 +134,8 @@ int readers_snapshot(struct readers *r, uint32_t *slot)
 		}
 	}
 	/* The writer handed it over. */
-	s->seq = atomic_load(&s->state) & ~READER_WHAT;
-	s->root = s->handed_root;
+	t->seq = atomic_load(&s->state) & READER_SEQ;
+	t->root = s->handed_root;
 	return 0;
 }
 
@@ -153,7 +158,7 @@ uint64_t readers_newest(const struct readers *r)
 	for (uint32_t i = 0; i < high; i++) {
 		const uint64_t state = atomic_load(&r->slots[i].state);
 		const uint64_t what = state & READER_WHAT;
-		const uint64_t seq = what == READER_WAIT ? now : state & ~READER_WHAT;
+		const uint64_t seq = what == READER_WAIT ? now : state & READER_SEQ;
 		if ((what == READER_SNAP || (what == READER_WAIT && !broken(BROKEN_SNAPSHOT_NEW))) && seq > newest)
 			newest = seq;
 	}
@@ -232,7 +237,7 @@ void readers_look(const struct readers *r, struct readers_view *view)
 	for (uint32_t i = 0; i < high; i++) {
 		const uint64_t state = atomic_load(&r->slots[i].state);
 		const uint64_t what = state & READER_WHAT;
-		const uint64_t seq = state & ~READER_WHAT;
+		const uint64_t seq = state & READER_SEQ;
 		if (what == READER_PIN && seq < view->pin && !broken(BROKEN_REUSE_PIN))
 			view->pin = seq;
 		else if (what == READER_SNAP || what == READER_WAIT)
@@ -271,7 +276,7 @@ bool readers_gone(const struct readers *r, uint64_t seq)
 	for (uint32_t i = 0; i < high; i++) {
 		const uint64_t state = atomic_load(&r->slots[i].state);
 		const uint64_t what = state & READER_WHAT;
-		if (state != READER_FREE && (what == READER_WAIT || (state & ~READER_WHAT) <= seq))
+		if (state != READER_FREE && (what == READER_WAIT || (state & READER_SEQ) <= seq))
 			return false;
 	}
 	return true;

@@ -30,34 +30,39 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/file/disk.h"
 #include "arena/os/os.h"
-
-struct arena;
+#include "arena/types.h"
 
 #define READER_SLOTS     4096u
 #define READER_SNAPSHOTS (READER_SLOTS - 256u) /* the rest is kept for pins, which never fail */
 
-/* State of a slot: what in the top 4 bits, commit number below. */
+/* State of a slot: what in the top 4 bits, commit number in the lowest 48. */
 #define READER_FREE UINT64_C(0)
 #define READER_PIN  (UINT64_C(1) << 60)
 #define READER_WAIT (UINT64_C(2) << 60) /* announced, has no state yet */
 #define READER_SNAP (UINT64_C(3) << 60)
 #define READER_WHAT (UINT64_C(15) << 60)
+#define READER_SEQ  DISK_SEQ_MASK
 
-/* One cache line. The first member of a transaction. */
+/* What readers and writer tell each other. One cache line. */
 struct reader_slot {
 	_Alignas(64) _Atomic uint64_t state;
 	uint64_t handed_root; /* written by the writer before it moves state from WAIT to SNAP */
-	/* the snapshot's own */
-	struct arena *arena;
-	uint64_t root, seq;
-	uint32_t live; /* what kind of transaction stands here, 0: none; see core.h */
-	uint32_t unused;
+};
+
+/* What a handle keeps to itself of a slot that it has taken for a snapshot, which is a transaction. The write transaction is
+ * one, too, without a slot. One cache line, since other threads begin and end theirs beside it. */
+struct arena_txn {
+	_Alignas(64) arena *arena;
+	uint64_t root, seq; /* of the snapshot                                                           */
+	uint32_t live;      /* what kind of transaction stands here, 0: none; see arena/log/writer.h     */
 };
 
 struct readers {
 	const struct os *os;
 	struct reader_slot *slots;
+	arena_txn *txns; /* txns[i] is slots[i]'s; behind the slots, in one mapping */
 	uint64_t slots_reserve;
 	_Atomic uint32_t high;      /* slots ever used                        */
 	_Atomic uint32_t snapshots; /* open                                   */
@@ -73,7 +78,7 @@ void readers_release(struct readers *r);
 uint32_t readers_pin(struct readers *r);
 void readers_unpin(struct readers *r, uint32_t slot);
 
-/* A snapshot: *slot, with root and seq set in it. 0 or GRAVITY_READERS. */
+/* A snapshot: *slot, with root and seq set in its txns[*slot]. 0 or GRAVITY_READERS. */
 int readers_snapshot(struct readers *r, uint32_t *slot);
 void readers_end(struct readers *r, uint32_t slot);
 

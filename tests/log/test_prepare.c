@@ -63,8 +63,8 @@ static void view_begin(void)
 		return;
 	memset(v, 0, sizeof(*v));
 	must_give(arena_begin(store, ARENA_READ, &v->txn), 0);
-	memcpy(v->version, v->txn->slot.seq == newest ? version : changed, sizeof(version));
-	prepared += v->txn->slot.seq == newest;
+	memcpy(v->version, v->txn->seq == newest ? version : changed, sizeof(version));
+	prepared += v->txn->seq == newest;
 	must_give(arena_walk_open(v->txn, &v->walk), 0);
 	walk_on(v, STEPS);
 	view_count++;

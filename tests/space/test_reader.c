@@ -40,8 +40,8 @@ START_TEST(snapshot_sees_the_newest_commit)
 	must_give(readers_snapshot(&readers, &a), 0);
 	state_set(2, 200);
 	must_give(readers_snapshot(&readers, &b), 0);
-	must(readers.slots[a].seq == 1 && readers.slots[a].root == 100);
-	must(readers.slots[b].seq == 2 && readers.slots[b].root == 200);
+	must(readers.txns[a].seq == 1 && readers.txns[a].root == 100);
+	must(readers.txns[b].seq == 2 && readers.txns[b].root == 200);
 	readers_end(&readers, a);
 	readers_end(&readers, b);
 	must(atomic_load(&readers.snapshots) == 0);
@@ -186,8 +186,8 @@ static void *snapshots_take(void *arg)
 		uint32_t slot;
 		uint64_t seq, root;
 		must_give(readers_snapshot(&readers, &slot), 0);
-		seq = readers.slots[slot].seq;
-		root = readers.slots[slot].root;
+		seq = readers.txns[slot].seq;
+		root = readers.txns[slot].root;
 		must(seq >= last);
 		last = seq;
 		for (unsigned w = 0; w < WORDS; w++)

@@ -180,8 +180,8 @@ static void snapshot_and_get(unsigned looks)
 	uint32_t slot;
 
 	must(readers_snapshot(&readers, &slot) == 0);
-	root = readers.slots[slot].root;
-	seq = readers.slots[slot].seq;
+	root = readers.txns[slot].root;
+	seq = readers.txns[slot].seq;
 	see(root);
 	for (unsigned i = 0; i < looks; i++) {
 		const uint64_t record = atomic_load(&scene.page[root].ref);
