@@ -31,6 +31,8 @@ enum broken {
 	BROKEN_HEADER_FIRST,  /* the header is written and flushed before the pages that it names     */
 	BROKEN_HEADER_OVER,   /* it is written over the header that is in force                       */
 	BROKEN_HEADER_BYTES,  /* it says a size of the file that the end of the checkpoint cuts       */
+	BROKEN_HEADER_STATE,  /* the state HEADER comes after its page was touched                    */
+	BROKEN_HEADER_ORPHAN, /* in that state a checkpoint is dropped whose driver is gone           */
 	BROKEN_PAGE_CHECK,    /* pages are pushed out without their checks                            */
 	BROKEN_PAGE_IN_PLACE, /* a page that a checkpoint or a snapshot sees is changed where it stands */
 	BROKEN_LIST_FORGETS,  /* the free list leaves out what the checkpoint itself frees            */

@@ -26,12 +26,15 @@ wanted='
 	header-first    crash    durable
 	header-over     crash    durable
 	header-bytes    crash    durable
+	header-state    driver_deaths orders
+	header-orphan   driver_deaths orders
 	page-check      crash    durable
 	page-in-place   crash    durable
 	page-in-place   table    table
 	list-forgets    crash    durable
 	list-chunks     crash    durable
 	orphan-chunks   orphan   orphans
+	orphan-chunks   driver_deaths orders
 	orphan-seq      orphan   orphans
 	orphan-sort     orphan   orphans
 	reuse           crash    durable

@@ -257,7 +257,8 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 		r = flush_all(a);
 	if (r != 0)
 		return r;
-	cp->state = CHECKPOINT_HEADER;
+	if (!broken(BROKEN_HEADER_STATE))
+		cp->state = CHECKPOINT_HEADER;
 	return header_flush(a);
 }
 
@@ -336,7 +337,8 @@ static bool drive_begin(arena *a, enum latch_how how)
 	if (got == LATCH_BUSY)
 		return false;
 	atomic_store(&cp->driver, os_thread_id());
-	if (got == LATCH_INHERITED && cp->state == CHECKPOINT_PUSHING)
+	if (got == LATCH_INHERITED &&
+	    (cp->state == CHECKPOINT_PUSHING || (cp->state == CHECKPOINT_HEADER && broken(BROKEN_HEADER_ORPHAN))))
 		cp->state = CHECKPOINT_ORPHAN;
 	if (got == LATCH_INHERITED && cp->state == CHECKPOINT_HEADER)
 		(void)header_flush(a); /* if it fails, the next step is the same */

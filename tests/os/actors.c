@@ -34,8 +34,8 @@ enum state { READY, SLEEPING, OVER };
 static struct {
 	unsigned count, left, stay, preempted, preempted_most, stuck, sleeps;
 	unsigned deaths, deaths_most, mortal;
-	bool random;
-	uint64_t seed;
+	bool random, still;
+	uint64_t seed, death_at, places;
 	struct {
 		jmp_buf top; /* of its body */
 		enum state state;
@@ -54,6 +54,7 @@ static struct {
 
 void (*actors_on_sleep)(void);
 void (*actors_on_death)(void);
+bool (*actors_spared)(void);
 
 static uint64_t random_next(void)
 {
@@ -129,7 +130,8 @@ static void turn_pass(void)
 
 static bool may_die(unsigned self)
 {
-	return self != STRAND_OWN && all.deaths < all.deaths_most && (all.mortal >> self & 1) != 0;
+	return all.deaths < all.deaths_most && (all.mortal >> self & 1) != 0 &&
+	       (actors_spared == NULL || !actors_spared());
 }
 
 /* Leaves the body by the top of it. */
@@ -145,10 +147,18 @@ static void die(unsigned self)
 void actor_point(void)
 {
 	const unsigned self = strand_self();
-	const unsigned others = all.random || all.preempted < all.preempted_most ? ready_count(self) : 0;
-	const bool mortal = may_die(self);
-	unsigned chosen;
+	unsigned others, chosen;
+	bool mortal;
 
+	if (self == STRAND_OWN || all.still)
+		return;
+	others = all.random || all.preempted < all.preempted_most ? ready_count(self) : 0;
+	mortal = may_die(self);
+	if (mortal && all.death_at != 0) {
+		if (++all.places == all.death_at)
+			die(self);
+		mortal = false;
+	}
 	if (others == 0 && !mortal)
 		return;
 	chosen = choose(all.random ? all.stay * (others + mortal) : 1 + others + mortal);
@@ -164,7 +174,7 @@ void actor_yield(void)
 {
 	const unsigned self = strand_self();
 
-	for (unsigned i = 1; self < all.count && i < all.count; i++) {
+	for (unsigned i = 1; self < all.count && i < all.count && !all.still; i++) {
 		const unsigned next = (self + i) % all.count;
 		if (all.actor[next].state != READY)
 			continue;
@@ -255,10 +265,21 @@ void actors_deaths(unsigned most, unsigned who)
 	all.mortal = who;
 }
 
+void actors_death_at(uint64_t place)
+{
+	all.death_at = place;
+}
+
+void actors_stand_still(bool still)
+{
+	all.still = still;
+}
+
 static void run(void)
 {
 	all.left = all.count;
 	all.preempted = all.stuck = all.sleeps = all.path_at = all.deaths = 0;
+	all.places = 0;
 	for (unsigned i = 0; i < all.count; i++) {
 		all.actor[i].state = READY;
 		all.actor[i].died = false;

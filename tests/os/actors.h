@@ -24,6 +24,11 @@ void actors_end(void);
 /* From now on at most `most` of those whose bits are set in `who` die in each run, at any place where they may be stopped. */
 void actors_deaths(unsigned most, unsigned who);
 
+/* The first death is at the place-th of the places where one of them may die, and at no other; 0: at random. For random orders. */
+void actors_death_at(uint64_t place);
+/* Nobody is stopped, nor dies, until this is taken back: what is done meanwhile is no part of the scene. */
+void actors_stand_still(bool still);
+
 /* One run, in an order that the seed chooses: of `stay` times that an actor may be stopped it goes on but once. */
 void actors_run_random(uint64_t seed, unsigned stay);
 /* One run after the other, in each order in which an actor is stopped at most `preempted` times though it could go on. False
@@ -61,5 +66,7 @@ bool actor_died(unsigned who);
 /* Called whenever one begins to sleep, or dies: by that one. NULL: nobody asks. */
 extern void (*actors_on_sleep)(void);
 extern void (*actors_on_death)(void);
+/* Asked before one would die: whether it may not. */
+extern bool (*actors_spared)(void);
 
 #endif
