@@ -77,7 +77,7 @@ static int backup_to(void *arg, arena *to)
 	struct backup *b = arg;
 
 	b->to = to;
-	atomic_store(&to->next_name, atomic_load(&b->from->next_name));
+	atomic_store(&to->b->next_name, atomic_load(&b->from->b->next_name));
 	return backup_fill(b);
 }
 
@@ -94,7 +94,7 @@ int arena_backup(arena *a, const char *dest, arena_progress *progress, void *arg
 	if (r != 0)
 		return r;
 	flush_enter(a);
-	b.total = a->header.live_bytes;
+	b.total = a->flush.header.live_bytes;
 	flush_leave(a);
 	r = arena_make(dest, &o, a->map.file, backup_to, &b);
 	arena_abort(b.in);

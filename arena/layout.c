@@ -90,7 +90,7 @@ static int use_shown(enum extent_use use)
 /* What is in use at offset: it ends where the next slot begins, or before. */
 static int layout_extent(struct layout *l, uint64_t offset, uint64_t *span)
 {
-	uint64_t limit = slot_limit(&l->a->space.free, l->free_next, map_bytes(&l->a->map));
+	uint64_t limit = slot_limit(&l->a->b->space.free, l->free_next, map_bytes(&l->a->map));
 	enum extent_use use;
 	int r;
 
@@ -106,7 +106,7 @@ static int layout_extent(struct layout *l, uint64_t offset, uint64_t *span)
 
 static int layout_next(struct layout *l, uint64_t offset, uint64_t *span)
 {
-	const struct slots *s = &l->a->space.free;
+	const struct slots *s = &l->a->b->space.free;
 
 	if (l->free_next != SLOT_NONE && slots_start(s, l->free_next) == offset) {
 		const slot_id id = l->free_next;
@@ -132,7 +132,7 @@ static int layout_walk(struct layout *l)
 
 	l->size = DISK_DATA;
 	l->what = ARENA_LAYOUT_HEADER;
-	l->free_next = l->a->space.free.first;
+	l->free_next = l->a->b->space.free.first;
 	l->held_next = l->held.first;
 	for (uint64_t at = DISK_DATA; r == 0 && at < whole && at < l->end; at += span)
 		r = layout_next(l, at, &span);
@@ -147,14 +147,14 @@ static int layout_state(struct layout *l)
 
 	l->end = map_bytes(&a->map);
 	if (r == 0)
-		r = space_end_cluster(&a->space);
+		r = space_end_cluster(&a->b->space);
 	if (r == 0)
-		r = space_gather(&a->space);
+		r = space_gather(&a->b->space);
 	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
 		r = a->os->size(a->os, a->map.file, &l->end);
 	l->end &= ~(DISK_UNIT - 1); /* see arena_map */
 	if (r == 0)
-		r = pending_each(&a->space.pending, held_add, l);
+		r = pending_each(&a->b->space.pending, held_add, l);
 	return r == 0 ? layout_walk(l) : r;
 }
 

@@ -88,7 +88,7 @@ int arena_compact(arena *a, enum gravity_planner planner, uint64_t want, arena_p
 	writer_unlock(a);
 	if (r == 0 && want == 0)
 		r = sweep_all(a, progress, arg);
-	return space_code(&a->space, r);
+	return space_code(&a->b->space, r);
 }
 
 /* Slots and pending extents belong to the writer: its lock is taken unless this thread has it. */
@@ -102,21 +102,21 @@ static int writer_visit(arena *a, bool *taken)
 
 static void stat_space(arena *a, struct arena_stats *out)
 {
-	const slot_id largest = slots_largest(&a->space.free);
+	const slot_id largest = slots_largest(&a->b->space.free);
 
-	out->free_bytes = space_free_bytes(&a->space);
-	out->free_slots = a->space.free.count + a->space.aside.count;
-	out->largest_free = largest == SLOT_NONE ? 0 : slots_size(&a->space.free, largest);
-	out->pending_bytes = a->space.pending.bytes;
-	readers_look(&a->readers, &a->space.pending.view);
+	out->free_bytes = space_free_bytes(&a->b->space);
+	out->free_slots = a->b->space.free.count + a->b->space.aside.count;
+	out->largest_free = largest == SLOT_NONE ? 0 : slots_size(&a->b->space.free, largest);
+	out->pending_bytes = a->b->space.pending.bytes;
+	readers_look(&a->readers, &a->b->space.pending.view);
 	out->readers = atomic_load(&a->readers.snapshots);
-	out->oldest_reader_seq = a->space.pending.view.count == 0 ? 0 : a->space.pending.view.seq[0];
+	out->oldest_reader_seq = a->b->space.pending.view.count == 0 ? 0 : a->b->space.pending.view.seq[0];
 }
 
 /* A handle that only reads replays the log into memory behind the end of the file, which is none of the file's. */
 static int stat_private(const arena *a, struct arena_stats *out)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	const int r = a->os->size(a->os, a->map.file, &out->file_bytes);
 
 	out->free_bytes = out->free_slots = out->largest_free = 0;
@@ -144,20 +144,20 @@ int arena_stat(arena *a, struct arena_stats *out)
 		return r;
 	r = recover_space(a);
 	if (r == 0)
-		r = space_end_cluster(&a->space);
+		r = space_end_cluster(&a->b->space);
 	stat_space(a, out);
-	out->blobs = a->blobs;
+	out->blobs = a->b->blobs;
 	out->live_bytes = file_live(a);
 	out->file_bytes = map_bytes(&a->map);
-	out->table_pages = a->table.pages;
+	out->table_pages = a->b->table.pages;
 	out->commit_seq = atomic_load(&a->readers.seq);
 	out->durable_seq = flush_durable(a);
-	out->checkpoint_seq = a->space.durable_seq;
-	out->log_bytes = log_replay(&a->log);
-	out->bytes_written = a->log.written;
-	out->bytes_moved = a->bytes_moved;
-	out->compaction_steps = a->compaction_steps;
-	out->next_name = a->next_name;
+	out->checkpoint_seq = a->b->space.durable_seq;
+	out->log_bytes = log_replay(&a->b->log);
+	out->bytes_written = a->b->log.written;
+	out->bytes_moved = a->b->bytes_moved;
+	out->compaction_steps = a->b->compaction_steps;
+	out->next_name = a->b->next_name;
 	if (r == 0 && a->map.mode == OS_MAP_PRIVATE)
 		r = stat_private(a, out);
 	if (taken)
@@ -168,7 +168,7 @@ int arena_stat(arena *a, struct arena_stats *out)
 int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg)
 {
 	OS_UNCANCELLED;
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	bool taken;
 	int r;
 
@@ -178,7 +178,7 @@ int arena_each_free_slot(arena *a, gravity_slot_visit *visit, void *arg)
 	if (r == 0)
 		r = recover_space(a);
 	if (r == 0)
-		r = space_gather(&a->space);
+		r = space_gather(&a->b->space);
 	for (slot_id id = s->first; r == 0 && id != SLOT_NONE; id = slots_next(s, id))
 		r = visit(arg, slots_start(s, id), slots_size(s, id), slots_gravity(s, id));
 	if (taken)

@@ -40,15 +40,17 @@ static int arena_new(const struct arena_options *o, arena **out)
 	const struct os *os = o->os != NULL ? o->os : os_default();
 	/* Reader slots stand alone in their cache lines, the writer's too: more than an allocation is aligned to. */
 	const size_t align = _Alignof(arena);
-	void *memory = os->alloc(os, NULL, sizeof(arena) + align);
+	const size_t bytes = sizeof(arena) + sizeof(struct books);
+	void *memory = os->alloc(os, NULL, bytes + align);
 	arena *a;
 	int r;
 
 	if (memory == NULL)
 		return ENOMEM;
 	a = (arena *)(((uintptr_t)memory + align - 1) & ~(uintptr_t)(align - 1));
-	memset(a, 0, sizeof *a);
+	memset(a, 0, bytes);
 	a->memory = memory;
+	a->b = (struct books *)(a + 1);
 	a->os = os;
 	a->kind = o->kind;
 	a->read_only = (o->flags & GRAVITY_RDONLY) != 0;
@@ -75,13 +77,13 @@ static void arena_free(arena *a)
 	const struct os *os = a->os;
 
 	ops_release(&a->writer.ops);
-	log_release(&a->log);
-	space_release(&a->space);
+	log_release(&a->b->log);
+	space_release(&a->b->space);
 	readers_release(&a->readers);
 	map_close(&a->map);
 	checkpoint_release(a);
-	freemap_release(&a->interval.freemap, os);
-	os->free(os, a->replayed);
+	freemap_release(&a->b->interval.freemap, os);
+	os->free(os, a->b->replayed);
 	os->free(os, a->memory);
 }
 
@@ -226,8 +228,8 @@ static int arena_map(arena *a, const struct arena_options *o)
 /* From a mapped file to a state. */
 static int arena_start(arena *a, const struct arena_options *o)
 {
-	struct header_disk *h = &a->header;
-	int r = header_choose(&a->map, h, &a->header_index);
+	struct header_disk *h = &a->flush.header;
+	int r = header_choose(&a->map, h, &a->flush.header_index);
 
 	if (r != 0)
 		return r;
@@ -235,12 +237,12 @@ static int arena_start(arena *a, const struct arena_options *o)
 		return GRAVITY_NOTASTORE;
 	a->hash_seed = h->hash_seed;
 	header_adopt(&a->map, h);
-	space_init(&a->space, &a->map, &a->readers, limit_of(a, o));
-	holes_add(&a->space.holes, a->os, 0, map_bytes(&a->map)); /* as far as is known */
-	log_init(&a->log, &a->map, &a->space);
+	space_init(&a->b->space, &a->map, &a->readers, limit_of(a, o));
+	holes_add(&a->b->space.holes, a->os, 0, map_bytes(&a->map)); /* as far as is known */
+	log_init(&a->b->log, &a->map, &a->b->space);
 	ops_init(&a->writer.ops, a->os);
-	a->table.map = &a->map;
-	a->table.space = &a->space;
+	a->b->table.map = &a->map;
+	a->b->table.space = &a->b->space;
 	a->writer.txn.arena = a;
 	return recover(a);
 }
@@ -277,7 +279,7 @@ int arena_open_in(os_file file, const struct arena_options *options, arena **out
  * written by a handle that has passed here. */
 static int name_settle(const arena *a, const char *path)
 {
-	if (a->read_only || a->header.checkpoint != 1 || broken(BROKEN_NAME))
+	if (a->read_only || a->flush.header.checkpoint != 1 || broken(BROKEN_NAME))
 		return 0;
 	return a->os->sync_dir(a->os, a->map.file, path);
 }
@@ -322,12 +324,12 @@ static int close_flush(arena *a)
 
 	if (r != 0 || a->read_only || a->map.mode != OS_MAP_SHARED)
 		return r;
-	if (a->replayed_count > 0)
+	if (a->b->replayed_count > 0)
 		r = writer_session(a);
-	if (r != 0 || !a->session)
+	if (r != 0 || !a->flush.settled)
 		return r;
 	/* On a full disk a replay may want for room, however short it is. */
-	checkpointed = log_replay(&a->log) >= (a->space.full ? 1 : CLOSE_REPLAY) || shrink_wanted(a);
+	checkpointed = log_replay(&a->b->log) >= (a->b->space.full ? 1 : CLOSE_REPLAY) || shrink_wanted(a);
 	if (checkpointed) {
 		r = shrink_close(a);
 		/* What has no room for a checkpoint is replayed at the next open. */
@@ -339,16 +341,16 @@ static int close_flush(arena *a)
 	if (flushed == 0)
 		flushed = flush_range(a, 0, DISK_DATA);
 	r = r != 0 ? r : flushed;
-	(void)space_drain(&a->space, UINT64_MAX);
+	(void)space_drain(&a->b->space, UINT64_MAX);
 	if (r == 0) {
-		(void)space_end_cluster(&a->space);
-		space_ready(&a->space);
-		space_trim(&a->space, a->header.file_bytes);
-		space_cut(&a->space);
-		(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
+		(void)space_end_cluster(&a->b->space);
+		space_ready(&a->b->space);
+		space_trim(&a->b->space, a->flush.header.file_bytes);
+		space_cut(&a->b->space);
+		(void)space_punch(&a->b->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
 		/* What wrote little has made few slots that were not there when it came. */
 		if (checkpointed)
-			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
+			(void)space_punch(&a->b->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
 	}
 	return r;
 }

@@ -62,10 +62,10 @@ static int begin_write(arena *a, unsigned flags, arena_txn **out)
 	r = session_lock(a, (flags & ARENA_NOWAIT) != 0);
 	if (r != 0)
 		return r;
-	space_cluster_size(&a->space, a->table.bytes);
-	a->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
-	space_ready(&a->space);
-	if (a->space.max_bytes != UINT64_MAX)
+	space_cluster_size(&a->b->space, a->b->table.bytes);
+	a->b->space.window_least = flags_durable(a, flags) ? SPACE_WINDOW_DURABLE : SPACE_WINDOW_LEAST;
+	space_ready(&a->b->space);
+	if (a->b->space.max_bytes != UINT64_MAX)
 		slot_make_begin(a);
 	writer_begin(a, flags, false);
 	a->writer.txn.live = TXN_WRITE;
@@ -135,8 +135,8 @@ static void end_write(arena *a)
 static int commit_write(arena *a)
 {
 	const bool durable = flags_durable(a, a->writer.flags);
-	const uint64_t written = a->log.written;
-	const uint64_t dead = a->space.dead_bytes;
+	const uint64_t written = a->b->log.written;
+	const uint64_t dead = a->b->space.dead_bytes;
 	const uint64_t put = a->writer.written;
 	const uint64_t drained = DRAIN_STEP + 2 * (uint64_t)a->writer.ops.count;
 	uint64_t bytes;
@@ -153,14 +153,14 @@ static int commit_write(arena *a)
 	/* A durable transaction that changed nothing promises what it was shown all the same. */
 	if (seq == 0)
 		seq = atomic_load(&a->readers.seq);
-	bytes = a->log.written - written + a->space.dead_bytes - dead;
+	bytes = a->b->log.written - written + a->b->space.dead_bytes - dead;
 	if (r == 0) {
-		shrink_poll(a, put, a->space.dead_bytes - dead);
+		shrink_poll(a, put, a->b->space.dead_bytes - dead);
 		steps_poll(a, bytes);
 	}
 	checkpoint_poll(a);
 	/* More than the commits add, whatever their size. */
-	(void)space_drain(&a->space, drained);
+	(void)space_drain(&a->b->space, drained);
 	end_write(a);
 	if (r == 0 && durable)
 		r = flush_to(a, seq);
@@ -223,7 +223,7 @@ void arena_shown(arena_txn *t, const void *data)
 /* Once more after compaction has made room, where the transaction has nothing in the chain that would be in its way. */
 static bool worth_compacting(const arena *a, int r)
 {
-	const bool begun = log_has_blobs(&a->log) || a->writer.ops.count != 0;
+	const bool begun = log_has_blobs(&a->b->log) || a->writer.ops.count != 0;
 
 	return space_none(r) && (!begun || broken(BROKEN_STEP_INSIDE)) && !a->writer.internal;
 }
@@ -253,7 +253,7 @@ int arena_put(arena_txn *t, vpos name, uint32_t aux, uint64_t size, void **data)
 	if (worth_compacting(a, r) &&
 	    slot_make(a, a->planner, blob_span(size) + sizeof(struct jump_disk), writer_claim(&a->writer)) == 0)
 		r = writer_put(a, BLOB_PUT, name, aux, size, data);
-	return space_code(&a->space, r);
+	return space_code(&a->b->space, r);
 }
 
 void arena_copy_in(arena_txn *t, void *to, const void *from, size_t bytes)
@@ -271,7 +271,7 @@ int arena_del(arena_txn *t, vpos name)
 	r = writer_del(a, name.bits);
 	if (worth_compacting(a, r) && slot_make(a, a->planner, SPACE_WINDOW_LEAST, SPACE_RESERVED) == 0)
 		r = writer_del(a, name.bits);
-	return space_code(&a->space, r);
+	return space_code(&a->b->space, r);
 }
 
 void arena_use_reserve(arena_txn *t, bool on)
@@ -285,9 +285,9 @@ int arena_name_next(arena_txn *t, vpos *name)
 
 	assert(txn_is_writer(t));
 	/* The one after it is that of 0. */
-	if (a->next_name == UINT64_MAX)
+	if (a->b->next_name == UINT64_MAX)
 		return GRAVITY_FULL;
-	a->next_name++;
-	*name = (vpos){mix64(a->next_name)};
+	a->b->next_name++;
+	*name = (vpos){mix64(a->b->next_name)};
 	return 0;
 }

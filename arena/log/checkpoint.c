@@ -91,25 +91,25 @@ static uint64_t pressed(const arena *a)
  * next, or half of that where the file is longer than it should be. Or when the log has become long to replay. */
 bool checkpoint_due(const arena *a)
 {
-	const struct space *s = &a->space;
+	const struct space *s = &a->b->space;
 	const uint64_t live = file_live(a);
 	const uint64_t waiting = waiting_most(live, WAITING_SHARE * pressed(a));
 	const bool limited = s->max_bytes != UINT64_MAX;
 
-	if (a->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) ||
-	    a->interval.due)
+	if (a->b->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) ||
+	    a->b->interval.due)
 		return true;
 	if (s->dead_bytes < waiting ||
 	    s->dead_bytes < s->copied_bytes / (!limited && file_above_target(a) ? PAGES_WORTH : 1))
 		return false;
 	/* Under a limit what is only deleted now is wanted back before long. */
-	return limited || (a->log.bytes >= waiting && file_space_wanted(a)) ||
+	return limited || (a->b->log.bytes >= waiting && file_space_wanted(a)) ||
 	       s->dead_bytes >= waiting_most(live, DEAD_SHARE);
 }
 
 static void header_fill(arena *a, struct header_disk *h)
 {
-	const struct header_disk *old = &a->header;
+	const struct header_disk *old = &a->flush.header;
 
 	memset(h, 0, sizeof *h);
 	h->version = old->version;
@@ -118,30 +118,30 @@ static void header_fill(arena *a, struct header_disk *h)
 	h->hash_seed = old->hash_seed;
 	h->checkpoint = old->checkpoint + 1;
 	h->seq = atomic_load(&a->readers.seq);
-	h->root = a->table.root;
-	h->log_start = a->log.at.cursor;
-	h->window_end = a->log.at.window_end;
-	h->log_link = a->log.at.link;
-	h->blobs = a->blobs;
-	h->live_bytes = a->live_bytes;
-	h->table_pages = a->table.pages;
-	h->table_bytes = a->table.bytes;
-	h->next_name = a->next_name;
+	h->root = a->b->table.root;
+	h->log_start = a->b->log.at.cursor;
+	h->window_end = a->b->log.at.window_end;
+	h->log_link = a->b->log.at.link;
+	h->blobs = a->b->blobs;
+	h->live_bytes = a->b->live_bytes;
+	h->table_pages = a->b->table.pages;
+	h->table_bytes = a->b->table.bytes;
+	h->next_name = a->b->next_name;
 }
 
 /* Without a file there is nothing to flush: what died is free as soon as no reader holds it. */
 static void checkpoint_anonymous(arena *a)
 {
-	a->space.started_seq = atomic_load(&a->readers.seq);
-	a->space.durable_seq = a->space.started_seq;
+	a->b->space.started_seq = atomic_load(&a->readers.seq);
+	a->b->space.durable_seq = a->b->space.started_seq;
 	interval_begin(a);
 	freelist_freemap(a);
 	interval_renew(a, &a->checkpoint.freemap);
 	checkpoint_release(a);
-	a->log.bytes = 0;
-	a->space.dead_bytes = a->space.copied_bytes = 0;
+	a->b->log.bytes = 0;
+	a->b->space.dead_bytes = a->b->space.copied_bytes = 0;
 	a->checkpoint.count++;
-	(void)space_drain(&a->space, DRAIN_STEP);
+	(void)space_drain(&a->b->space, DRAIN_STEP);
 }
 
 /* Holds the writer's lock and the checkpoint's latch; no transaction has blobs in the chain. */
@@ -150,31 +150,31 @@ static int checkpoint_begin(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 	int r;
 
-	assert(cp->state == CHECKPOINT_IDLE && !log_has_blobs(&a->log));
+	assert(cp->state == CHECKPOINT_IDLE && !log_has_blobs(&a->b->log));
 	if (a->map.mode == OS_MAP_ANONYMOUS) {
 		checkpoint_anonymous(a);
 		return 0;
 	}
 	/* All numbers of checkpoints are used up: a header of number 0 is none. */
-	if (a->header.checkpoint == UINT64_MAX)
+	if (a->flush.header.checkpoint == UINT64_MAX)
 		return GRAVITY_FULL;
 	header_fill(a, &cp->header);
 	r = freelist_begin(a, &cp->header);
 	if (r != 0)
 		return r;
-	cp->born_after = a->space.durable_seq;
+	cp->born_after = a->b->space.durable_seq;
 	cp->sealed = false;
 	cp->pushed = 0;
 	push_begin(a);
 	table_iter_begin(&cp->iter, &a->map, cp->header.root, cp->born_after, cp->header.seq);
-	a->space.started_seq = cp->header.seq;
+	a->b->space.started_seq = cp->header.seq;
 	/* A second checkpoint of one commit: the chunks that die with this one are what the durable header still names. */
-	if (a->space.durable_seq == cp->header.seq)
-		a->space.durable_seq--;
+	if (a->b->space.durable_seq == cp->header.seq)
+		a->b->space.durable_seq--;
 	interval_begin(a);
-	a->log.before += a->log.bytes;
-	a->log.bytes = 0;
-	a->space.dead_bytes = a->space.copied_bytes = 0;
+	a->b->log.before += a->b->log.bytes;
+	a->b->log.bytes = 0;
+	a->b->space.dead_bytes = a->b->space.copied_bytes = 0;
 	atomic_store(&cp->live, file_live(a));
 	atomic_store(&cp->ratio, SLICE_RATIO * pressed(a));
 	atomic_store(&cp->owed, 0);
@@ -215,10 +215,10 @@ static int header_flush(arena *a)
 	if (r == 0)
 		r = flush_range(a, index * DISK_PAGE, (index + 1) * DISK_PAGE);
 	if (r == 0) {
-		a->header = cp->header;
-		a->header_index = index;
+		a->flush.header = cp->header;
+		a->flush.header_index = index;
 		/* Also without a new commit: what an open finds there is never many checkpoints old. */
-		header_mark_write(&a->map, 1 - index, atomic_load(&a->flush.durable), a->header.checkpoint);
+		header_mark_write(&a->map, 1 - index, atomic_load(&a->flush.durable), a->flush.header.checkpoint);
 	}
 	flush_leave(a);
 	flush_date(a);
@@ -250,7 +250,7 @@ static int checkpoint_step(arena *a, uint64_t *budget)
 		return slice_seal(a, budget);
 	if (!push_slice(a, budget))
 		return 0;
-	cp->index = broken(BROKEN_HEADER_OVER) ? a->header_index : 1 - a->header_index;
+	cp->index = broken(BROKEN_HEADER_OVER) ? a->flush.header_index : 1 - a->flush.header_index;
 	if (broken(BROKEN_HEADER_FIRST))
 		r = header_flush(a);
 	if (r == 0)
@@ -293,8 +293,8 @@ static void orphan_drop(arena *a)
 	/* Without memory it is tried again by whoever comes next. */
 	if (freelist_abandon(a) != 0)
 		return;
-	a->space.started_seq = broken(BROKEN_ORPHAN_SEQ) ? a->space.durable_seq : a->header.seq;
-	a->interval.due = true;
+	a->b->space.started_seq = broken(BROKEN_ORPHAN_SEQ) ? a->b->space.durable_seq : a->flush.header.seq;
+	a->b->interval.due = true;
 	checkpoint_idle(a);
 }
 
@@ -307,16 +307,16 @@ static void checkpoint_finish(arena *a)
 		orphan_drop(a);
 	if (cp->state != CHECKPOINT_WRITTEN)
 		return;
-	a->space.durable_seq = cp->header.seq;
-	a->log.before = 0;
+	a->b->space.durable_seq = cp->header.seq;
+	a->b->log.before = 0;
 	interval_renew(a, &cp->freemap);
 	checkpoint_idle(a);
 	cp->count++;
-	(void)space_drain(&a->space, DRAIN_STEP);
-	space_ready(&a->space);
-	space_trim(&a->space, a->header.file_bytes);
+	(void)space_drain(&a->b->space, DRAIN_STEP);
+	space_ready(&a->b->space);
+	space_trim(&a->b->space, a->flush.header.file_bytes);
 	/* Less than that is room for the next changes. */
-	cp->punch_at = a->space.free.bytes > file_live(a) / PUNCH_SHARE ? DISK_DATA : 0;
+	cp->punch_at = a->b->space.free.bytes > file_live(a) / PUNCH_SHARE ? DISK_DATA : 0;
 }
 
 /* What the last checkpoint left to be punched, so many slots of it. Holds the writer's lock. */
@@ -325,7 +325,7 @@ static void checkpoint_punch(arena *a, uint64_t most)
 	struct checkpoint *cp = &a->checkpoint;
 
 	if (cp->punch_at != 0)
-		cp->punch_at = space_punch(&a->space, cp->punch_at, SPACE_PUNCH_LEAST, most);
+		cp->punch_at = space_punch(&a->b->space, cp->punch_at, SPACE_PUNCH_LEAST, most);
 }
 
 /* Takes the checkpoint's latch. Whoever had it may have been gone in the middle of a step. */
@@ -356,13 +356,13 @@ void checkpoint_poll(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 
 	checkpoint_punch(a, PUNCH_STEP);
-	space_cut(&a->space);
+	space_cut(&a->b->space);
 	push_log(a);
 	if (!drive_begin(a, LATCH_TRY))
 		return;
 	checkpoint_finish(a);
 	/* The reserve would not last for as long as the next commits take to push it out. */
-	if (steps_left(cp) && reserve_low(&a->space))
+	if (steps_left(cp) && reserve_low(&a->b->space))
 		(void)checkpoint_steps(a, UINT64_MAX);
 	checkpoint_finish(a);
 	/* A failure to begin (no space, no memory) is not the commit's: it is tried again by the next one. */

@@ -112,14 +112,14 @@ static int path_merge(arena *a, struct table_path *path, uint32_t first, bool *m
 		return 0;
 	if (first > 0 && page_prefix(ops_at(ops, first - 1)->name, depth - 1) == page_prefix(path->name, depth - 1))
 		return 0;
-	return table_merge(&a->table, path, merged);
+	return table_merge(&a->b->table, path, merged);
 }
 
 /* Asks the processor for what preparing and storing the op will read. The way to the page is cached, as a rule; a page that
  * is copied or split meanwhile was asked for in vain. */
 static void op_ask(const arena *a, const struct op *op)
 {
-	const struct page_disk *page = table_page(&a->map, a->table.root, op->name);
+	const struct page_disk *page = table_page(&a->map, a->b->table.root, op->name);
 
 	if (page == NULL)
 		return;
@@ -144,7 +144,7 @@ static void ops_ask(const arena *a, uint32_t next, uint32_t *asked)
 static int ops_prepare(arena *a)
 {
 	struct ops *ops = &a->writer.ops;
-	struct table *t = &a->table;
+	struct table *t = &a->b->table;
 	struct table_path path;
 	uint32_t split_at = UINT32_MAX; /* a page that was split for these ops is not merged for them */
 	uint32_t asked = 0;
@@ -174,15 +174,15 @@ static int ops_prepare(arena *a)
 		if (r != 0)
 			return r;
 	}
-	return pending_reserve(&a->space.pending, (uint64_t)ops->count + ops->dead_count + a->log.jump_count);
+	return pending_reserve(&a->b->space.pending, (uint64_t)ops->count + ops->dead_count + a->b->log.jump_count);
 }
 
 /* What is born at or before `snapshot`, or the begin of the checkpoint under way, stays as it is. seen: see table.h. */
 static void table_freeze(arena *a, uint64_t snapshot, uint64_t seen)
 {
-	struct table *t = &a->table;
+	struct table *t = &a->b->table;
 
-	t->frozen = snapshot > a->space.started_seq ? snapshot : a->space.started_seq;
+	t->frozen = snapshot > a->b->space.started_seq ? snapshot : a->b->space.started_seq;
 	t->seen = t->frozen < seen ? seen : 0;
 }
 
@@ -190,7 +190,7 @@ static void table_freeze(arena *a, uint64_t snapshot, uint64_t seen)
 static int commit_prepare(arena *a, uint32_t *check)
 {
 	const uint64_t now = atomic_load_explicit(&a->readers.seq, memory_order_relaxed);
-	struct table *t = &a->table;
+	struct table *t = &a->b->table;
 	int r;
 
 	assert(t->seq > now);
@@ -198,7 +198,7 @@ static int commit_prepare(arena *a, uint32_t *check)
 	ops_sort(&a->writer.ops);
 	r = ops_prepare(a);
 	if (r == 0 && !broken(BROKEN_SEAL_FIRST))
-		*check = log_commit_check(&a->log);
+		*check = log_commit_check(&a->b->log);
 	if (r == 0 && readers_apply_begin(&a->readers) > t->frozen && !broken(BROKEN_SNAPSHOT_MISSED)) {
 		readers_apply_cancel(&a->readers);
 		table_freeze(a, now, now);
@@ -215,9 +215,9 @@ static void record_die(arena *a, uint64_t offset)
 	const struct blob_disk *b = blob_at(&a->map, offset);
 	const uint64_t span = blob_span(b->size);
 
-	space_free_blob(&a->space, offset, span, blob_seq(b), a->table.seq);
-	a->live_bytes -= span;
-	a->blobs--;
+	space_free_blob(&a->b->space, offset, span, blob_seq(b), a->b->table.seq);
+	a->b->live_bytes -= span;
+	a->b->blobs--;
 }
 
 /* Never: all that the stores need was had before. */
@@ -235,7 +235,7 @@ static bool store_fails(const arena *a)
 static void commit_store(arena *a)
 {
 	struct ops *ops = &a->writer.ops;
-	const uint64_t seq = a->table.seq;
+	const uint64_t seq = a->b->table.seq;
 
 	for (uint32_t i = 0; i < ops->count; i++) {
 		const struct op *op = ops_at(ops, i);
@@ -245,12 +245,12 @@ static void commit_store(arena *a)
 		if (op->place == 0)
 			continue;
 		page = place_page(&a->map, op->place);
-		assert(blob_seq(&page->head) > a->table.frozen);
+		assert(blob_seq(&page->head) > a->b->table.frozen);
 		page_store(place_entry(&a->map, op->place), op->now == 0 ? 0 : page_entry(op->name, op->now));
 		if (op->now != 0) {
 			page->head.aux++;
-			a->live_bytes += blob_span(blob_at(&a->map, op->now)->size);
-			a->blobs++;
+			a->b->live_bytes += blob_span(blob_at(&a->map, op->now)->size);
+			a->b->blobs++;
 		}
 		if (op->before != 0) {
 			page->head.aux--;
@@ -258,38 +258,38 @@ static void commit_store(arena *a)
 		}
 	}
 	for (uint32_t i = 0; i < ops->dead_count; i++)
-		space_free_blob(&a->space, ops->dead[i].offset, ops->dead[i].span, seq, seq);
-	for (uint32_t i = 0; i < a->log.jump_count; i++) {
+		space_free_blob(&a->b->space, ops->dead[i].offset, ops->dead[i].span, seq, seq);
+	for (uint32_t i = 0; i < a->b->log.jump_count; i++) {
 		const uint64_t span = sizeof(struct jump_disk);
-		space_free_blob(&a->space, a->log.jumps[i].left_start - span, span, seq, seq);
+		space_free_blob(&a->b->space, a->b->log.jumps[i].left_start - span, span, seq, seq);
 	}
 }
 
 int commit_apply(arena *a, uint64_t *seq)
 {
-	struct table *t = &a->table;
+	struct table *t = &a->b->table;
 	uint32_t check = 0;
 	int r;
 
 	*seq = 0;
-	if (!log_has_blobs(&a->log)) {
+	if (!log_has_blobs(&a->b->log)) {
 		writer_abort(a);
 		return 0;
 	}
-	t->seq = a->log.seq;
+	t->seq = a->b->log.seq;
 	if (broken(BROKEN_SEAL_FIRST))
-		log_seal_commit(&a->log, log_commit_check(&a->log));
+		log_seal_commit(&a->b->log, log_commit_check(&a->b->log));
 	r = commit_prepare(a, &check);
 	if (r == 0) {
 		if (!broken(BROKEN_SEAL_FIRST))
-			log_seal_commit(&a->log, check);
+			log_seal_commit(&a->b->log, check);
 		commit_store(a);
 		flush_add(a, t->seq);
 		readers_apply_end(&a->readers, t->seq, t->root);
-		log_commit(&a->log);
+		log_commit(&a->b->log);
 		*seq = t->seq;
 	} else {
-		log_abort(&a->log);
+		log_abort(&a->b->log);
 		(void)readers_apply_begin(&a->readers);
 		readers_apply_end(&a->readers, t->seq, t->root);
 	}
@@ -300,33 +300,33 @@ int commit_apply(arena *a, uint64_t *seq)
 
 int commit_hop(arena *a)
 {
-	struct table *t = &a->table;
-	int r = pending_reserve(&a->space.pending, 1);
+	struct table *t = &a->b->table;
+	int r = pending_reserve(&a->b->space.pending, 1);
 
-	assert(!log_has_blobs(&a->log) && a->writer.ops.count == 0);
-	a->log.seq = atomic_load(&a->readers.seq) + 1;
+	assert(!log_has_blobs(&a->b->log) && a->writer.ops.count == 0);
+	a->b->log.seq = atomic_load(&a->readers.seq) + 1;
 	if (r == 0)
-		r = log_hop(&a->log);
+		r = log_hop(&a->b->log);
 	if (r != 0)
 		return r;
 	(void)readers_apply_begin(&a->readers);
-	t->seq = a->log.seq;
-	log_seal_commit(&a->log, log_commit_check(&a->log));
+	t->seq = a->b->log.seq;
+	log_seal_commit(&a->b->log, log_commit_check(&a->b->log));
 	commit_store(a);
 	flush_add(a, t->seq);
 	readers_apply_end(&a->readers, t->seq, t->root);
-	log_commit(&a->log);
+	log_commit(&a->b->log);
 	return 0;
 }
 
 int commit_move(arena *a, uint64_t name)
 {
 	const uint64_t now = atomic_load(&a->readers.seq);
-	struct table *t = &a->table;
+	struct table *t = &a->b->table;
 	struct table_path path;
 	int r;
 
-	assert(!log_has_blobs(&a->log));
+	assert(!log_has_blobs(&a->b->log));
 	/* A commit without a blob: recovery makes pages of its own. */
 	t->seq = now + 1;
 	table_freeze(a, readers_newest(&a->readers), now);
@@ -338,7 +338,7 @@ int commit_move(arena *a, uint64_t name)
 	(void)readers_apply_begin(&a->readers);
 	readers_apply_end(&a->readers, t->seq, t->root);
 	/* The number is used up: a snapshot may bear it, so the next commit dies and is born after it. */
-	a->log.seq = t->seq + 1;
+	a->b->log.seq = t->seq + 1;
 	return r;
 }
 
@@ -347,8 +347,8 @@ static void replay_name(arena *a, uint64_t name)
 {
 	const uint64_t counter = unmix64(name);
 
-	if (a->kind == ARENA_PLAIN && counter > a->next_name && !broken(BROKEN_NAMES))
-		a->next_name = counter;
+	if (a->kind == ARENA_PLAIN && counter > a->b->next_name && !broken(BROKEN_NAMES))
+		a->b->next_name = counter;
 }
 
 static int replay_record(arena *a, const struct blob_disk *b)
@@ -361,7 +361,7 @@ static int replay_record(arena *a, const struct blob_disk *b)
 
 	if (r == 0 && (blob_flags(b) & BLOB_REPLACES) != 0 &&
 	    !(broken(BROKEN_MOVE_BLIND) && blob_kind(b) == BLOB_MOVE)) {
-		r = table_find(&a->map, a->table.root, b->name, &old);
+		r = table_find(&a->map, a->b->table.root, b->name, &old);
 		if (r == GRAVITY_NOTFOUND)
 			r = GRAVITY_CORRUPT;
 		if (r == 0)
@@ -388,14 +388,14 @@ int commit_replay(arena *a, const struct blob_disk *b)
 {
 	int r;
 
-	a->table.seq = blob_seq(b);
+	a->b->table.seq = blob_seq(b);
 	table_freeze(a, 0, 0);
 	if (broken(BROKEN_TOMB) && blob_kind(b) == BLOB_TOMB)
 		return 0;
 	if (blob_kind(b) != BLOB_JUMP)
 		return replay_record(a, b);
-	r = pending_reserve(&a->space.pending, 1);
+	r = pending_reserve(&a->b->space.pending, 1);
 	if (r == 0)
-		space_free_blob(&a->space, blob_offset(&a->map, b), blob_span(b->size), blob_seq(b), blob_seq(b));
+		space_free_blob(&a->b->space, blob_offset(&a->map, b), blob_span(b->size), blob_seq(b), blob_seq(b));
 	return r;
 }

@@ -41,7 +41,7 @@ void flush_add(arena *a, uint64_t seq)
 {
 	struct flush *f = &a->flush;
 
-	stretches_note(&f->list, a->log.stretches, a->log.stretch_count, seq, atomic_load(&f->durable));
+	stretches_note(&f->list, a->b->log.stretches, a->b->log.stretch_count, seq, atomic_load(&f->durable));
 }
 
 static int flush_result(arena *a, int r)
@@ -60,7 +60,7 @@ static void flush_done(arena *a, uint64_t seq)
 		return;
 	atomic_store(&a->flush.durable, seq);
 	if (a->map.mode == OS_MAP_SHARED)
-		header_mark_write(&a->map, 1 - a->header_index, seq, a->header.checkpoint);
+		header_mark_write(&a->map, 1 - a->flush.header_index, seq, a->flush.header.checkpoint);
 }
 
 /* Between flush_enter and flush_leave. */
@@ -109,8 +109,8 @@ uint64_t flush_durable(arena *a)
 {
 	uint64_t durable = atomic_load(&a->flush.durable);
 
-	if (durable < a->space.durable_seq)
-		durable = a->space.durable_seq;
+	if (durable < a->b->space.durable_seq)
+		durable = a->b->space.durable_seq;
 	return durable >= atomic_load(&a->flush.list.seq) ? atomic_load(&a->readers.seq) : durable;
 }
 

@@ -9,18 +9,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/file/header.h"
 #include "arena/log/stretches.h"
 #include "arena/os/latch.h"
 #include "arena/types.h"
 
 struct flush {
-	struct latch latch;       /* flush                                                    */
-	struct event left;        /* it was let go of                                         */
-	struct stretches list;    /* committed and not flushed yet                            */
-	_Atomic uint64_t durable; /* newest commit known to be on stable storage              */
-	_Atomic uint64_t dated;   /* newest commit that the file's time of change tells of    */
-	_Atomic bool failed;      /* a flush failed: nothing is written any more              */
-	bool begun;               /* writer: the first flush of this descriptor has returned  */
+	struct latch latch;        /* flush                                                    */
+	struct event left;         /* it was let go of                                         */
+	struct stretches list;     /* committed and not flushed yet                            */
+	_Atomic uint64_t durable;  /* newest commit known to be on stable storage              */
+	_Atomic uint64_t dated;    /* newest commit that the file's time of change tells of    */
+	_Atomic bool failed;       /* a flush failed: nothing is written any more              */
+	bool begun;                /* writer: the first flush of this descriptor has returned  */
+	bool settled;              /* writer: what recovery found is on stable storage         */
+	unsigned header_index;     /* the page of ...                                          */
+	struct header_disk header; /* ... the last durable checkpoint's. The checkpoint's last step changes both */
 };
 
 /* One thread at a time flushes, and changes which header is the newest. */

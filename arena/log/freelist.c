@@ -72,7 +72,7 @@ static int chunk_read(void *arg, struct free_disk *chunk)
 		start = l->end + (gap >> 1 ^ (0 - (gap & 1)));
 		if (start < DISK_DATA / DISK_UNIT || start >= l->limit || size == 0 || size > l->limit - start)
 			return GRAVITY_CORRUPT;
-		r = slots_insert(&l->a->space.free, start * DISK_UNIT, size * DISK_UNIT);
+		r = slots_insert(&l->a->b->space.free, start * DISK_UNIT, size * DISK_UNIT);
 		if (r != 0)
 			return r == GRAVITY_INVALID ? GRAVITY_CORRUPT : r;
 		l->end = start + size;

@@ -63,17 +63,17 @@ static int chunks_room(arena *a, uint32_t *capacity)
 static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 {
 	uint64_t offset = 0;
-	int r = slots_keep(&a->space.free, 1); /* until it is sure that it will not be given back */
+	int r = slots_keep(&a->b->space.free, 1); /* until it is sure that it will not be given back */
 
 	if (r != 0)
 		return r;
-	r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+	r = space_take(&a->b->space, sizeof(struct free_disk) + *pairs, &offset);
 	while (space_none(r) && *pairs > CHUNK_LEAST) {
 		*pairs = *pairs < 2 * CHUNK_LEAST ? CHUNK_LEAST : *pairs / 2 & ~(DISK_UNIT - 1);
-		r = space_take(&a->space, sizeof(struct free_disk) + *pairs, &offset);
+		r = space_take(&a->b->space, sizeof(struct free_disk) + *pairs, &offset);
 	}
 	if (r != 0) {
-		slots_keep_less(&a->space.free, 1);
+		slots_keep_less(&a->b->space.free, 1);
 		return r;
 	}
 	blob_init(blob_at(&a->map, offset), blob_stamp(seq, BLOB_FREE, 0), 0,
@@ -89,7 +89,7 @@ static int chunk_take(arena *a, uint64_t seq, uint64_t *pairs)
 static int chunks_take(arena *a, uint64_t used, uint64_t seq)
 {
 	/* Under a limit they go into pieces, which there are, rather than into clean slots. */
-	uint64_t most = a->space.max_bytes == UINT64_MAX ? CHUNK_MOST : a->space.window / 8;
+	uint64_t most = a->b->space.max_bytes == UINT64_MAX ? CHUNK_MOST : a->b->space.window / 8;
 	uint64_t room = 0;
 	uint32_t capacity = 0;
 	int r = 0;
@@ -112,7 +112,7 @@ static void chunks_return(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 
 	for (uint32_t i = 0; i < cp->chunk_count; i++)
-		space_return(&a->space, cp->chunks[i],
+		space_return(&a->b->space, cp->chunks[i],
 			     cp->chunks[i] + blob_span(chunk_at(&a->map, cp->chunks[i])->head.size));
 	cp->chunk_count = 0;
 }
@@ -130,7 +130,7 @@ static int chunk_count(void *arg, struct free_disk *chunk)
 static int extent_collect(void *arg, const struct extent *e)
 {
 	arena *a = arg;
-	const struct readers_view *view = &a->space.pending.view;
+	const struct readers_view *view = &a->b->space.pending.view;
 	const bool seen = view->count > 0 && readers_holder(view, e->born, e->died) != 0;
 
 	ranges_add_marked(&a->checkpoint.list.ranges, e->start, e->size, seen ? RANGE_MARK : 0);
@@ -144,7 +144,7 @@ static int chunk_free(void *arg, struct free_disk *chunk)
 	arena *a = arg;
 	const uint64_t seq = a->checkpoint.header.seq;
 
-	space_free_blob(&a->space, blob_offset(&a->map, chunk), blob_span(chunk->head.size), seq, seq);
+	space_free_blob(&a->b->space, blob_offset(&a->map, chunk), blob_span(chunk->head.size), seq, seq);
 	return 0;
 }
 
@@ -152,30 +152,32 @@ static int chunk_free(void *arg, struct free_disk *chunk)
 static int extents_reserve(arena *a, uint64_t more)
 {
 	struct free_list *l = &a->checkpoint.list;
-	const uint64_t room = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + more;
+	const uint64_t room =
+		a->b->space.free.count + a->b->space.aside.count + pending_count(&a->b->space.pending) + more;
 
 	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
 	/* Without memory for the map there is none: the file gets no better until the next one. */
-	(void)freemap_init(&a->checkpoint.freemap, a->os, l->file_bytes, freemap_segment(&a->space),
-			   freemap_large(&a->space));
-	return ranges_init(&l->ranges, a->os, ranges_room(room, space_free_bytes(&a->space) + a->space.pending.bytes));
+	(void)freemap_init(&a->checkpoint.freemap, a->os, l->file_bytes, freemap_segment(&a->b->space),
+			   freemap_large(&a->b->space));
+	return ranges_init(&l->ranges, a->os,
+			   ranges_room(room, space_free_bytes(&a->b->space) + a->b->space.pending.bytes));
 }
 
 static void extents_collect(arena *a)
 {
 	struct free_list *l = &a->checkpoint.list;
 
-	slots_copy(&a->space.free, &l->ranges);
-	slots_copy(&a->space.aside, &l->ranges);
-	readers_look(&a->readers, &a->space.pending.view);
+	slots_copy(&a->b->space.free, &l->ranges);
+	slots_copy(&a->b->space.aside, &l->ranges);
+	readers_look(&a->readers, &a->b->space.pending.view);
 	if (!broken(BROKEN_LIST_FORGETS))
-		(void)pending_each(&a->space.pending, extent_collect, a);
+		(void)pending_each(&a->b->space.pending, extent_collect, a);
 }
 
 /* The chunks of the list before died with a checkpoint that was dropped: they are pending. */
 bool freelist_died(const arena *a)
 {
-	return a->checkpoint.died == a->header.checkpoint && !broken(BROKEN_ORPHAN_CHUNKS);
+	return a->checkpoint.died == a->flush.header.checkpoint && !broken(BROKEN_ORPHAN_CHUNKS);
 }
 
 int freelist_begin(arena *a, struct header_disk *h)
@@ -183,40 +185,40 @@ int freelist_begin(arena *a, struct header_disk *h)
 	const bool died = freelist_died(a);
 	uint64_t old_chunks = 0;
 	uint64_t count;
-	int r = died ? 0 : freelist_each(&a->map, &a->header, chunk_count, &old_chunks);
+	int r = died ? 0 : freelist_each(&a->map, &a->flush.header, chunk_count, &old_chunks);
 
 	assert(h == &a->checkpoint.header);
 	if (r == 0)
-		r = space_end_cluster(&a->space);
+		r = space_end_cluster(&a->b->space);
 	if (r != 0)
 		return r;
 	/* One more: the file may grow for the chunks. */
-	count = a->space.free.count + a->space.aside.count + pending_count(&a->space.pending) + old_chunks + 1;
+	count = a->b->space.free.count + a->b->space.aside.count + pending_count(&a->b->space.pending) + old_chunks + 1;
 	if (count > 1)
-		r = chunks_take(a, space_pairs_bytes(&a->space, count), h->seq);
+		r = chunks_take(a, space_pairs_bytes(&a->b->space, count), h->seq);
 	if (r == 0)
 		r = extents_reserve(a, old_chunks);
 	/* Last: what takes space may hand over what is pending, and make its queues smaller. */
 	if (r == 0)
-		r = pending_reserve(&a->space.pending, old_chunks);
+		r = pending_reserve(&a->b->space.pending, old_chunks);
 	/* They were verified; but a hostile list names them as free, and one of the new ones was put there. */
 	if (r == 0 && !died && !broken(BROKEN_LIST_CHUNKS)) {
-		a->checkpoint.died = a->header.checkpoint;
-		r = freelist_each(&a->map, &a->header, chunk_free, a);
+		a->checkpoint.died = a->flush.header.checkpoint;
+		r = freelist_each(&a->map, &a->flush.header, chunk_free, a);
 	}
 	if (r != 0) {
 		chunks_return(a);
 		freelist_release(a);
 		return r;
 	}
-	slots_keep_less(&a->space.free, a->checkpoint.chunk_count);
+	slots_keep_less(&a->b->space.free, a->checkpoint.chunk_count);
 	extents_collect(a);
 	return 0;
 }
 
 int freelist_abandon(arena *a)
 {
-	const int r = slots_keep(&a->space.free, a->checkpoint.chunk_count);
+	const int r = slots_keep(&a->b->space.free, a->checkpoint.chunk_count);
 
 	if (r == 0)
 		chunks_return(a);
@@ -348,7 +350,7 @@ void freelist_freemap(arena *a)
 {
 	struct free_list *l = &a->checkpoint.list;
 
-	if (space_end_cluster(&a->space) == 0 && extents_reserve(a, 0) == 0) {
+	if (space_end_cluster(&a->b->space) == 0 && extents_reserve(a, 0) == 0) {
 		extents_collect(a);
 		while (l->ranges.count > 0 && !list_sort(a, l))
 			;

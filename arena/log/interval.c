@@ -21,7 +21,7 @@
 
 uint64_t file_live(const arena *a)
 {
-	return a->live_bytes + a->table.bytes;
+	return a->b->live_bytes + a->b->table.bytes;
 }
 
 /* What stands in the file once more between two checkpoints, what snapshots hold, and what is kept ready for a disk that fills,
@@ -30,7 +30,8 @@ uint64_t file_target(const arena *a)
 {
 	const uint64_t live = file_live(a);
 
-	return live + live / TARGET_SHARE + a->table.bytes + TARGET_SLACK + a->space.keep + a->space.pending.held_bytes;
+	return live + live / TARGET_SHARE + a->b->table.bytes + TARGET_SLACK + a->b->space.keep +
+	       a->b->space.pending.held_bytes;
 }
 
 bool file_above_target(const arena *a)
@@ -42,7 +43,7 @@ bool file_above_target(const arena *a)
 static uint64_t with_share(const arena *a)
 {
 	const uint64_t live = file_live(a);
-	const bool small = a->live_bytes < a->blobs * SMALL_RECORD;
+	const bool small = a->b->live_bytes < a->b->blobs * SMALL_RECORD;
 
 	return live + live / 100 * (small ? MOST_SMALL : MOST_SHARE);
 }
@@ -50,10 +51,10 @@ static uint64_t with_share(const arena *a)
 /* A sweep begins with a copy of the table. What snapshots hold it does not make less. */
 uint64_t file_most(const arena *a)
 {
-	const uint64_t table = a->table.bytes;
-	const uint64_t most = a->live_bytes < a->blobs * TINY_RECORD ? TINY_TABLE : TABLE_MOST;
+	const uint64_t table = a->b->table.bytes;
+	const uint64_t most = a->b->live_bytes < a->b->blobs * TINY_RECORD ? TINY_TABLE : TABLE_MOST;
 
-	return with_share(a) + MOST_SLACK - (table < most ? table : most) + a->space.pending.held_bytes;
+	return with_share(a) + MOST_SLACK - (table < most ? table : most) + a->b->space.pending.held_bytes;
 }
 
 /* The square of how far it is: near the target little is asked for, since that lasts. */
@@ -74,25 +75,25 @@ unsigned file_pressure(const arena *a)
 
 bool file_space_wanted(const arena *a)
 {
-	return a->log.bytes >= a->space.dead_bytes / 2;
+	return a->b->log.bytes >= a->b->space.dead_bytes / 2;
 }
 
 void interval_begin(arena *a)
 {
-	a->interval.need = a->log.bytes + a->space.copied_bytes;
-	a->interval.prepared = a->interval.end = 0;
-	a->interval.look_at = 0;
-	a->interval.due = false;
+	a->b->interval.need = a->b->log.bytes + a->b->space.copied_bytes;
+	a->b->interval.prepared = a->b->interval.end = 0;
+	a->b->interval.look_at = 0;
+	a->b->interval.due = false;
 }
 
 void interval_renew(arena *a, struct freemap *freemap)
 {
 	if (freemap->count == 0)
 		return;
-	freemap_release(&a->interval.freemap, a->os);
+	freemap_release(&a->b->interval.freemap, a->os);
 	a->os->free(a->os, freemap->room);
 	freemap->room = NULL;
-	a->interval.freemap = *freemap;
-	a->interval.look_at = 0;
+	a->b->interval.freemap = *freemap;
+	a->b->interval.look_at = 0;
 	*freemap = (struct freemap){0};
 }

@@ -28,7 +28,7 @@ static uint64_t pages_most(const arena *a)
 {
 	const uint64_t file = map_bytes(&a->map) / DISK_PAGE;
 
-	return (a->table.pages < file ? a->table.pages : file) * 5 / 4 + 64;
+	return (a->b->table.pages < file ? a->b->table.pages : file) * 5 / 4 + 64;
 }
 
 /* What will be pushed: what was not yet of the log, in parts, and room for what is sealed. Without memory the flush writes
@@ -36,7 +36,7 @@ static uint64_t pages_most(const arena *a)
 void push_begin(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	struct log *l = &a->log;
+	struct log *l = &a->b->log;
 
 	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
 		for (uint32_t i = l->since_at; i < l->since_count; i++)
@@ -51,10 +51,10 @@ void push_begin(arena *a)
  * time, since the writer's lock is held. Pages of the system, not ours, are what is written: a gap within one is no gap. */
 void push_log(arena *a)
 {
-	struct log *l = &a->log;
+	struct log *l = &a->b->log;
 	uint64_t bytes = 0;
 
-	if (a->space.max_bytes == UINT64_MAX || l->written - l->pushed < PUSH_PART)
+	if (a->b->space.max_bytes == UINT64_MAX || l->written - l->pushed < PUSH_PART)
 		return;
 	while (l->since_at < l->since_count && bytes < PUSH_MOST) {
 		const uint64_t start = l->since[l->since_at].start;

@@ -126,15 +126,15 @@ uint64_t chain_strayed(const struct chain *c)
 /* Notes a stretch of the log that will be relied on. */
 static int replayed_add(arena *a, uint64_t start, uint64_t end, uint32_t *capacity)
 {
-	if (stretch_joins(a->replayed, a->replayed_count, start, end))
+	if (stretch_joins(a->b->replayed, a->b->replayed_count, start, end))
 		return 0;
-	if (a->replayed_count == *capacity) {
-		struct log_stretch *list = os_grow(a->os, a->replayed, capacity, 16, sizeof *list);
+	if (a->b->replayed_count == *capacity) {
+		struct log_stretch *list = os_grow(a->os, a->b->replayed, capacity, 16, sizeof *list);
 		if (list == NULL)
 			return ENOMEM;
-		a->replayed = list;
+		a->b->replayed = list;
 	}
-	a->replayed[a->replayed_count++] = (struct log_stretch){start, end};
+	a->b->replayed[a->b->replayed_count++] = (struct log_stretch){start, end};
 	return 0;
 }
 
@@ -150,7 +150,7 @@ static int chain_walk(arena *a, uint64_t *blobs)
 	uint64_t whole_end = 0;
 	int r = 0;
 
-	chain_begin(&c, &a->map, &a->header);
+	chain_begin(&c, &a->map, &a->flush.header);
 	place = c.at;
 	*blobs = 0;
 	while (r == 0 && (b = chain_next(&c)) != NULL) {
@@ -163,33 +163,33 @@ static int chain_walk(arena *a, uint64_t *blobs)
 			continue;
 		*blobs = walked;
 		place = c.at;
-		whole_count = a->replayed_count;
-		whole_end = a->replayed[whole_count - 1].end;
-		a->log.bytes = c.travelled;
+		whole_count = a->b->replayed_count;
+		whole_end = a->b->replayed[whole_count - 1].end;
+		a->b->log.bytes = c.travelled;
 	}
 	if (r == 0 && chain_strayed(&c) != 0)
 		r = GRAVITY_CORRUPT;
 	if (r != 0)
 		return r;
 	/* What follows the last whole commit did not happen. */
-	a->replayed_count = whole_count;
+	a->b->replayed_count = whole_count;
 	if (whole_count > 0)
-		a->replayed[whole_count - 1].end = whole_end;
-	log_place_at(&a->log, place);
+		a->b->replayed[whole_count - 1].end = whole_end;
+	log_place_at(&a->b->log, place);
 	atomic_store(&a->readers.seq, c.seq);
 	return 0;
 }
 
 static int slots_take_away(arena *a, uint64_t start, uint64_t end)
 {
-	const int r = start == end ? 0 : slots_remove(&a->space.free, start, end - start);
+	const int r = start == end ? 0 : slots_remove(&a->b->space.free, start, end - start);
 
 	return r == GRAVITY_NOTFOUND ? GRAVITY_CORRUPT : r;
 }
 
 static int slots_give(arena *a, uint64_t start, uint64_t end)
 {
-	const int r = start == end ? 0 : slots_insert(&a->space.free, start, end - start);
+	const int r = start == end ? 0 : slots_insert(&a->b->space.free, start, end - start);
 
 	return r == GRAVITY_INVALID ? GRAVITY_CORRUPT : r;
 }
@@ -197,33 +197,33 @@ static int slots_give(arena *a, uint64_t start, uint64_t end)
 /* Behind the file a handle that only reads has what it replayed. */
 static uint64_t file_end(const arena *a)
 {
-	return a->map.mode == OS_MAP_PRIVATE ? a->space.evict_end : map_bytes(&a->map) & ~(DISK_UNIT - 1);
+	return a->map.mode == OS_MAP_PRIVATE ? a->b->space.evict_end : map_bytes(&a->map) & ~(DISK_UNIT - 1);
 }
 
 int recover_space(arena *a)
 {
-	const struct header_disk *h = &a->header;
+	const struct header_disk *h = &a->flush.header;
 	int r;
 
-	if (a->space_loaded)
+	if (a->b->space_loaded)
 		return 0;
 	r = freelist_read(a, h);
 	if (r == 0)
 		r = slots_give(a, h->log_start, h->window_end);
 	if (r == 0)
 		r = slots_give(a, h->file_bytes, file_end(a));
-	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_SPACE); i++)
-		r = slots_take_away(a, a->replayed[i].start, a->replayed[i].end);
+	for (uint32_t i = 0; r == 0 && i < a->b->replayed_count && !broken(BROKEN_LOG_SPACE); i++)
+		r = slots_take_away(a, a->b->replayed[i].start, a->b->replayed[i].end);
 	if (r == 0)
-		r = slots_take_away(a, a->log.at.cursor, a->log.at.window_end);
+		r = slots_take_away(a, a->b->log.at.cursor, a->b->log.at.window_end);
 	/* Under a limit the session goes on in a window that is asked for: what the last JUMP names may be a large one that
 	 * the session before has given back, and puts are to leave the spare; and pages that are replayed need a place. */
-	if (r == 0 && a->space.max_bytes != UINT64_MAX)
-		log_shed_window(&a->log);
-	a->space_loaded = r == 0;
+	if (r == 0 && a->b->space.max_bytes != UINT64_MAX)
+		log_shed_window(&a->b->log);
+	a->b->space_loaded = r == 0;
 	if (r != 0) {
-		slots_release(&a->space.free);
-		slots_init(&a->space.free, a->os);
+		slots_release(&a->b->space.free);
+		slots_init(&a->b->space.free, a->os);
 	}
 	return r;
 }
@@ -233,7 +233,7 @@ static int chain_replay(arena *a, uint64_t blobs)
 	struct chain c;
 	int r = 0;
 
-	chain_begin(&c, &a->map, &a->header);
+	chain_begin(&c, &a->map, &a->flush.header);
 	for (uint64_t i = 0; r == 0 && i < blobs; i++) {
 		const struct blob_disk *b = chain_next(&c);
 		r = b == NULL ? GRAVITY_CORRUPT : commit_replay(a, b);
@@ -243,7 +243,7 @@ static int chain_replay(arena *a, uint64_t blobs)
 
 static int header_touch(arena *a)
 {
-	const uint64_t start = a->header_index * DISK_PAGE;
+	const uint64_t start = a->flush.header_index * DISK_PAGE;
 
 	return broken(BROKEN_HEADER_REPLAY) ? 0 : map_touch(&a->map, start, start + DISK_PAGE);
 }
@@ -253,19 +253,19 @@ static int header_touch(arena *a)
  * reaches all that: the header is flushed first, also if it seems clean. */
 static int header_settle(arena *a)
 {
-	const uint64_t start = a->header_index * DISK_PAGE;
+	const uint64_t start = a->flush.header_index * DISK_PAGE;
 
 	return flush_earlier(a, header_touch, start, start + DISK_PAGE);
 }
 
 static void state_adopt(arena *a, const struct header_disk *h)
 {
-	a->table.root = h->root;
-	a->table.pages = h->table_pages;
-	a->table.bytes = h->table_bytes;
-	a->blobs = h->blobs;
-	a->live_bytes = h->live_bytes;
-	a->next_name = h->next_name;
+	a->b->table.root = h->root;
+	a->b->table.pages = h->table_pages;
+	a->b->table.bytes = h->table_bytes;
+	a->b->blobs = h->blobs;
+	a->b->live_bytes = h->live_bytes;
+	a->b->next_name = h->next_name;
 }
 
 /* The replay has found the disk full on the way. Pages that it took before stand at multiples of 4 KiB, which wastes what the
@@ -274,27 +274,27 @@ static int replay_again(arena *a, uint64_t blobs)
 {
 	int r;
 
-	state_adopt(a, &a->header);
-	space_restart(&a->space);
-	a->space_loaded = false;
+	state_adopt(a, &a->flush.header);
+	space_restart(&a->b->space);
+	a->b->space_loaded = false;
 	r = recover_space(a);
 	if (r == 0)
-		r = space_full_again(&a->space);
+		r = space_full_again(&a->b->space);
 	return r != 0 ? r : chain_replay(a, blobs);
 }
 
 int recover(arena *a)
 {
-	const struct header_disk *h = &a->header;
+	const struct header_disk *h = &a->flush.header;
 	uint64_t marked, blobs;
 	int r;
 
 	if (h->file_bytes > map_bytes(&a->map))
 		return GRAVITY_CORRUPT;
 	state_adopt(a, h);
-	a->space.durable_seq = a->space.started_seq = h->seq;
+	a->b->space.durable_seq = a->b->space.started_seq = h->seq;
 	if (a->map.mode == OS_MAP_PRIVATE)
-		space_go_behind(&a->space);
+		space_go_behind(&a->b->space);
 	r = header_marks_read(&a->map, h, &marked);
 	if (r == 0)
 		r = chain_walk(a, &blobs);
@@ -306,15 +306,15 @@ int recover(arena *a)
 		r = header_settle(a);
 		if (r == 0 && a->map.mode != OS_MAP_PRIVATE)
 			r = recover_space(a);
-		space_cluster_size(&a->space, a->table.bytes);
+		space_cluster_size(&a->b->space, a->b->table.bytes);
 		if (r == 0)
 			r = chain_replay(a, blobs);
-		if (r != 0 && a->space.full)
+		if (r != 0 && a->b->space.full)
 			r = replay_again(a, blobs);
 	}
 	if (r != 0)
 		return r;
-	atomic_store(&a->readers.root, a->table.root);
+	atomic_store(&a->readers.root, a->b->table.root);
 	atomic_store(&a->flush.list.seq, atomic_load(&a->readers.seq));
 	/* A mark is written after the flush. */
 	atomic_store(&a->flush.durable, marked);

@@ -21,22 +21,22 @@ static int tail_behead(arena *a)
 {
 	const uint64_t nothing = 0;
 
-	assert(a->log.at.window_end - a->log.at.cursor >= sizeof(struct jump_disk));
-	return map_write(&a->map, a->log.at.cursor, &nothing, sizeof nothing);
+	assert(a->b->log.at.window_end - a->b->log.at.cursor >= sizeof(struct jump_disk));
+	return map_write(&a->map, a->b->log.at.cursor, &nothing, sizeof nothing);
 }
 
 /* What the session relies on, and where it will write. The page of the other header, too: it may be a hole, and without
  * room for it there would be no checkpoint. */
 static int session_touch(arena *a)
 {
-	const uint64_t in_force = a->header_index * DISK_PAGE;
+	const uint64_t in_force = a->flush.header_index * DISK_PAGE;
 	const uint64_t other = DISK_PAGE - in_force;
 	int r = map_touch(&a->map, other, other + DISK_PAGE);
 
 	if (r == 0 && !broken(BROKEN_HEADER_TRUST))
 		r = map_touch(&a->map, in_force, in_force + DISK_PAGE);
-	for (uint32_t i = 0; r == 0 && i < a->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
-		r = map_touch(&a->map, a->replayed[i].start, a->replayed[i].end);
+	for (uint32_t i = 0; r == 0 && i < a->b->replayed_count && !broken(BROKEN_LOG_TRUST); i++)
+		r = map_touch(&a->map, a->b->replayed[i].start, a->b->replayed[i].end);
 	if (r == 0 && !broken(BROKEN_BEHEAD))
 		r = tail_behead(a);
 	return r;
@@ -70,16 +70,16 @@ int writer_session(arena *a)
 	/* All numbers of commits are used up. */
 	if (atomic_load_explicit(&a->readers.seq, memory_order_relaxed) >= DISK_SEQ_LAST)
 		return GRAVITY_FULL;
-	if (a->session)
+	if (a->flush.settled)
 		return 0;
 	r = recover_space(a);
 	if (r == 0)
 		r = session_flush(a);
 	if (r != 0)
 		return r;
-	a->os->free(a->os, a->replayed);
-	a->replayed = NULL;
-	a->replayed_count = 0;
-	a->session = true;
+	a->os->free(a->os, a->b->replayed);
+	a->b->replayed = NULL;
+	a->b->replayed_count = 0;
+	a->flush.settled = true;
 	return 0;
 }

@@ -39,28 +39,28 @@ void writer_begin(arena *a, unsigned flags, bool internal)
 {
 	struct writer *w = &a->writer;
 
-	assert(w->ops.count == 0 && !log_has_blobs(&a->log));
+	assert(w->ops.count == 0 && !log_has_blobs(&a->b->log));
 	w->flags = flags;
 	w->internal = internal;
 	w->use_reserve = internal;
 	w->memo = false;
 	w->written = 0;
-	a->log.seq = atomic_load_explicit(&a->readers.seq, memory_order_relaxed) + 1;
+	a->b->log.seq = atomic_load_explicit(&a->readers.seq, memory_order_relaxed) + 1;
 }
 
 void writer_abort(arena *a)
 {
 	struct writer *w = &a->writer;
-	const bool used = log_has_blobs(&a->log);
+	const bool used = log_has_blobs(&a->b->log);
 
-	log_abort(&a->log);
+	log_abort(&a->b->log);
 	ops_clear(&w->ops);
 	w->memo = false;
 	if (!used || broken(BROKEN_NUMBER))
 		return;
 	/* The commit number is used up: no later commit's blobs can be taken for these. */
 	(void)readers_apply_begin(&a->readers);
-	readers_apply_end(&a->readers, a->log.seq, a->table.root);
+	readers_apply_end(&a->readers, a->b->log.seq, a->b->table.root);
 }
 
 /* What the table has of that name; 0: nothing. */
@@ -71,7 +71,7 @@ static int table_before(arena *a, uint64_t name, uint64_t *before)
 	int r;
 
 	if (!w->memo || w->memo_name != name) {
-		r = table_find(&a->map, a->table.root, name, &b);
+		r = table_find(&a->map, a->b->table.root, name, &b);
 		if (r == GRAVITY_CORRUPT)
 			return r;
 		w->memo = true;
@@ -143,7 +143,7 @@ static int op_append(arena *a, const struct op *op, bool is_new, unsigned kind, 
 		     enum space_claim claim, struct blob_disk **b)
 {
 	const unsigned flags = op->now != 0 ? BLOB_REPLACES : 0;
-	const int r = log_append(&a->log, kind, flags, op->name, size, aux, claim, b);
+	const int r = log_append(&a->b->log, kind, flags, op->name, size, aux, claim, b);
 
 	if (r != 0 && is_new)
 		ops_drop_last(&a->writer.ops);

@@ -31,25 +31,25 @@ static uint64_t forced_allowance(arena *a)
 /* What the next part of a run may hold: as much as the slot before it, or clean slots, take. */
 static uint64_t part_bytes(arena *a, uint64_t at)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	const uint64_t allowed = least_of(forced_allowance(a), RUN_STEP);
 	const slot_id before = slots_at_or_before(s, at);
 	uint64_t bytes = limit_budget(a);
 
 	if (before != SLOT_NONE && slots_end(s, before) >= at && slots_size(s, before) > bytes)
 		bytes = slots_size(s, before);
-	if (bytes < a->space.unit)
-		bytes = a->space.unit;
+	if (bytes < a->b->space.unit)
+		bytes = a->b->space.unit;
 	return bytes > allowed || !limit_on(a) ? allowed : bytes;
 }
 
 /* Moves the next part of a run away, as far as there is room; *at: where the one after it begins. */
 static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 {
-	const uint64_t before = a->bytes_moved;
+	const uint64_t before = a->b->bytes_moved;
 	struct plan part;
 	uint64_t end;
-	int r = plan_stretch(&a->space.free, *at, map_bytes(&a->map), part_bytes(a, *at), &part);
+	int r = plan_stretch(&a->b->space.free, *at, map_bytes(&a->map), part_bytes(a, *at), &part);
 
 	if (r == GRAVITY_NOTFOUND || (r == 0 && part.start >= run->end)) {
 		*at = run->end;
@@ -60,13 +60,13 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	end = part.end < run->end ? part.end : run->end;
 	if (end > part.first_end && end - part.first_end > forced_allowance(a))
 		return GRAVITY_BUSY;
-	a->space.floor = limit_floor(a);
+	a->b->space.floor = limit_floor(a);
 	if (end > part.first_end)
 		r = evacuate(a, part.first_end, end);
-	log_shed_window(&a->log);
+	log_shed_window(&a->b->log);
 	*at = r == 0 ? end : part.start;
 	/* What was moved before there was no room any more is gained all the same. */
-	if (r == 0 || (space_short(r) && a->bytes_moved > before))
+	if (r == 0 || (space_short(r) && a->b->bytes_moved > before))
 		r = limit_settle(a);
 	return r;
 }
@@ -74,12 +74,12 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 /* The run up to the end of the file that is enough with what the file may grow by. */
 static int run_at_end(const arena *a, uint64_t want, struct plan *run)
 {
-	const struct slots *s = &a->space.free;
-	uint64_t sum = limit_on(a) ? space_growth(&a->space) : 0;
+	const struct slots *s = &a->b->space.free;
+	uint64_t sum = limit_on(a) ? space_growth(&a->b->space) : 0;
 	slot_id id = s->last;
 
 	*run = (struct plan){.start = map_bytes(&a->map), .end = map_bytes(&a->map)};
-	for (; id != SLOT_NONE && sum < want + a->space.spare; id = slots_prev(s, id)) {
+	for (; id != SLOT_NONE && sum < want + a->b->space.spare; id = slots_prev(s, id)) {
 		sum += slots_size(s, id);
 		run->start = slots_start(s, id);
 	}
@@ -89,7 +89,7 @@ static int run_at_end(const arena *a, uint64_t want, struct plan *run)
 /* A larger run by preference: it takes back, too, what is moved. */
 int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim, const struct effort *e)
 {
-	struct space *s = &a->space;
+	struct space *s = &a->b->space;
 	const slot_id largest = slots_largest(&s->free);
 	/* Where there is a large slot it is not enough, or not the put's. */
 	uint64_t more = s->spare + (largest == SLOT_NONE ? 0 : slots_size(&s->free, largest));
@@ -97,7 +97,7 @@ int run_clear(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	uint64_t at;
 	int r = plan_run(&s->free, planner, UINT64_MAX, want + more, &run);
 
-	for (; r == GRAVITY_FULL && more > 0; more = more < a->space.unit ? 0 : more / 2)
+	for (; r == GRAVITY_FULL && more > 0; more = more < a->b->space.unit ? 0 : more / 2)
 		r = plan_run(&s->free, planner, UINT64_MAX, want + more / 2, &run);
 	if (r == GRAVITY_FULL)
 		r = run_at_end(a, want, &run);

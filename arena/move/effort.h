@@ -17,7 +17,7 @@ struct effort {
 
 static inline bool effort_over(const arena *a, const struct effort *e)
 {
-	return a->checkpoint.count >= e->checkpoints || a->bytes_moved >= e->moved;
+	return a->checkpoint.count >= e->checkpoints || a->b->bytes_moved >= e->moved;
 }
 
 #endif

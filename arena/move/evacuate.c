@@ -38,7 +38,7 @@ static bool table_leads_to(arena *a, const struct blob_disk *b)
 {
 	struct table_path path;
 
-	if (table_seek(&a->table, b->name, &path) != 0)
+	if (table_seek(&a->b->table, b->name, &path) != 0)
 		return false;
 	if (&path.page->head == b)
 		return true;
@@ -61,7 +61,7 @@ static bool was_shown(const struct shown *s, const struct blob_disk *b)
 /* 0 with *live set, or GRAVITY_CORRUPT: the table is damaged there. */
 static int record_live(arena *a, const struct blob_disk *b, bool *live)
 {
-	struct page_disk *page = table_page(&a->map, a->table.root, b->name);
+	struct page_disk *page = table_page(&a->map, a->b->table.root, b->name);
 
 	*live = page != NULL && page_find(page, b->name, blob_offset(&a->map, b)) != NULL;
 	return page == NULL ? GRAVITY_CORRUPT : 0;
@@ -89,13 +89,13 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 	int r = 0;
 
 	/* A slot may have grown over the boundary meanwhile. */
-	*span = space_free_at(&a->space, offset);
+	*span = space_free_at(&a->b->space, offset);
 	if (*span > 0) {
 		*use = EXTENT_SLOT;
 		return 0;
 	}
-	if (offset == a->log.at.cursor) {
-		*span = a->log.at.window_end - offset;
+	if (offset == a->b->log.at.cursor) {
+		*span = a->b->log.at.window_end - offset;
 		*use = EXTENT_WINDOW;
 		return 0;
 	}
@@ -118,11 +118,11 @@ int extent_at(arena *a, uint64_t offset, uint64_t *span, enum extent_use *use)
 uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most)
 {
 	for (; at < least && most > 0; most--) {
-		const uint64_t free = a->space.full ? space_free_at(&a->space, at) : 0;
+		const uint64_t free = a->b->space.full ? space_free_at(&a->b->space, at) : 0;
 		if (free > 0)
 			at += free;
-		else if (at == a->log.at.cursor)
-			at = a->log.at.window_end;
+		else if (at == a->b->log.at.cursor)
+			at = a->b->log.at.window_end;
 		else if (blob_fits(&a->map, at))
 			at += blob_span(blob_at(&a->map, at)->size);
 		else
@@ -133,7 +133,7 @@ uint64_t extent_from(const arena *a, uint64_t at, uint64_t least, unsigned most)
 
 static bool limited(const arena *a)
 {
-	return a->space.max_bytes != UINT64_MAX;
+	return a->b->space.max_bytes != UINT64_MAX;
 }
 
 /* What a walk over a stretch remembers. */
@@ -174,7 +174,7 @@ static int moves_commit(arena *a)
 	uint64_t seq;
 	const int r = commit_apply(a, &seq);
 
-	a->bytes_moved += r == 0 ? moved : 0;
+	a->b->bytes_moved += r == 0 ? moved : 0;
 	writer_begin(a, a->writer.flags, true);
 	return r;
 }
@@ -183,10 +183,10 @@ static int moves_commit(arena *a)
  * the checkpoint that gives back what they copy. */
 static int pages_allow(const arena *a, uint64_t records)
 {
-	const uint64_t copied = a->space.copied_bytes;
-	const uint64_t rest = a->table.bytes > copied ? (a->table.bytes - copied) / DISK_PAGE : 0;
+	const uint64_t copied = a->b->space.copied_bytes;
+	const uint64_t rest = a->b->table.bytes > copied ? (a->b->table.bytes - copied) / DISK_PAGE : 0;
 
-	return space_holds_pages(&a->space, (records < rest ? records : rest) + 1) ? 0 : GRAVITY_FULL;
+	return space_holds_pages(&a->b->space, (records < rest ? records : rest) + 1) ? 0 : GRAVITY_FULL;
 }
 
 static int batch_move(struct evacuation *e)
@@ -205,7 +205,7 @@ static int batch_move(struct evacuation *e)
 static int batch_add(struct evacuation *e, uint64_t at)
 {
 	const struct blob_disk *b = blob_at(&e->a->map, at);
-	const struct page_disk *page = table_page(&e->a->map, e->a->table.root, b->name);
+	const struct page_disk *page = table_page(&e->a->map, e->a->b->table.root, b->name);
 
 	if (page == NULL)
 		return GRAVITY_CORRUPT;
@@ -234,8 +234,8 @@ static int extent_move(struct evacuation *e, uint64_t at, uint64_t *span)
 	arena *a = e->a;
 	const struct blob_disk *b;
 
-	if (at == a->log.at.cursor) {
-		*span = a->log.at.window_end - at;
+	if (at == a->b->log.at.cursor) {
+		*span = a->b->log.at.window_end - at;
 		return 0;
 	}
 	if (!blob_fits(&a->map, at))
@@ -252,7 +252,7 @@ static int extent_move(struct evacuation *e, uint64_t at, uint64_t *span)
 /* Over the free slots that `at` lies in, if it does; and where the next one begins. */
 static uint64_t slot_pass(struct evacuation *e, uint64_t at)
 {
-	const struct space *s = &e->a->space;
+	const struct space *s = &e->a->b->space;
 
 	/* Slots of one kind do not touch. */
 	for (uint64_t free = space_free_at(s, at); free > 0; free = s->aside.count > 0 ? space_free_at(s, at) : 0)
@@ -290,27 +290,27 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	const unsigned flags = w->flags;
 	const bool internal = w->internal;
 	const bool use_reserve = w->use_reserve;
-	int r = space_end_cluster(&a->space);
+	int r = space_end_cluster(&a->b->space);
 
-	assert(!log_has_blobs(&a->log) && w->ops.count == 0);
+	assert(!log_has_blobs(&a->b->log) && w->ops.count == 0);
 	if (r != 0)
 		return r;
-	if (a->log.at.cursor >= start && a->log.at.cursor < end) {
-		log_shed_window(&a->log);
+	if (a->b->log.at.cursor >= start && a->b->log.at.cursor < end) {
+		log_shed_window(&a->b->log);
 		/* Without memory it is as it was, and what moves would go where it comes from. */
-		if (a->log.at.window_end - a->log.at.cursor > sizeof(struct jump_disk))
+		if (a->b->log.at.window_end - a->b->log.at.cursor > sizeof(struct jump_disk))
 			return ENOMEM;
 	}
-	a->space.evict_start = start;
-	a->space.evict_end = end;
+	a->b->space.evict_start = start;
+	a->b->space.evict_end = end;
 	writer_begin(a, flags, true);
 	r = extents_move(a, start, end);
 	writer_abort(a);
-	a->space.evict_start = a->space.evict_end = 0;
+	a->b->space.evict_start = a->b->space.evict_end = 0;
 	/* Under a limit its window may be most of what is clean. */
 	if (limited(a))
-		log_shed_window(&a->log);
-	a->compaction_steps++;
+		log_shed_window(&a->b->log);
+	a->b->compaction_steps++;
 	writer_begin(a, flags, internal);
 	w->use_reserve = use_reserve;
 	return r;

@@ -28,14 +28,14 @@
 
 uint64_t guard_allowance(arena *a)
 {
-	const uint64_t table = a->table.bytes;
-	const uint64_t most = (a->live_bytes + table) / GUARD_SHARE;
-	const uint64_t record = a->blobs == 0 ? 0 : a->live_bytes / a->blobs;
+	const uint64_t table = a->b->table.bytes;
+	const uint64_t most = (a->b->live_bytes + table) / GUARD_SHARE;
+	const uint64_t record = a->b->blobs == 0 ? 0 : a->b->live_bytes / a->b->blobs;
 	uint64_t held, rest, few;
 
 	if (atomic_load(&a->readers.snapshots) == 0 || broken(BROKEN_GUARD))
 		return UINT64_MAX;
-	held = pending_held(&a->space.pending, &a->readers);
+	held = pending_held(&a->b->space.pending, &a->readers);
 	rest = held < most ? most - held : 0;
 	/* Each record may copy a page of its own, until all of the table was copied. */
 	few = rest / (record + DISK_PAGE) * record;
@@ -46,14 +46,14 @@ uint64_t guard_allowance(arena *a)
  * 0: damaged. */
 static uint64_t extent_seen(const arena *a, uint64_t at, uint64_t newest, bool *seen)
 {
-	const uint64_t free = space_free_at(&a->space, at);
+	const uint64_t free = space_free_at(&a->b->space, at);
 	const struct blob_disk *b;
 
 	*seen = false;
 	if (free > 0)
 		return free;
-	if (at == a->log.at.cursor)
-		return a->log.at.window_end - at;
+	if (at == a->b->log.at.cursor)
+		return a->b->log.at.window_end - at;
 	if (!blob_fits(&a->map, at))
 		return 0;
 	b = blob_at(&a->map, at);
@@ -85,6 +85,6 @@ int guard_settle(arena *a)
 	const int r = checkpoint_run(a, true);
 
 	readers_let_pins(&a->readers);
-	(void)space_drain(&a->space, UINT64_MAX);
+	(void)space_drain(&a->b->space, UINT64_MAX);
 	return r;
 }

@@ -88,7 +88,7 @@ static uint64_t spare_bytes(const struct space *s)
 /* Bytes of a record, its head among them. */
 static uint64_t record_mean(const arena *a)
 {
-	return a->blobs == 0 ? 0 : a->live_bytes / a->blobs;
+	return a->b->blobs == 0 ? 0 : a->b->live_bytes / a->b->blobs;
 }
 
 /* A slot for some dozens of records is worth a window, and is left alone by cleaning. */
@@ -96,16 +96,16 @@ static uint64_t unit_bytes(const arena *a)
 {
 	const uint64_t records = UNIT_RECORDS * record_mean(a);
 
-	return records < SLOTS_PAGE ? SLOTS_PAGE : least_of(records, a->space.window);
+	return records < SLOTS_PAGE ? SLOTS_PAGE : least_of(records, a->b->space.window);
 }
 
 /* What an interval may take. */
 static uint64_t interval_most(const arena *a)
 {
 	const uint64_t live = file_live(a);
-	const uint64_t rest = live < a->space.max_bytes ? a->space.max_bytes - live : 0;
+	const uint64_t rest = live < a->b->space.max_bytes ? a->b->space.max_bytes - live : 0;
 
-	return least_of(a->table.bytes, rest / INTERVAL_SHARE) + a->space.spare / 2;
+	return least_of(a->b->table.bytes, rest / INTERVAL_SHARE) + a->b->space.spare / 2;
 }
 
 /* Of the copies that are reserved, those for which there are slots that hold them, whatever an interval has taken. */
@@ -118,13 +118,13 @@ static uint64_t copies_kept(const arena *a, uint64_t reserved)
 
 void limit_measure(arena *a)
 {
-	struct space *s = &a->space;
+	struct space *s = &a->b->space;
 	uint64_t copies;
 
-	a->limit.measured = s->max_bytes;
+	a->b->limit.measured = s->max_bytes;
 	if (!limit_on(a))
 		return;
-	copies = least_of(a->table.bytes, s->max_bytes / COPIES_SHARE);
+	copies = least_of(a->b->table.bytes, s->max_bytes / COPIES_SHARE);
 	s->unit = unit_bytes(a);
 	s->spare = spare_bytes(s);
 	s->floor = s->spare / FLOOR_SHARE;
@@ -137,12 +137,12 @@ void limit_measure(arena *a)
 /* Grows with what an interval takes: a delete writes little, and copies a page. A checkpoint begins it anew (interval_begin). */
 static uint64_t taken(const arena *a)
 {
-	return a->log.written + a->space.copied_bytes;
+	return a->b->log.written + a->b->space.copied_bytes;
 }
 
 bool limit_stale(const arena *a)
 {
-	return taken(a) >= a->interval.look_at || a->limit.measured != a->space.max_bytes;
+	return taken(a) >= a->b->interval.look_at || a->b->limit.measured != a->b->space.max_bytes;
 }
 
 int limit_settle(arena *a)
@@ -156,8 +156,8 @@ int limit_settle(arena *a)
 /* What moving so many bytes takes, with the pages that it copies. */
 static uint64_t moving_takes(const arena *a, uint64_t bytes)
 {
-	const uint64_t copied = a->space.copied_bytes;
-	const uint64_t rest = a->table.bytes > copied ? a->table.bytes - copied : 0;
+	const uint64_t copied = a->b->space.copied_bytes;
+	const uint64_t rest = a->b->table.bytes > copied ? a->b->table.bytes - copied : 0;
 
 	return bytes + least_of(rest, bytes / (record_mean(a) | 1) * DISK_PAGE);
 }
@@ -166,7 +166,7 @@ static uint64_t moving_takes(const arena *a, uint64_t bytes)
  * are seen to as they come (arena/move/evacuate.c), and without it nothing would ever get better. */
 static uint64_t budget_ahead(const arena *a)
 {
-	const struct space *s = &a->space;
+	const struct space *s = &a->b->space;
 	const uint64_t clean = space_clean(s, s->floor + STEP_MOST);
 	const int64_t roomy = s->slack + (int64_t)(s->spare - s->floor);
 	uint64_t budget = STEP_MOST;
@@ -179,45 +179,45 @@ static uint64_t budget_ahead(const arena *a)
 /* Half of what is clean, the other half is for pages. */
 uint64_t limit_budget(const arena *a)
 {
-	return least_of(space_clean(&a->space, 2 * STEP_MOST) / 2, STEP_MOST);
+	return least_of(space_clean(&a->b->space, 2 * STEP_MOST) / 2, STEP_MOST);
 }
 
 uint64_t limit_floor(const arena *a)
 {
-	return atomic_load(&a->readers.snapshots) > 0 ? a->space.spare / FLOOR_SHARE : 0;
+	return atomic_load(&a->readers.snapshots) > 0 ? a->b->space.spare / FLOOR_SHARE : 0;
 }
 
 /* Empties the emptiest segment, or what the budget allows of it; the next step goes on there. False: there is none, or nowhere
  * to move it to. */
 static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
 {
-	const uint64_t before = a->bytes_moved;
+	const uint64_t before = a->b->bytes_moved;
 	uint64_t start, end, room;
 	int r;
 
 	if (budget < STEP_LEAST || !segment_next(a, budget, &start, &end, &room))
 		return false;
-	a->space.floor = floor;
+	a->b->space.floor = floor;
 	r = evacuate(a, start, end);
 	if (r == 0)
-		a->interval.prepared += a->bytes_moved - before + room;
+		a->b->interval.prepared += a->b->bytes_moved - before + room;
 	limit_measure(a);
 	return r == 0;
 }
 
 bool limit_empty_segments(arena *a)
 {
-	const uint64_t before = a->bytes_moved;
+	const uint64_t before = a->b->bytes_moved;
 
 	for (int i = 0; i < STEPS_MOST && segment_empty(a, limit_budget(a), limit_floor(a)); i++)
 		;
-	return a->bytes_moved > before;
+	return a->b->bytes_moved > before;
 }
 
 /* Whether puts will want for clean slots before long. */
 static bool clean_low(const arena *a)
 {
-	const struct space *s = &a->space;
+	const struct space *s = &a->b->space;
 	const uint64_t wish = s->spare + s->spare / 2 + s->unit;
 
 	return space_clean(s, wish) < wish;
@@ -226,28 +226,28 @@ static bool clean_low(const arena *a)
 /* What the next checkpoint gives back. */
 static uint64_t coming(const arena *a)
 {
-	return a->interval.prepared + a->space.copied_bytes;
+	return a->b->interval.prepared + a->b->space.copied_bytes;
 }
 
 /* Whether more is to be emptied in this interval. */
 static bool step_due(const arena *a)
 {
-	return a->space.slack + (int64_t)coming(a) < (int64_t)interval_most(a) || clean_low(a);
+	return a->b->space.slack + (int64_t)coming(a) < (int64_t)interval_most(a) || clean_low(a);
 }
 
 static bool interval_over(const arena *a)
 {
-	const struct space *s = &a->space;
+	const struct space *s = &a->b->space;
 	const uint64_t most = interval_most(a);
 	const int64_t little = (int64_t)(most / LOW_SHARE + s->window);
 
-	return (s->slack < little && coming(a) >= most / 2) || (a->interval.prepared >= s->spare && clean_low(a));
+	return (s->slack < little && coming(a) >= most / 2) || (a->b->interval.prepared >= s->spare && clean_low(a));
 }
 
 bool limit_poll(arena *a)
 {
-	const struct space *s = &a->space;
-	struct interval *t = &a->interval;
+	const struct space *s = &a->b->space;
+	struct interval *t = &a->b->interval;
 	bool over;
 
 	if (!limit_on(a))

@@ -12,7 +12,7 @@
 
 static inline bool limit_on(const arena *a)
 {
-	return a->space.max_bytes != UINT64_MAX;
+	return a->b->space.max_bytes != UINT64_MAX;
 }
 
 /* After a commit, perhaps a step of cleaning; whether the limit is near, so that nothing else should be moved. */

@@ -17,14 +17,14 @@
 /* Pages of the table die soon, and what one leaves takes another: under a limit it is for nothing that they are moved. */
 static uint64_t page_bytes(const arena *a, uint64_t start, uint64_t end)
 {
-	if (start == end || a->space.max_bytes == UINT64_MAX || !blob_fits(&a->map, start))
+	if (start == end || a->b->space.max_bytes == UINT64_MAX || !blob_fits(&a->map, start))
 		return 0;
 	return blob_kind(blob_at(&a->map, start)) == BLOB_PAGE ? end - start : 0;
 }
 
 bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch *t)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	slot_id id = slots_at_or_before(s, t->start);
 	uint64_t room = 0, large = 0, moved = 0, pages = 0;
 	uint64_t at;
@@ -45,7 +45,7 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 			break;
 		pages += page_bytes(a, at, start);
 		at = start + size;
-		*(size >= a->interval.freemap.least ? &large : &room) += at < t->end ? size : t->end - start;
+		*(size >= a->b->interval.freemap.least ? &large : &room) += at < t->end ? size : t->end - start;
 	}
 	/* Behind the last slot, too: a value that begins before the end is moved whole. */
 	if (moved <= most && at < t->end) {
@@ -54,7 +54,7 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 	}
 	if (moved > most)
 		t->end = at;
-	if (t->start >= t->end || (a->log.at.cursor >= t->start && a->log.at.cursor < t->end))
+	if (t->start >= t->end || (a->b->log.at.cursor >= t->start && a->b->log.at.cursor < t->end))
 		return false;
 	t->gain = t->end - t->start - large;
 	t->room = room;
@@ -66,7 +66,7 @@ bool segment_look(const arena *a, unsigned least, uint64_t most, struct stretch 
 bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct stretch *t)
 {
 	/* What has become emptier since the free map was taken is worth a look. */
-	for (int i = 0; i < LOOKS_MOST && freemap_next(&a->interval.freemap, least - least / 4, &t->start, &t->end);
+	for (int i = 0; i < LOOKS_MOST && freemap_next(&a->b->interval.freemap, least - least / 4, &t->start, &t->end);
 	     i++)
 		if (segment_look(a, least, most, t) && (forced || guard_allows(a, t->start, t->end)))
 			return true;
@@ -75,7 +75,7 @@ bool segment_plan(arena *a, unsigned least, uint64_t most, bool forced, struct s
 
 bool segment_next(arena *a, uint64_t most, uint64_t *start, uint64_t *end, uint64_t *room)
 {
-	struct segment_rest *rest = &a->segment_rest;
+	struct segment_rest *rest = &a->b->segment_rest;
 	struct stretch t = {.start = rest->start, .end = rest->end};
 
 	if ((t.start >= t.end || !segment_look(a, 1, most, &t)) && !segment_plan(a, 1, most, true, &t))

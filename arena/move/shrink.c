@@ -66,7 +66,7 @@ static bool only_deleted(const struct shrink *s)
 
 uint64_t shrink_most(const arena *a)
 {
-	const struct shrink *s = &a->shrink;
+	const struct shrink *s = &a->b->shrink;
 
 	return file_most(a) + most_of(s->turn[0].largest, s->turn[1].largest);
 }
@@ -88,7 +88,7 @@ static void commit_note(struct shrink *s, uint64_t put, uint64_t died)
 /* Where the last part of the file begins that holds `bytes` of data, with a slot before it; *data: how much it holds. */
 static uint64_t last_begin(const arena *a, uint64_t bytes, uint64_t *data)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	uint64_t at = map_bytes(&a->map);
 	slot_id id = s->last;
 
@@ -106,22 +106,22 @@ static uint64_t last_begin(const arena *a, uint64_t bytes, uint64_t *data)
 /* Begins a sweep of what is too much at the end; or of everything, also where what is free is in holes that hold no page. */
 static void sweep_begin(arena *a, uint64_t most, bool all)
 {
-	struct shrink *s = &a->shrink;
+	struct shrink *s = &a->b->shrink;
 	const uint64_t more = map_bytes(&a->map) - most + file_live(a) / BELOW_SHARE;
 	uint64_t data;
 
-	if (a->space.free.pages * SLOTS_PAGE < more)
+	if (a->b->space.free.pages * SLOTS_PAGE < more)
 		all = true;
 	s->sweep = (struct sweep){.at = last_begin(a, all ? UINT64_MAX : more, &data), .end = map_bytes(&a->map)};
 	s->all = s->sweep.at == DISK_DATA;
 	/* Each step may copy all of the table. */
-	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->table.bytes);
+	s->step = most_of(data / (s->all ? ALL_STEPS : END_STEPS), a->b->table.bytes);
 }
 
 /* A sweep is over. Where the end was not enough everything is swept. */
 static void sweep_over(arena *a, uint64_t most)
 {
-	struct shrink *s = &a->shrink;
+	struct shrink *s = &a->b->shrink;
 
 	s->sweep.at = 0;
 	if (map_bytes(&a->map) <= most)
@@ -135,7 +135,7 @@ static void sweep_over(arena *a, uint64_t most)
 /* What a sweep has passed over may be moved when the snapshots are gone: it begins anew. */
 static void busy_end(arena *a)
 {
-	struct shrink *s = &a->shrink;
+	struct shrink *s = &a->b->shrink;
 
 	if (!s->sweep.busy || atomic_load(&a->readers.snapshots) != 0)
 		return;
@@ -145,7 +145,7 @@ static void busy_end(arena *a)
 
 void shrink_poll(arena *a, uint64_t put, uint64_t died)
 {
-	struct shrink *s = &a->shrink;
+	struct shrink *s = &a->b->shrink;
 	uint64_t most, step;
 	int r;
 
@@ -159,12 +159,12 @@ void shrink_poll(arena *a, uint64_t put, uint64_t died)
 		return;
 	}
 	/* On a full disk what is free is handed back where it is. */
-	if (arena_failed(a) || a->space.full || (s->sweep.at == 0 && only_deleted(s)))
+	if (arena_failed(a) || a->b->space.full || (s->sweep.at == 0 && only_deleted(s)))
 		return;
 	if (s->sweep.at == 0)
 		sweep_begin(a, most, false);
 	step = most_of(most_of(s->step, STEP_LEAST), WORK_RATIO * (put + died));
-	a->space.floor = 0;
+	a->b->space.floor = 0;
 	r = sweep_on(a, &s->sweep, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died)));
 	if (r != 0)
 		s->sweep.at = UINT64_MAX;
@@ -180,12 +180,12 @@ bool shrink_wanted(arena *a)
 /* For a close: until the file is as long as it may be. */
 static int shrink_rest(arena *a)
 {
-	struct shrink *s = &a->shrink;
+	struct shrink *s = &a->b->shrink;
 	int r = 0;
 
 	if (!shrink_wanted(a))
 		return 0;
-	a->space.floor = 0;
+	a->b->space.floor = 0;
 	sweep_begin(a, file_most(a), false);
 	while (r == 0 && s->sweep.at != 0) {
 		r = sweep_on(a, &s->sweep, most_of(s->step, STEP_MOST));
@@ -205,8 +205,8 @@ static int shorten(arena *a, bool locked)
 
 	if (r != 0)
 		return r;
-	(void)space_drain(&a->space, UINT64_MAX);
-	again = file_above_target(a) && a->space.free.bytes > TWICE_LEAST;
+	(void)space_drain(&a->b->space, UINT64_MAX);
+	again = file_above_target(a) && a->b->space.free.bytes > TWICE_LEAST;
 	if (again) {
 		steps_end(a);
 		/* Where it finds no room it stays: the checkpoint is as good, the file a little longer. */
@@ -237,11 +237,11 @@ static int halves_move(arena *a)
 		r = writer_lock(a, false);
 		if (r != 0)
 			return r;
-		(void)space_drain(&a->space, UINT64_MAX);
+		(void)space_drain(&a->b->space, UINT64_MAX);
 		if (round == 0)
 			share = most_of(map_bytes(&a->map) / ROUND_SHARE, ROUND_LEAST);
-		moved = round == 0 || a->log.written - written < share ? steps_halves(a, share) : 0;
-		written = a->log.written;
+		moved = round == 0 || a->b->log.written - written < share ? steps_halves(a, share) : 0;
+		written = a->b->log.written;
 		writer_unlock(a);
 		if (moved > 0)
 			r = checkpoint_run(a, false);
@@ -262,8 +262,8 @@ int shrink_asked(arena *a)
 	if (r != 0)
 		return r;
 	/* However little it is. */
-	(void)space_drain(&a->space, UINT64_MAX);
-	(void)space_punch(&a->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
+	(void)space_drain(&a->b->space, UINT64_MAX);
+	(void)space_punch(&a->b->space, DISK_DATA, SPACE_PUNCH_LEAST, UINT64_MAX);
 	writer_unlock(a);
 	return 0;
 }

@@ -49,7 +49,7 @@ static struct effort effort_of(const arena *a, uint64_t share)
 	return (struct effort){
 		.checkpoints =
 			a->checkpoint.count + (checkpoints > CHECKPOINTS_MOST ? checkpoints : CHECKPOINTS_MOST) / share,
-		.moved = a->bytes_moved + MOVED_MOST * file / share,
+		.moved = a->b->bytes_moved + MOVED_MOST * file / share,
 	};
 }
 
@@ -62,15 +62,15 @@ struct effort effort_some(const arena *a)
 static int round_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_claim claim,
 		      const struct effort *e)
 {
-	const uint64_t clean = space_clean(&a->space, UINT64_MAX);
-	const bool small = want <= 2 * a->space.unit;
+	const uint64_t clean = space_clean(&a->b->space, UINT64_MAX);
+	const bool small = want <= 2 * a->b->space.unit;
 	int r = 0;
 
 	/* A large value only needs something to move its run through. */
-	if (limit_on(a) && (small || clean < a->space.spare) && limit_empty_segments(a)) {
+	if (limit_on(a) && (small || clean < a->b->space.spare) && limit_empty_segments(a)) {
 		r = limit_settle(a);
-		if (r != 0 || space_fits(&a->space, want, claim) ||
-		    (small && space_clean(&a->space, UINT64_MAX) > clean))
+		if (r != 0 || space_fits(&a->b->space, want, claim) ||
+		    (small && space_clean(&a->b->space, UINT64_MAX) > clean))
 			return r;
 	}
 	r = run_clear(a, planner, want, claim, e);
@@ -81,60 +81,60 @@ static int round_make(arena *a, enum gravity_planner planner, uint64_t want, enu
 /* What a round is to make more of. */
 static uint64_t free_made(const arena *a)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	const slot_id largest = slots_largest(s);
 
-	return space_clean(&a->space, UINT64_MAX) + (largest == SLOT_NONE ? 0 : slots_size(s, largest));
+	return space_clean(&a->b->space, UINT64_MAX) + (largest == SLOT_NONE ? 0 : slots_size(s, largest));
 }
 
 /* What a snapshot sees is neither: it counts when that has ended. */
 uint64_t free_coming(arena *a)
 {
-	struct pending *p = &a->space.pending;
+	struct pending *p = &a->b->space.pending;
 
-	return space_left(&a->space) + (broken(BROKEN_REFUSED) ? p->bytes : pending_coming(p, &a->readers));
+	return space_left(&a->b->space) + (broken(BROKEN_REFUSED) ? p->bytes : pending_coming(p, &a->readers));
 }
 
 /* A sweep that helped nothing is not repeated before something has changed. */
 static bool sweep_due(arena *a)
 {
-	const struct limit *t = &a->limit;
-	const uint64_t share = a->space.max_bytes / SWEEP_SHARE;
+	const struct limit *t = &a->b->limit;
+	const uint64_t share = a->b->space.max_bytes / SWEEP_SHARE;
 
 	return limit_on(a) &&
-	       (t->swept == 0 || a->log.written - t->swept >= share || free_coming(a) >= t->swept_room + share);
+	       (t->swept == 0 || a->b->log.written - t->swept >= share || free_coming(a) >= t->swept_room + share);
 }
 
 /* A sweep stopped when nothing more might be spent, and most of what it left stands as it did. */
 static bool sweep_stopped(arena *a)
 {
-	const struct limit *t = &a->limit;
+	const struct limit *t = &a->b->limit;
 
-	return t->sweep_at != 0 && a->log.written - t->sweep_written < a->space.max_bytes / SWEEP_SHARE;
+	return t->sweep_at != 0 && a->b->log.written - t->sweep_written < a->b->space.max_bytes / SWEEP_SHARE;
 }
 
 /* The last resort, where there are enough bytes and no run was to be had: everything moves to the beginning of the file, and
  * what is free is one slot behind it. */
 static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, const struct effort *e)
 {
-	struct space *s = &a->space;
-	struct limit *t = &a->limit;
+	struct space *s = &a->b->space;
+	struct limit *t = &a->b->limit;
 	struct sweep sweep = {.at = sweep_stopped(a) ? t->sweep_at : DISK_DATA};
 	int r;
 
 	if (claim == SPACE_PUT && !space_allows(s, want))
 		return 0;
-	a->space.floor = limit_floor(a);
+	a->b->space.floor = limit_floor(a);
 	t->sweep_at = 0;
 	r = sweep_for(a, &sweep, want, claim, e);
 	limit_measure(a);
 	if (r == 0 && !space_fits(s, want, claim)) {
 		if (sweep.at == UINT64_MAX) {
-			t->swept = a->log.written;
+			t->swept = a->b->log.written;
 			t->swept_room = free_coming(a);
 		} else {
 			t->sweep_at = sweep.at;
-			t->sweep_written = a->log.written;
+			t->sweep_written = a->b->log.written;
 		}
 	}
 	return space_short(r) ? 0 : r;
@@ -143,7 +143,7 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 /* The commit that the oldest snapshot sees; UINT64_MAX: there is none. Of when free_coming looked. */
 static uint64_t oldest_seen(const arena *a)
 {
-	const struct pending *p = &a->space.pending;
+	const struct pending *p = &a->b->space.pending;
 
 	return p->view.count == 0 ? UINT64_MAX : p->view.seq[0];
 }
@@ -151,7 +151,7 @@ static uint64_t oldest_seen(const arena *a)
 /* As much was refused before, and nothing has come since: a put that is tried again and again costs no checkpoints. */
 static bool refused_before(arena *a, uint64_t want)
 {
-	const struct limit *t = &a->limit;
+	const struct limit *t = &a->b->limit;
 
 	if (!limit_on(a) || t->refused == 0 || want < t->refused || free_coming(a) > t->refused_room)
 		return false;
@@ -161,9 +161,9 @@ static bool refused_before(arena *a, uint64_t want)
 /* busy: what snapshots hold is in the way. */
 static int refuse(arena *a, uint64_t want, bool busy)
 {
-	a->limit.refused = want;
-	a->limit.refused_room = free_coming(a);
-	a->limit.refused_beside = busy ? oldest_seen(a) : 0;
+	a->b->limit.refused = want;
+	a->b->limit.refused_room = free_coming(a);
+	a->b->limit.refused_beside = busy ? oldest_seen(a) : 0;
 	return GRAVITY_FULL;
 }
 
@@ -174,8 +174,8 @@ static int rounds(arena *a, enum gravity_planner planner, uint64_t want, enum sp
 	int idle = 0;
 	int r = 0;
 
-	while (r == 0 && idle < IDLE_MOST && !effort_over(a, e) && !space_fits(&a->space, want, claim)) {
-		if (claim == SPACE_PUT && !space_allows(&a->space, want))
+	while (r == 0 && idle < IDLE_MOST && !effort_over(a, e) && !space_fits(&a->b->space, want, claim)) {
+		if (claim == SPACE_PUT && !space_allows(&a->b->space, want))
 			return 0;
 		r = round_make(a, planner, want, claim, e);
 		idle = free_made(a) > best ? 0 : idle + 1;
@@ -188,10 +188,10 @@ int slot_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 {
 	const struct effort all = effort_of(a, 1);
 	const struct effort some = effort_some(a);
-	struct space *s = &a->space;
+	struct space *s = &a->b->space;
 	int r = 0;
 
-	(void)space_drain(&a->space, UINT64_MAX);
+	(void)space_drain(&a->b->space, UINT64_MAX);
 	limit_measure(a);
 	if (space_fits(s, want, claim))
 		return 0;
@@ -200,7 +200,7 @@ int slot_make(arena *a, enum gravity_planner planner, uint64_t want, enum space_
 	if (s->pending.bytes > 0)
 		r = limit_settle(a);
 	if (r == 0 && !space_fits(s, want, claim))
-		log_shed_window(&a->log);
+		log_shed_window(&a->b->log);
 	/* What the transaction was shown stays where it is, and that may be anything. */
 	if (r == 0 && a->writer.shown.all && !space_fits(s, want, claim))
 		return GRAVITY_FULL;
@@ -241,16 +241,16 @@ static bool begin_lacks_slots(const struct space *s)
  * is refused, make no checkpoint each. */
 static bool begun_in_vain(arena *a)
 {
-	const struct limit *t = &a->limit;
+	const struct limit *t = &a->b->limit;
 
-	return t->vain_room != 0 && t->vain_written == a->log.written && free_coming(a) <= t->vain_room;
+	return t->vain_room != 0 && t->vain_written == a->b->log.written && free_coming(a) <= t->vain_room;
 }
 
 /* Where these fail, the transaction may succeed all the same. */
 void slot_make_begin(arena *a)
 {
 	const struct effort some = effort_some(a);
-	struct space *s = &a->space;
+	struct space *s = &a->b->space;
 
 	assert(limit_on(a));
 	if (limit_stale(a))
@@ -270,6 +270,6 @@ void slot_make_begin(arena *a)
 		(void)limit_settle(a);
 	if (begin_lacks_slots(s))
 		(void)run_clear(a, a->planner, s->spare / 2, SPACE_RESERVED, &some);
-	a->limit.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? free_coming(a) : 0;
-	a->limit.vain_written = a->log.written;
+	a->b->limit.vain_room = begin_lacks_pages(s) || begin_lacks_slots(s) ? free_coming(a) : 0;
+	a->b->limit.vain_written = a->b->log.written;
 }

@@ -64,13 +64,13 @@ static uint64_t asked_target(const arena *a)
 {
 	const uint64_t live = file_live(a);
 
-	return live + live / ASKED_TARGET_SHARE + TARGET_SLACK + a->space.pending.held_bytes;
+	return live + live / ASKED_TARGET_SHARE + TARGET_SLACK + a->b->space.pending.held_bytes;
 }
 
 /* Where the target is close to the limit, the limit bounds the file, and arena/move/limit.c says what is moved. */
 static bool limit_near(const arena *a)
 {
-	const uint64_t limit = a->space.max_bytes;
+	const uint64_t limit = a->b->space.max_bytes;
 
 	return limit != UINT64_MAX && file_target(a) >= limit - limit / LIMIT_SHARE;
 }
@@ -78,11 +78,11 @@ static bool limit_near(const arena *a)
 /* How much a step may move: each record may be the first that changes its page in this interval. */
 static uint64_t step_most(const arena *a)
 {
-	const uint64_t record = a->blobs == 0 ? STEP_BYTES : a->live_bytes / a->blobs;
-	const uint64_t copied = a->space.copied_bytes;
+	const uint64_t record = a->b->blobs == 0 ? STEP_BYTES : a->b->live_bytes / a->b->blobs;
+	const uint64_t copied = a->b->space.copied_bytes;
 	uint64_t most;
 
-	if (record >= STEP_BYTES || a->table.bytes < copied + (STEP_WRITES - STEP_BYTES))
+	if (record >= STEP_BYTES || a->b->table.bytes < copied + (STEP_WRITES - STEP_BYTES))
 		return STEP_BYTES;
 	most = STEP_WRITES / (record + DISK_PAGE) * record;
 	return most > STEP_BYTES ? STEP_BYTES : most;
@@ -91,9 +91,9 @@ static uint64_t step_most(const arena *a)
 /* A stretch of data at the end of what this interval has not emptied yet. */
 static bool end_plan(const arena *a, struct stretch *t)
 {
-	const struct slots *s = &a->space.free;
-	const uint64_t upper =
-		a->interval.end != 0 && a->interval.end < map_bytes(&a->map) ? a->interval.end : map_bytes(&a->map);
+	const struct slots *s = &a->b->space.free;
+	const uint64_t upper = a->b->interval.end != 0 && a->b->interval.end < map_bytes(&a->map) ? a->b->interval.end
+												  : map_bytes(&a->map);
 	slot_id id = slots_at_or_before(s, upper - 1);
 	uint64_t occupied = 0;
 	uint64_t at = upper;
@@ -121,7 +121,7 @@ static bool end_plan(const arena *a, struct stretch *t)
 /* The next part of the segment that is being emptied; of one that is empty enough, where none is. */
 static bool part_plan(arena *a, unsigned least, struct stretch *t)
 {
-	struct segment_rest *rest = &a->segment_rest;
+	struct segment_rest *rest = &a->b->segment_rest;
 
 	*t = (struct stretch){.start = rest->start, .end = rest->end};
 	if (t->start >= t->end || !segment_look(a, 1, step_most(a), t) || !guard_allows(a, t->start, t->end)) {
@@ -142,7 +142,7 @@ static bool planner_plan(const arena *a, struct stretch *t)
 {
 	struct plan plan;
 
-	if (plan_run(&a->space.free, a->planner, UINT64_MAX, STEP_BYTES, &plan) != 0 || plan.moved == 0)
+	if (plan_run(&a->b->space.free, a->planner, UINT64_MAX, STEP_BYTES, &plan) != 0 || plan.moved == 0)
 		return false;
 	t->start = plan.first_end;
 	t->end = plan.end - plan.start > CREDIT_MOST ? plan.start + CREDIT_MOST : plan.end;
@@ -154,9 +154,9 @@ static bool planner_plan(const arena *a, struct stretch *t)
  * copied until then are no loss: the places that they leave are clean as well, since they were taken side by side. */
 static int64_t clean_left(const arena *a)
 {
-	const struct interval *t = &a->interval;
+	const struct interval *t = &a->b->interval;
 
-	return (int64_t)(t->freemap.large + t->prepared) - (int64_t)(t->need + a->log.bytes);
+	return (int64_t)(t->freemap.large + t->prepared) - (int64_t)(t->need + a->b->log.bytes);
 }
 
 static uint64_t above_target(const arena *a)
@@ -179,26 +179,26 @@ static unsigned short_grade(const arena *a)
 /* Only where there is a large slot further down for what stands there. */
 static bool cut_plan(arena *a, struct stretch *t)
 {
-	const slot_id large = slots_first_fit(&a->space.free, STEP_BYTES);
+	const slot_id large = slots_first_fit(&a->b->space.free, STEP_BYTES);
 
 	if (large == SLOT_NONE)
 		return false;
-	if (a->interval.end == DISK_DATA || space_end_cluster(&a->space) != 0)
+	if (a->b->interval.end == DISK_DATA || space_end_cluster(&a->b->space) != 0)
 		return false;
 	/* Once in vain is enough for an interval. */
-	a->interval.end = end_plan(a, t) ? t->start : DISK_DATA;
-	return a->interval.end != DISK_DATA;
+	a->b->interval.end = end_plan(a, t) ? t->start : DISK_DATA;
+	return a->b->interval.end != DISK_DATA;
 }
 
 static bool step_plan(arena *a, struct stretch *t)
 {
 	const int64_t left = clean_left(a);
 	/* One that has a limit may be as long as that; a planner is asked for what is needed alone. */
-	const bool shorten = a->space.max_bytes == UINT64_MAX && a->planner == GRAVITY_DEFAULT;
+	const bool shorten = a->b->space.max_bytes == UINT64_MAX && a->planner == GRAVITY_DEFAULT;
 	const int64_t wanted = shorten ? (int64_t)(above_target(a) / ABOVE_SHARE) : 0;
 
 	/* Near a size limit a planner's runs may be far too long for the room that there is. */
-	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->space.max_bytes == UINT64_MAX)
+	if (left < 0 && a->planner != GRAVITY_DEFAULT && a->b->space.max_bytes == UINT64_MAX)
 		return planner_plan(a, t);
 	if (left < wanted)
 		return part_plan(a, short_grade(a), t);
@@ -209,41 +209,41 @@ static bool step_plan(arena *a, struct stretch *t)
 
 static bool step_take(arena *a)
 {
-	const uint64_t before = a->bytes_moved;
+	const uint64_t before = a->b->bytes_moved;
 	struct stretch t = {0};
 	uint64_t moved;
 
 	if (!step_plan(a, &t) || !guard_allows(a, t.start, t.end)) {
 		/* Beside snapshots looking costs more. */
 		if (atomic_load(&a->readers.snapshots) != 0)
-			a->steps.credit = 0;
+			a->b->steps.credit = 0;
 		return false;
 	}
 	if (evacuate(a, t.start, t.end) == 0)
-		a->interval.prepared += t.gain;
-	moved = a->bytes_moved - before;
-	a->steps.credit -= moved < a->steps.credit ? moved : a->steps.credit;
+		a->b->interval.prepared += t.gain;
+	moved = a->b->bytes_moved - before;
+	a->b->steps.credit -= moved < a->b->steps.credit ? moved : a->b->steps.credit;
 	return true;
 }
 
 uint64_t steps_halves(arena *a, uint64_t most)
 {
-	const uint64_t before = a->bytes_moved;
+	const uint64_t before = a->b->bytes_moved;
 	struct stretch t;
 
 	/* Under a limit space is wanted inside the file. */
-	if (arena_failed(a) || a->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
+	if (arena_failed(a) || a->b->space.max_bytes != UINT64_MAX || map_bytes(&a->map) <= asked_target(a))
 		return 0;
-	while (a->bytes_moved - before < most)
+	while (a->b->bytes_moved - before < most)
 		if (!segment_plan(a, ASKED_GRADE, STEP_BYTES, false, &t) || evacuate(a, t.start, t.end) != 0)
 			break;
-	return a->bytes_moved - before;
+	return a->b->bytes_moved - before;
 }
 
 /* Where values are large, steps take the slot that a sweep moves into, and gain little. */
 static bool sweep_alone(const arena *a)
 {
-	return a->shrink.sweep.at != 0 && a->live_bytes >= a->blobs * STEP_BYTES;
+	return a->b->shrink.sweep.at != 0 && a->b->live_bytes >= a->b->blobs * STEP_BYTES;
 }
 
 /* Whether there is room for what a step moves. At the most pressure what was emptied is made free at once: the file would get
@@ -252,9 +252,9 @@ static bool step_has_room(arena *a, uint64_t longest)
 {
 	if (atomic_load(&a->checkpoint.pushing))
 		return false;
-	if (map_bytes(&a->map) <= longest && slots_first_fit(&a->space.free, STEP_BYTES) != SLOT_NONE)
+	if (map_bytes(&a->map) <= longest && slots_first_fit(&a->b->space.free, STEP_BYTES) != SLOT_NONE)
 		return true;
-	if (file_pressure(a) == PRESSURE_MOST && a->interval.prepared >= SETTLE_LEAST && guard_settle(a) != 0)
+	if (file_pressure(a) == PRESSURE_MOST && a->b->interval.prepared >= SETTLE_LEAST && guard_settle(a) != 0)
 		return false;
 	return map_bytes(&a->map) <= longest;
 }
@@ -267,28 +267,28 @@ void steps_poll(arena *a, uint64_t bytes)
 	/* Where records are only deleted every segment gets emptier by itself. */
 	if (arena_failed(a) || limit_poll(a) || limit_near(a) || !file_above_target(a) || !file_space_wanted(a) ||
 	    sweep_alone(a)) {
-		a->steps.credit = 0;
+		a->b->steps.credit = 0;
 		return;
 	}
 	share = cost_most(a) * bytes / COST_PARTS;
-	a->steps.credit += share;
-	if (a->steps.credit > most_of(CREDIT_MOST, 2 * share))
-		a->steps.credit = most_of(CREDIT_MOST, 2 * share);
+	a->b->steps.credit += share;
+	if (a->b->steps.credit > most_of(CREDIT_MOST, 2 * share))
+		a->b->steps.credit = most_of(CREDIT_MOST, 2 * share);
 	/* A large commit asks for more than one. What they move into may be the end of the file, but not past the bound. */
-	stop = a->bytes_moved + share;
+	stop = a->b->bytes_moved + share;
 	longest = most_of(map_bytes(&a->map), shrink_most(a));
-	while (a->steps.credit >= step_most(a) && a->bytes_moved < stop && steps++ < STEPS_MOST + share / STEP_LEAST &&
-	       step_has_room(a, longest) && step_take(a))
+	while (a->b->steps.credit >= step_most(a) && a->b->bytes_moved < stop &&
+	       steps++ < STEPS_MOST + share / STEP_LEAST && step_has_room(a, longest) && step_take(a))
 		;
 	/* What they have emptied is wanted at once, if nothing is clean any more. */
-	if (steps > 0 && slots_first_fit(&a->space.free, STEP_BYTES) == SLOT_NONE &&
-	    a->log.bytes + a->space.dead_bytes > a->space.copied_bytes)
-		a->interval.due = true;
+	if (steps > 0 && slots_first_fit(&a->b->space.free, STEP_BYTES) == SLOT_NONE &&
+	    a->b->log.bytes + a->b->space.dead_bytes > a->b->space.copied_bytes)
+		a->b->interval.due = true;
 }
 
 void steps_end(arena *a)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	const slot_id large = slots_first_fit(s, STEP_BYTES);
 	uint64_t start, occupied;
 

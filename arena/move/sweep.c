@@ -36,7 +36,7 @@
 /* Whether there is nothing to gain that is worth the moving. */
 static bool dense(const arena *a)
 {
-	return space_free_bytes(&a->space) + a->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
+	return space_free_bytes(&a->b->space) + a->b->space.pending.bytes < map_bytes(&a->map) / DENSE_SHARE;
 }
 
 /* A stretch moves into the slot before it, with the pages of the table that it copies, but for a short one to begin with: so
@@ -44,13 +44,13 @@ static bool dense(const arena *a)
  * more. */
 static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 {
-	const struct slots *s = &a->space.free;
+	const struct slots *s = &a->b->space.free;
 	const slot_id id = slots_at_or_before(s, at);
 	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
 	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
 
-	if (id != SLOT_NONE && slots_size(s, id) > most + a->table.bytes && slots_end(s, id) >= at)
-		most = slots_size(s, id) - a->table.bytes;
+	if (id != SLOT_NONE && slots_size(s, id) > most + a->b->table.bytes && slots_end(s, id) >= at)
+		most = slots_size(s, id) - a->b->table.bytes;
 	return step < most ? step : most;
 }
 
@@ -64,7 +64,7 @@ static bool stretch_allowed(arena *a, const struct plan *plan)
 static int stretch_plan(arena *a, uint64_t at, uint64_t most, struct plan *plan)
 {
 	const uint64_t step = step_fitting(a, at, most);
-	const int r = plan_stretch(&a->space.free, at, map_bytes(&a->map), step, plan);
+	const int r = plan_stretch(&a->b->space.free, at, map_bytes(&a->map), step, plan);
 	uint64_t allowed;
 
 	if (r != 0 || stretch_allowed(a, plan))
@@ -72,7 +72,7 @@ static int stretch_plan(arena *a, uint64_t at, uint64_t most, struct plan *plan)
 	allowed = guard_allowance(a);
 	if (allowed < SWEEP_FIRST_LEAST)
 		allowed = SWEEP_FIRST_LEAST;
-	return allowed >= step ? 0 : plan_stretch(&a->space.free, at, map_bytes(&a->map), allowed, plan);
+	return allowed >= step ? 0 : plan_stretch(&a->b->space.free, at, map_bytes(&a->map), allowed, plan);
 }
 
 /* The next stretch that is worth it and may be moved. plan->moved 0: it has passed over as much as a step may. */
@@ -114,7 +114,7 @@ static bool end_reached(const arena *a, struct sweep *s)
  *     |A| |B|  |C| |D| |E|          ->  |A|  free   |C| |D| |E| B        ->  |A|C|D|  free  |E| B     */
 static int sweep_step(arena *a, struct sweep *s, uint64_t most, bool again)
 {
-	const uint64_t before = a->bytes_moved;
+	const uint64_t before = a->b->bytes_moved;
 	struct plan plan = {0};
 	int r = s->passing ? stretch_next(a, s, most, &plan) : 0;
 
@@ -123,7 +123,7 @@ static int sweep_step(arena *a, struct sweep *s, uint64_t most, bool again)
 		r = guard_settle(a);
 		if (r != 0)
 			return r;
-		log_shed_window(&a->log);
+		log_shed_window(&a->b->log);
 		r = stretch_next(a, s, most, &plan);
 	}
 	if (r != 0) {
@@ -137,8 +137,8 @@ static int sweep_step(arena *a, struct sweep *s, uint64_t most, bool again)
 		return 0;
 	s->at = plan.end;
 	r = evacuate(a, plan.first_end, plan.end);
-	s->moved += a->bytes_moved - before;
-	if (space_short(r) && again && a->bytes_moved - before >= plan.moved / AGAIN_SHARE)
+	s->moved += a->b->bytes_moved - before;
+	if (space_short(r) && again && a->b->bytes_moved - before >= plan.moved / AGAIN_SHARE)
 		s->at = plan.start;
 	/* What found no room stays where it is: what was moved is gained all the same. */
 	return space_none(r) && r != ENOMEM ? 0 : r;
@@ -152,7 +152,7 @@ static int sweep_end(arena *a)
 	if (r == 0)
 		r = guard_settle(a);
 	if (r == 0)
-		space_trim(&a->space, a->header.file_bytes);
+		space_trim(&a->b->space, a->flush.header.file_bytes);
 	return r;
 }
 
@@ -188,8 +188,8 @@ int sweep_for(arena *a, struct sweep *s, uint64_t want, enum space_claim claim, 
 {
 	int r = 0;
 
-	assert(!log_has_blobs(&a->log));
-	while (r == 0 && s->at != UINT64_MAX && !effort_over(a, e) && !space_fits(&a->space, want, claim))
+	assert(!log_has_blobs(&a->b->log));
+	while (r == 0 && s->at != UINT64_MAX && !effort_over(a, e) && !space_fits(&a->b->space, want, claim))
 		r = sweep_go(a, s, step_bytes(map_bytes(&a->map)), true);
 	return r;
 }
@@ -211,7 +211,7 @@ int sweep_all(arena *a, arena_progress *progress, void *arg)
 		if (r == 0)
 			r = s.at != UINT64_MAX ? sweep_on(a, &s, step_bytes(map_bytes(&a->map))) : sweep_end(a);
 		if ((r == 0 || r == GRAVITY_BUSY) && s.at == UINT64_MAX)
-			(void)space_punch(&a->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
+			(void)space_punch(&a->b->space, DISK_DATA, DISK_PAGE, SPACE_PUNCH_MOST);
 		writer_unlock(a);
 		if (r == 0 && progress != NULL && progress(arg, s.at < total ? s.at : total, total) != 0)
 			r = ECANCELED;

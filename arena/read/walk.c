@@ -99,7 +99,7 @@ int arena_walk_open(arena_txn *t, arena_walk **out)
 		return ENOMEM;
 	}
 	w->spare = w->batch + w->capacity;
-	w->root = txn_is_writer(t) ? w->a->table.root : t->root;
+	w->root = txn_is_writer(t) ? w->a->b->table.root : t->root;
 	w->ops_seen = txn_is_writer(t) ? w->a->writer.ops.count : 0;
 	*out = w;
 	return 0;

@@ -122,7 +122,7 @@ static void check_table(struct check *c)
 	struct table_iter it;
 	struct blob_disk *b;
 
-	table_iter_begin(&it, &c->a->map, c->a->table.root, 0, atomic_load(&c->a->readers.seq));
+	table_iter_begin(&it, &c->a->map, c->a->b->table.root, 0, atomic_load(&c->a->readers.seq));
 	while (tell_next(&c->tell, &it, &b)) {
 		const bool page = blob_kind(b) == BLOB_PAGE;
 		own(c, blob_offset(&c->a->map, b), blob_span(b->size), page ? "table page" : "directory node");
@@ -167,21 +167,21 @@ static void check_space(struct check *c)
 
 	if (c->stopped)
 		return;
-	if (!space_full_sound(&a->space))
+	if (!space_full_sound(&a->b->space))
 		tell(&c->tell, "%llu bytes are put aside as on a full disk, with a limit of %llu",
-		     ULL(a->space.aside.bytes), ULL(a->space.max_bytes));
+		     ULL(a->b->space.aside.bytes), ULL(a->b->space.max_bytes));
 	own(c, 0, DISK_DATA, "header");
-	own(c, a->log.at.cursor, a->log.at.window_end - a->log.at.cursor, "window");
-	own_slots(c, &a->space.free);
-	own_slots(c, &a->space.aside);
-	(void)pending_each(&a->space.pending, own_pending, c);
+	own(c, a->b->log.at.cursor, a->b->log.at.window_end - a->b->log.at.cursor, "window");
+	own_slots(c, &a->b->space.free);
+	own_slots(c, &a->b->space.aside);
+	(void)pending_each(&a->b->space.pending, own_pending, c);
 	/* While a checkpoint is under way the chunks of the list before it are pending already, and its own in the making. */
 	if (atomic_load(&cp->pushing)) {
 		for (uint32_t i = 0; i < cp->chunk_count; i++)
 			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size),
 			    "chunk of the free list");
-	} else if (!freelist_died(a) && tell_list(&c->tell, &a->map, &a->header)) {
-		(void)freelist_each(&a->map, &a->header, own_chunk, c);
+	} else if (!freelist_died(a) && tell_list(&c->tell, &a->map, &a->flush.header)) {
+		(void)freelist_each(&a->map, &a->flush.header, own_chunk, c);
 	}
 }
 
@@ -216,10 +216,10 @@ static void check_counts(struct check *c)
 
 	if (c->tell.findings > 0)
 		return; /* what is damaged was not counted */
-	check_count(c, "records", c->blobs, a->blobs);
-	check_count(c, "live bytes", c->live_bytes, a->live_bytes);
-	check_count(c, "table pages", c->pages, a->table.pages);
-	check_count(c, "bytes of the table", c->table_bytes, a->table.bytes);
+	check_count(c, "records", c->blobs, a->b->blobs);
+	check_count(c, "live bytes", c->live_bytes, a->b->live_bytes);
+	check_count(c, "table pages", c->pages, a->b->table.pages);
+	check_count(c, "bytes of the table", c->table_bytes, a->b->table.bytes);
 }
 
 /* Whether a header that does not verify may be one that was being written when the power went: a page may reach the disk
@@ -241,13 +241,13 @@ static bool header_torn(const struct header_disk *h, const struct header_disk *g
 /* The page that the state was not read from: it holds an older header, nothing at all, or one that was not finished. */
 static void check_header(struct check *c)
 {
-	const unsigned index = 1 - c->a->header_index;
+	const unsigned index = 1 - c->a->flush.header_index;
 	struct header_disk h, found;
 
 	if (header_read(&c->a->map, index, &h) == 0)
 		return;
 	memcpy(&found, c->a->map.base + index * DISK_PAGE, sizeof found);
-	if (!header_torn(&found, &c->a->header))
+	if (!header_torn(&found, &c->a->flush.header))
 		tell(&c->tell, "the header at %llu is damaged", ULL(index * DISK_PAGE));
 }
 
@@ -259,12 +259,12 @@ static int check_state(struct check *c)
 	int r = recover_space(a);
 
 	if (r == 0)
-		r = space_end_cluster(&a->space);
+		r = space_end_cluster(&a->b->space);
 	if (r == GRAVITY_CORRUPT) {
-		if (tell_list(&c->tell, &a->map, &a->header))
+		if (tell_list(&c->tell, &a->map, &a->flush.header))
 			tell(&c->tell,
 			     "the free list of checkpoint %llu, which begins at %llu, is no list of what is free",
-			     ULL(a->header.checkpoint), ULL(a->header.free_first));
+			     ULL(a->flush.header.checkpoint), ULL(a->flush.header.free_first));
 		r = 0;
 	}
 	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;

@@ -318,7 +318,7 @@ static void end_without_memory(unsigned slots, enum end end)
 	crowd_delete(&m, a, 2, CROWD_MOST);
 	must_give(arena_checkpoint(a), 0);
 	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
-	for (unsigned i = 0; a->log.jump_count < 3; i++)
+	for (unsigned i = 0; a->b->log.jump_count < 3; i++)
 		must_give(arena_put(t, model_name(i % CROWD_FIRST), 0, 800, &data), 0);
 	arena_abort(reader);
 	faulty_arm(&faulty, FAULTY_ALLOC, 1, ENOMEM, true);

@@ -202,9 +202,9 @@ START_TEST(an_unreadable_sector_is_a_finding)
 	records_write(a, 0, 2, SIZE);
 	places[0] = 0;
 	places[1] = DISK_PAGE;
-	places[2] = a->header.free_first;
-	places[3] = a->header.log_start;
-	places[4] = ref_offset(a->header.root);
+	places[2] = a->flush.header.free_first;
+	places[3] = a->flush.header.log_start;
+	places[4] = ref_offset(a->flush.header.root);
 	arena_must_close(a);
 	for (unsigned i = 0; i < 5; i++) {
 		must_give(rotten_check(1, places[i], 0), EIO);

@@ -149,8 +149,8 @@ uint32_t image_check(struct life *l, uint32_t first)
 
 	image_checked(l, arena_check(PATH, &o, NULL, NULL, finding_print, NULL), "check");
 	image_checked(l, arena_open(PATH, &o, &a), "open");
-	c->tally.replayed += a->replayed_count > 0;
-	c->tally.replayed_blobs += a->blobs;
+	c->tally.replayed += a->b->replayed_count > 0;
+	c->tally.replayed_blobs += a->b->blobs;
 	tally_image(l, a);
 	state_read(l, a, NULL, &got);
 	index = state_match(l, &got, first);
@@ -254,7 +254,7 @@ static struct sim_cut cut_choose(uint64_t *random)
 /* Calls before which memory may differ from what it was at the call before, in a way that matters. */
 static uint32_t images_at(const struct life *l, enum sim_call call, uint64_t random)
 {
-	const bool moved = l->a != NULL && l->a->compaction_steps > l->steps_seen;
+	const bool moved = l->a != NULL && l->a->b->compaction_steps > l->steps_seen;
 
 	/* Large stores are cut at few of the many places, and wherever something was moved. */
 	if (l->crash->workload->share != 0 && random % 32 >= 4 && !moved)

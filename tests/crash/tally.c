@@ -58,9 +58,9 @@ static void stage_move(struct life *l, enum sim_call call)
 {
 	struct tally *t = &l->crash->tally;
 	const arena *a = l->a;
-	const bool moving = a->space.evict_end > a->space.evict_start || a->compaction_steps > l->steps_seen;
+	const bool moving = a->b->space.evict_end > a->b->space.evict_start || a->b->compaction_steps > l->steps_seen;
 
-	l->steps_seen = a->compaction_steps;
+	l->steps_seen = a->b->compaction_steps;
 
 	if (l->stage == STAGE_COMPACT) {
 		t->stage[STAGE_SWEEP] += moving;
@@ -90,10 +90,10 @@ static void stage_checkpoint(struct life *l, enum sim_call call, uint64_t offset
 	t->stage[STAGE_SLICE] += pushing && call == SIM_PUSH;
 	t->stage[STAGE_FLUSH] += pushing && call == SIM_SYNC;
 	t->stage[STAGE_HEADER_WRITTEN] += pushing && call == SIM_SYNC_RANGE && offset < DISK_DATA;
-	t->stage[STAGE_HEADER_FLUSHED] += l->header_seen != 0 && a->header.checkpoint > l->header_seen;
+	t->stage[STAGE_HEADER_FLUSHED] += l->header_seen != 0 && a->flush.header.checkpoint > l->header_seen;
 	t->stage[STAGE_FREED] += a->checkpoint.count > l->count_seen;
 	l->state_seen = a->checkpoint.state;
-	l->header_seen = a->header.checkpoint;
+	l->header_seen = a->flush.header.checkpoint;
 	l->count_seen = a->checkpoint.count;
 }
 
@@ -107,7 +107,7 @@ void tally_stage(struct life *l, enum sim_call call, uint64_t offset)
 	t->stage[STAGE_GROW] += call == SIM_GROW;
 	if (l->a == NULL)
 		return;
-	t->stage[STAGE_REPLAY] += l->stage == STAGE_SESSION && l->a->replayed_count > 0;
+	t->stage[STAGE_REPLAY] += l->stage == STAGE_SESSION && l->a->b->replayed_count > 0;
 	stage_move(l, call);
 	stage_checkpoint(l, call, offset);
 }
@@ -176,15 +176,15 @@ static void chain_tally(struct life *l, const arena *a)
 	const struct blob_disk *b, *last = NULL;
 	struct chain c;
 
-	chain_begin(&c, &a->map, &a->header);
+	chain_begin(&c, &a->map, &a->flush.header);
 	while ((b = chain_next(&c)) != NULL)
 		last = b;
 	if (last != NULL)
 		log_piece(t->there, last);
 	l->crash->chain_end = c.at.cursor;
 	l->crash->chain_seq = c.seq;
-	l->crash->headers[0] = a->header.checkpoint;
-	l->crash->headers[1] = a->header.seq;
+	l->crash->headers[0] = a->flush.header.checkpoint;
+	l->crash->headers[1] = a->flush.header.seq;
 	if (parent == NULL || c.at.cursor >= parent->file.bytes)
 		return;
 	whole.base = parent->file.cache;
@@ -224,8 +224,8 @@ static void checkpoint_tally(struct life *l, const arena *a)
 	struct table_iter it;
 	struct blob_disk *b;
 
-	l->crash->tally.newer_header += a->header.checkpoint == cp->header.checkpoint;
-	l->crash->tally.older_header += a->header.checkpoint < cp->header.checkpoint;
+	l->crash->tally.newer_header += a->flush.header.checkpoint == cp->header.checkpoint;
+	l->crash->tally.older_header += a->flush.header.checkpoint < cp->header.checkpoint;
 	table_iter_begin(&it, &l->a->map, cp->header.root, cp->born_after, cp->header.seq);
 	while (table_iter_next(&it, &b) == 0) {
 		const uint64_t at = blob_offset(&l->a->map, b);

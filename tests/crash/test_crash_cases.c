@@ -222,8 +222,8 @@ START_TEST(a_window_that_was_given_back_is_allocated_again)
 	must(s.sim.failed > 0 && !s.sim.flush_failed);
 	s.sim.fail_at = 0;
 	/* Whole blocks are punched. */
-	after = (s.a->log.at.cursor | (HOLES_BLOCK - 1)) + 1;
-	must(after < s.a->header.window_end);
+	after = (s.a->b->log.at.cursor | (HOLES_BLOCK - 1)) + 1;
+	must(after < s.a->flush.header.window_end);
 	shop_close(&s);
 	must(s.sim.entry[0].file.hole[after / DISK_PAGE] != 0);
 	shop_open(&s);
@@ -349,9 +349,9 @@ START_TEST(a_window_may_be_cut_off_with_the_end_of_the_file)
 	must_give(arena_checkpoint(s.a), 0);
 	s.sim.hook = NULL;
 	must(s.calls > 0);
-	end = s.a->log.at.window_end;
+	end = s.a->b->log.at.window_end;
 	must_give(number_write(&s, 51, 62000), 0);
-	must(s.a->log.at.cursor < end - 62000);
+	must(s.a->b->log.at.cursor < end - 62000);
 	/* The close would make a checkpoint: it has no memory for it, and leaves the log to the next opening. */
 	s.sim.fail_code = ENOMEM;
 	s.sim.fail_at = 1;
@@ -417,7 +417,7 @@ static uint64_t page_of(const struct shop *s, unsigned n)
 	struct table_iter it;
 	struct blob_disk *b;
 
-	table_iter_begin(&it, &s->a->map, s->a->header.root, 0, s->a->header.seq);
+	table_iter_begin(&it, &s->a->map, s->a->flush.header.root, 0, s->a->flush.header.seq);
 	do
 		must_give(table_iter_next(&it, &b), 0);
 	while (blob_kind(b) != BLOB_PAGE || b->aux == 0 || n-- != 0);

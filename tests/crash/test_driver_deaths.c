@@ -260,7 +260,7 @@ static void begin(void)
 		commit();
 	must_give(writer_lock(a, false), 0);
 	must(a->checkpoint.state == CHECKPOINT_IDLE);
-	a->interval.due = true;
+	a->b->interval.due = true;
 	checkpoint_poll(a);
 	must(a->checkpoint.state == CHECKPOINT_PUSHING);
 	writer_unlock(a);

@@ -84,7 +84,7 @@ START_TEST(lost_commit_stays_lost)
 	base_make();
 	image_take(&before);
 	a = session();
-	at = a->log.at.cursor;
+	at = a->b->log.at.cursor;
 	put_alone(a, RECORD_LOST, 500);
 	image_take(&first);
 	j = (const struct jump_disk *)(const void *)(first.data + at);
@@ -95,7 +95,7 @@ START_TEST(lost_commit_stays_lost)
 	image_put(&cut);
 	a = session();
 	expect(a, RECORD_LOST, GRAVITY_NOTFOUND);
-	must(a->log.at.cursor == at);
+	must(a->b->log.at.cursor == at);
 	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
 	image_take(&flushed);
 	put(t, RECORD_NEW, 700);
@@ -129,13 +129,13 @@ START_TEST(torn_commit_is_not_made_whole)
 	put_alone(a, RECORD_FIRST, 100);
 	must_give(arena_sync(a), 0);
 	image_take(&before);
-	at = a->log.at.cursor;
+	at = a->b->log.at.cursor;
 	end = at + blob_span(size);
 	/* The next session's JUMP and the head of its record stand before this. */
 	torn = (at + sizeof(struct jump_disk) + sizeof(struct blob_disk) + SIM_SECTOR - 1) & ~(SIM_SECTOR - 1);
 	put_alone(a, RECORD_LOST, size);
 	image_take(&first);
-	must(a->log.at.cursor == end && torn < end);
+	must(a->b->log.at.cursor == end && torn < end);
 
 	cut = first;
 	image_part(&cut, &before, torn, end);
@@ -205,7 +205,7 @@ START_TEST(aborted_number_is_used_up)
 	for (unsigned turn = 0; turn < 3; turn++) {
 		must_give(arena_begin(a, ARENA_WRITE, &t), 0);
 		put(t, RECORD_LOST, 300);
-		number = a->log.seq;
+		number = a->b->log.seq;
 		arena_abort(t);
 		put_alone(a, RECORD_NEW, 300);
 		must_give(arena_pin_take(a, &pin), 0);

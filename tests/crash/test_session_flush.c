@@ -127,7 +127,7 @@ START_TEST(header_is_made_sure_of_before_the_replay)
 	base_make();
 	failed_session(true, true);
 	a = session();
-	must(a->replayed_count > 0);
+	must(a->b->replayed_count > 0);
 	power_cut(SIM_ALL);
 	a = session();
 	expect(a, RECORD_BASE, 0);
@@ -203,7 +203,7 @@ START_TEST(old_failure_is_no_failure)
 		while (sim_write_back(&sim) == 0)
 			unflushed_session(commit);
 		a = session();
-		must((a->replayed_count > 0) == commit);
+		must((a->b->replayed_count > 0) == commit);
 		promise_and_cut(a, commit);
 		must(sim.stale == 1 && sim.flushes_after == 0);
 	}
@@ -222,7 +222,7 @@ START_TEST(first_flush_may_fail)
 		failed_session(true, commit);
 		fail_flushes = 1;
 		a = session();
-		must((a->replayed_count > 0) == commit);
+		must((a->b->replayed_count > 0) == commit);
 		for (unsigned i = 0; i < 8; i++)
 			put_alone(a, RECORD_NEW, LARGE - 4000 * (i + 1));
 		must(fail_flushes == 0);

@@ -210,7 +210,7 @@ static void move(struct making *m, unsigned key)
 
 	key_make(name, key);
 	must_give(writer_lock(a, false), 0);
-	must_give(table_find(&a->map, a->table.root, hash_specimen(name, KEY_SIZE, 0), &b), 0);
+	must_give(table_find(&a->map, a->b->table.root, hash_specimen(name, KEY_SIZE, 0), &b), 0);
 	at = blob_offset(&a->map, b);
 	must_give(evacuate(a, at, at + blob_span(b->size)), 0);
 	writer_unlock(a);

@@ -397,11 +397,11 @@ START_TEST(a_record_moves_over_itself)
 		must_give(gkv_put(db, "key", 3, "value", 5), GKV_OK);
 		a = kv_arena(db);
 		must_give(writer_lock(a, false), 0);
-		log_shed_window(&a->log);
-		must_give(space_end_cluster(&a->space), 0);
-		slot_alone(&a->space.free, start, f->specimen.bytes - start);
+		log_shed_window(&a->b->log);
+		must_give(space_end_cluster(&a->b->space), 0);
+		slot_alone(&a->b->space.free, start, f->specimen.bytes - start);
 		r = evacuate(a, at, at + 8);
-		moved += a->bytes_moved > 0;
+		moved += a->b->bytes_moved > 0;
 		writer_unlock(a);
 		must(r == 0 || r == GRAVITY_CORRUPT || r == GRAVITY_FULL);
 		(void)gkv_close(db);

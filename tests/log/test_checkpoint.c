@@ -209,22 +209,22 @@ START_TEST(a_step_of_compaction_counts_the_pages_that_it_copies)
 	for (uint64_t i = 0; i < SMALL; i++)
 		small_put(a, i);
 	for (uint64_t i = 0; i < 3 * SMALL && steps < 10; i++) {
-		const uint64_t count = a->checkpoint.count, moved = a->bytes_moved;
+		const uint64_t count = a->checkpoint.count, moved = a->b->bytes_moved;
 		small_put(a, rng_below(&r, SMALL));
 		/* The first change of an interval, with all the credit that there can be. */
 		if (a->checkpoint.count == count || moved < MIB || a->checkpoint.state != CHECKPOINT_IDLE)
 			continue;
-		const uint64_t copied = a->space.copied_bytes, before = a->bytes_moved, end = a->interval.end;
-		a->steps.credit = MIB;
+		const uint64_t copied = a->b->space.copied_bytes, before = a->b->bytes_moved, end = a->b->interval.end;
+		a->b->steps.credit = MIB;
 		small_put(a, rng_below(&r, SMALL));
 		/* One at the end of the file may be larger. */
-		if (a->bytes_moved == before || a->interval.end != end)
+		if (a->b->bytes_moved == before || a->b->interval.end != end)
 			continue;
 		/* A checkpoint that begins with this change counts anew. */
-		if (a->checkpoint.state != CHECKPOINT_IDLE || a->space.copied_bytes < copied)
+		if (a->checkpoint.state != CHECKPOINT_IDLE || a->b->space.copied_bytes < copied)
 			continue;
 		steps++;
-		sum += a->space.copied_bytes - copied;
+		sum += a->b->space.copied_bytes - copied;
 	}
 	must(steps == 10 && sum > 0 && sum <= 10 * (MIB + MIB / 4));
 	arena_must_close(a);

@@ -100,7 +100,7 @@ static void begin_one(arena *a)
 {
 	must_give(writer_lock(a, false), 0);
 	must(a->checkpoint.state == CHECKPOINT_IDLE);
-	a->interval.due = true;
+	a->b->interval.due = true;
 	checkpoint_poll(a);
 	must(a->checkpoint.state == CHECKPOINT_PUSHING);
 	writer_unlock(a);
@@ -126,7 +126,7 @@ static void drop_it(arena *a)
 /* Bytes that are neither free nor to be. */
 static uint64_t bytes_used(const arena *a)
 {
-	return map_bytes(&a->map) - a->space.free.bytes - a->space.pending.bytes;
+	return map_bytes(&a->map) - a->b->space.free.bytes - a->b->space.pending.bytes;
 }
 
 /* The chunks of the list before died once: with the orphan. Neither they nor the orphan's own are lost, or free twice. */
@@ -139,10 +139,10 @@ START_TEST(chunks_die_once)
 
 	changes(a, &m, &r, 60);
 	must_give(arena_checkpoint(a), 0);
-	must(a->header.free_first != 0);
+	must(a->flush.header.free_first != 0);
 	changes(a, &m, &r, 1);
 	must_give(writer_lock(a, false), 0);
-	log_shed_window(&a->log);
+	log_shed_window(&a->b->log);
 	used = bytes_used(a);
 	writer_unlock(a);
 	for (unsigned i = 0; i < 3; i++) {
@@ -150,7 +150,7 @@ START_TEST(chunks_die_once)
 		leave_it(a);
 		drop_it(a);
 		arena_must_be_sound(a);
-		must(freelist_died(a) && a->interval.due);
+		must(freelist_died(a) && a->b->interval.due);
 		must(bytes_used(a) <= used);
 		killed_must_hold(&m);
 	}
@@ -179,9 +179,9 @@ START_TEST(the_durable_one_stays_whole)
 	must_give(arena_checkpoint(a), 0);
 	changes(a, &m, &r, 1);
 	must_give(arena_checkpoint(a), 0);
-	must(a->header.seq == atomic_load(&a->readers.seq));
+	must(a->flush.header.seq == atomic_load(&a->readers.seq));
 	begin_one(a);
-	must(a->checkpoint.header.seq == a->header.seq && a->space.durable_seq < a->header.seq);
+	must(a->checkpoint.header.seq == a->flush.header.seq && a->b->space.durable_seq < a->flush.header.seq);
 	leave_it(a);
 	drop_it(a);
 	/* No checkpoint follows, which would make it good again. */
@@ -233,7 +233,7 @@ START_TEST(no_step_takes_memory)
 
 	changes(a, &m, &r, 60);
 	must_give(arena_checkpoint(a), 0);
-	map = a->interval.freemap.next;
+	map = a->b->interval.freemap.next;
 	changes(a, &m, &r, 1);
 	begin_one(a);
 	must_give(writer_lock(a, false), 0);
@@ -241,12 +241,12 @@ START_TEST(no_step_takes_memory)
 	calls = sys.calls;
 	while (cp->state != CHECKPOINT_WRITTEN)
 		must_give(checkpoint_work(a, 1), 0);
-	must(sys.calls == calls && cp->list.complete && cp->freemap.count > 0 && a->interval.freemap.next == map);
+	must(sys.calls == calls && cp->list.complete && cp->freemap.count > 0 && a->b->interval.freemap.next == map);
 	checkpoint_poll(a);
 	sys.no_memory = false;
-	must(cp->state == CHECKPOINT_IDLE && a->interval.freemap.next != NULL && a->interval.freemap.next != map);
+	must(cp->state == CHECKPOINT_IDLE && a->b->interval.freemap.next != NULL && a->b->interval.freemap.next != map);
 	must(cp->list.ranges.block[0] == NULL && cp->dirty.block[0] == NULL && cp->chunks == NULL &&
-	     cp->freemap.next == NULL && cp->freemap.room == NULL && a->interval.freemap.room == NULL);
+	     cp->freemap.next == NULL && cp->freemap.room == NULL && a->b->interval.freemap.room == NULL);
 	writer_unlock(a);
 	orphan_close(a, &m);
 }
@@ -330,28 +330,28 @@ START_TEST(a_header_is_written_again)
 	must_give(arena_checkpoint(a), 0);
 	changes(a, &m, &r, 3);
 	begin_one(a);
-	before = a->header.checkpoint;
+	before = a->flush.header.checkpoint;
 	writes_fail = 1;
 	for (unsigned i = 0; i < 1000 && a->checkpoint.state == CHECKPOINT_PUSHING; i++)
 		(void)checkpoint_work(a, MIB);
 	must(a->checkpoint.state == CHECKPOINT_HEADER && writes_fail == 0);
-	must(a->checkpoint.index == 1 - a->header_index && a->header.checkpoint == before);
+	must(a->checkpoint.index == 1 - a->flush.header_index && a->flush.header.checkpoint == before);
 	killed_must_hold(&m);
 	leave_it(a);
 	changes(a, &m, &r, 1);
-	must(a->header.checkpoint >= before + 1);
+	must(a->flush.header.checkpoint >= before + 1);
 	killed_must_hold(&m);
 	/* Without a word of who is gone, the next step does the same. */
 	must_give(arena_checkpoint(a), 0);
 	changes(a, &m, &r, 3);
 	begin_one(a);
-	before = a->header.checkpoint;
+	before = a->flush.header.checkpoint;
 	writes_fail = 1;
 	for (unsigned i = 0; i < 1000 && a->checkpoint.state == CHECKPOINT_PUSHING; i++)
 		(void)checkpoint_work(a, MIB);
 	must(a->checkpoint.state == CHECKPOINT_HEADER);
 	must_give(checkpoint_work(a, 1), 0);
-	must(a->header.checkpoint == before + 1);
+	must(a->flush.header.checkpoint == before + 1);
 	orphan_close(a, &m);
 }
 END_TEST

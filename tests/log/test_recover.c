@@ -189,7 +189,7 @@ START_TEST(reading_changes_no_byte)
 	arena_must_close(a);
 	before = file_read(copy_path, &before_bytes);
 	a = arena_must_open(copy_path, &o);
-	must(a->log.bytes > 0);
+	must(a->b->log.bytes > 0);
 	must(model_fits(&m, a));
 	arena_must_be_sound(a);
 	must_give(arena_begin(a, ARENA_WRITE, &(arena_txn *){NULL}), GRAVITY_READONLY);
@@ -232,11 +232,11 @@ START_TEST(reading_needs_no_free_list)
 	file_copy(testing_path, copy_path);
 	arena_must_close(a);
 	a = arena_must_open(copy_path, &reads);
-	list = a->header.free_first;
-	must(a->log.bytes > 0 && list != 0 && !a->space_loaded && a->space.free.count <= 1);
-	must(model_fits(&m, a) && !a->space_loaded);
+	list = a->flush.header.free_first;
+	must(a->b->log.bytes > 0 && list != 0 && !a->b->space_loaded && a->b->space.free.count <= 1);
+	must(model_fits(&m, a) && !a->b->space_loaded);
 	must_give(arena_stat(a, &st), 0);
-	must(a->space_loaded && st.free_slots > 0 && st.file_bytes == file_bytes(copy_path));
+	must(a->b->space_loaded && st.free_slots > 0 && st.file_bytes == file_bytes(copy_path));
 	arena_must_be_sound(a);
 	arena_must_close(a);
 	file_flip(copy_path, list + sizeof(struct free_disk), 0);
@@ -271,9 +271,9 @@ START_TEST(torn_tail_is_told_from_damage)
 		before = m;
 		do {
 			m = before;
-			from = a->log.at.cursor;
+			from = a->b->log.at.cursor;
 			must_give(model_commit(&m, a, &r, 2, 100, flags), 0);
-			to = a->log.at.cursor;
+			to = a->b->log.at.cursor;
 			if (to < from)
 				before = m;
 		} while (to < from);
@@ -370,7 +370,7 @@ START_TEST(damaged_header_is_no_way_back)
 			if (kind > 0 && i % 9 == 8)
 				must_give(arena_checkpoint(a), 0);
 		}
-		newest = a->header_index;
+		newest = a->flush.header_index;
 		if (kind % 2 == 0)
 			file_copy(testing_path, copy_path);
 		arena_must_close(a);
@@ -486,7 +486,7 @@ START_TEST(no_name_follows_the_last)
 	must(rename(copy_path, testing_path) == 0);
 	for (unsigned turn = 0; turn < 2; turn++) {
 		a = plain_store();
-		must((a->replayed_count > 0) == (turn == 0));
+		must((a->b->replayed_count > 0) == (turn == 0));
 		must_give(name_use(a, &name), GRAVITY_FULL);
 		arena_must_be_sound(a);
 		must_give(arena_checkpoint(a), 0);

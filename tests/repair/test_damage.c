@@ -66,7 +66,7 @@ START_TEST(replay_copies_no_damaged_page)
 	for (unsigned i = 0; i < RECORDS; i++)
 		put_alone(a, i, 10);
 	must_give(arena_checkpoint(a), 0);
-	page = blob_offset(&a->map, table_page(&a->map, a->table.root, model_name(RECORDS).bits));
+	page = blob_offset(&a->map, table_page(&a->map, a->b->table.root, model_name(RECORDS).bits));
 	put_alone(a, RECORDS, 10);
 	file_copy(testing_path, copy_path);
 	arena_must_close(a);
@@ -98,7 +98,7 @@ START_TEST(compaction_moves_no_damaged_record)
 		if (i % 3 != 0)
 			must_give(arena_del(t, model_name(i)), 0);
 	must_give(arena_commit(t), 0);
-	must_give(table_find(&a->map, a->table.root, model_name(99).bits, &b), 0);
+	must_give(table_find(&a->map, a->b->table.root, model_name(99).bits, &b), 0);
 	((uint8_t *)(uintptr_t)(b + 1))[SIZE / 2] ^= 4;
 	must_give(arena_compact(a, GRAVITY_DEFAULT, 0, NULL, NULL), GRAVITY_CORRUPT);
 	arena_must_close(a);
@@ -147,10 +147,10 @@ START_TEST(check_stops_when_it_is_told_to)
 		put_alone(a, i, SIZE);
 	must_give(arena_checkpoint(a), 0);
 	for (unsigned i = 0; i < RECORDS; i++) {
-		must_give(table_find(&a->map, a->table.root, model_name(i).bits, &b), 0);
+		must_give(table_find(&a->map, a->b->table.root, model_name(i).bits, &b), 0);
 		at[i] = blob_offset(&a->map, b);
 	}
-	log = a->log.at.cursor;
+	log = a->b->log.at.cursor;
 	put_alone(a, RECORDS, SIZE);
 	must_give(arena_sync(a), 0);
 	file_copy(testing_path, copy_path);
@@ -182,7 +182,7 @@ static unsigned chain_list(arena *a, struct blob_disk *list[CHAIN_MOST])
 	unsigned count = 0;
 	struct chain c;
 
-	chain_begin(&c, &a->map, &a->header);
+	chain_begin(&c, &a->map, &a->flush.header);
 	while ((b = chain_next(&c)) != NULL) {
 		must(count < CHAIN_MOST);
 		list[count++] = (struct blob_disk *)(uintptr_t)b;

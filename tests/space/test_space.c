@@ -366,7 +366,7 @@ START_TEST(free_list_is_read_back)
 		uint64_t chunks = 0;
 		must_give(arena_stat(a, &before), 0);
 		must(before.free_slots >= counts[i]);
-		must_give(freelist_each(&a->map, &a->header, chunk_count, &chunks), 0);
+		must_give(freelist_each(&a->map, &a->flush.header, chunk_count, &chunks), 0);
 		must(chunks >= counts[i] / 20000);
 		arena_must_be_sound(a);
 		arena_must_close(a);
@@ -385,9 +385,9 @@ END_TEST
 /* Forgets the free slots and reads them from the list again. */
 static int list_again(arena *a)
 {
-	slots_release(&a->space.free);
-	slots_init(&a->space.free, a->os);
-	a->space_loaded = false;
+	slots_release(&a->b->space.free);
+	slots_init(&a->b->space.free, a->os);
+	a->b->space_loaded = false;
 	return recover_space(a);
 }
 
@@ -413,7 +413,7 @@ START_TEST(hostile_free_list_is_refused)
 	a = arena_must_open(testing_path, &o);
 	/* to be damaged; the file stays as it is */
 	must_give(a->os->use(a->os, a->map.base, 0, map_bytes(&a->map)), 0);
-	must_give(freelist_each(&a->map, &a->header, chunk_last, &chunk), 0);
+	must_give(freelist_each(&a->map, &a->flush.header, chunk_last, &chunk), 0);
 	must(chunk != NULL && blob_span(chunk->head.size) < sizeof(saved));
 	offset = blob_offset(&a->map, chunk);
 	memcpy(saved, chunk, blob_span(chunk->head.size));
@@ -439,17 +439,17 @@ START_TEST(hostile_free_list_is_refused)
 	blob_seal(&a->map, &chunk->head);
 	must_give(list_again(a), GRAVITY_CORRUPT);
 	memcpy(chunk, saved, blob_span(((struct free_disk *)(void *)saved)->head.size));
-	good = a->header;
-	a->header.free_slots++;
+	good = a->flush.header;
+	a->flush.header.free_slots++;
 	must_give(list_again(a), GRAVITY_CORRUPT);
-	a->header = good;
-	a->header.free_bytes -= 8;
+	a->flush.header = good;
+	a->flush.header.free_bytes -= 8;
 	must_give(list_again(a), GRAVITY_CORRUPT);
-	a->header = good;
-	a->header.log_start -= 8; /* the window overlaps something */
-	a->header.window_end = map_bytes(&a->map);
+	a->flush.header = good;
+	a->flush.header.log_start -= 8; /* the window overlaps something */
+	a->flush.header.window_end = map_bytes(&a->map);
 	must_give(list_again(a), GRAVITY_CORRUPT);
-	a->header = good;
+	a->flush.header = good;
 	must_give(list_again(a), 0);
 	arena_must_close(a);
 }
