@@ -43,6 +43,7 @@ wanted='
 	reuse-snapshot  reader   slots
 	reuse-snapshot  kv_iter  large
 	reuse-snapshot  reader_orders orders
+	reuse-snapshot  apply_orders orders
 	reuse-pin       reader   slots
 	reuse-pin       reader_orders orders
 	look-ahead      reader_orders orders
@@ -62,11 +63,14 @@ wanted='
 	apply-fails     faults   systems
 	seal-first      faults   systems
 	snapshot-missed prepare  snapshots
+	snapshot-missed apply_orders orders
 	snapshot-apply  reader_orders orders
+	snapshot-apply  apply_orders orders
 	snapshot-look   reader_orders orders
 	snapshot-new    reader_orders orders
 	snapshot-handed reader_orders orders
 	apply-late      reader_orders orders
+	apply-late      apply_orders orders
 	step-inside     crash    limit
 	number          session  left
 	nonce           session  left

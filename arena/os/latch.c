@@ -13,7 +13,8 @@
  *    others: where turns take long, the order is that of the naps.
  * 5. No thread is cancelled here: the operations of the seam are no cancellation points.
  * 6. Who dies while it waits stays counted for as long as the latch is there. That costs a call at each change of hands, and
- *    nothing rests on it. An heir that has died is followed by the first one who has slept for a NAP when the latch was handed over.
+ *    nothing rests on it. An heir that has died is followed by the first one who sleeps for a NAP while the latch is handed
+ *    over. Who only tries does not get it until then.
  *
  * Cost: free and alone one compare-and-swap and one exchange; no system call. While others wait, a call for one of them for each
  * LATCH_PASSED_MOST changes of hands, where the changes are fast. */

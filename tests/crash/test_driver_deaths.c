@@ -55,7 +55,7 @@ static uint64_t exchange(_Atomic uint64_t *p, uint64_t value);
 #ifdef GRAVITY_BROKEN
 #define ORDERS 800u
 #else
-#define ORDERS 5000u
+#define ORDERS (5000u / STRANDS_DEAR)
 #endif
 #define CUTS 12u /* one in so many calls is cut */
 

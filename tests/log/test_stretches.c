@@ -218,6 +218,39 @@ START_TEST(a_list_in_pieces_is_everything)
 }
 END_TEST
 
+static void begin(void)
+{
+	memset(&scene, 0, sizeof scene);
+}
+
+/* Whoever flushes next: what it has not seen flushed, it flushes. */
+static void flush_the_rest(void)
+{
+	const unsigned flushes = scene.flushes;
+
+	must(actors_stuck() == 0 && flushes + 2 * actor_died(1) >= 2);
+	flush_as_listed();
+	must(scene.flushes == flushes + 1);
+	must(actor_died(0) || atomic_load(&scene.durable) == COMMITS);
+}
+
+/* Wherever either of them dies: what is called durable was flushed, and nothing is forgotten that was not. */
+START_TEST(nothing_is_forgotten_when_one_dies)
+{
+	const struct scene either = {.name = "stretches, writer or flusher dies",
+				     .actors = 2,
+				     .body = commit_or_flush,
+				     .begin = begin,
+				     .verdict = flush_the_rest,
+				     .preempted = 1,
+				     .deaths = 1,
+				     .mortal = 3,
+				     .orders = 50000};
+
+	must(scene_play(&either) >= 1000);
+}
+END_TEST
+
 static void commit_and_flush_much(unsigned self, void *arg)
 {
 	(void)arg;
@@ -292,12 +325,12 @@ int main(void)
 {
 	const TTest *const alone[] = {list_is_what_was_not_flushed};
 	const TTest *const orders[] = {durable_is_flushed_in_every_order, a_list_in_pieces_is_everything,
-				       durable_is_flushed_in_random_orders};
+				       nothing_is_forgotten_when_one_dies, durable_is_flushed_in_random_orders};
 	const TTest *const threads[] = {copies_beside_a_writer};
 	Suite *suite = suite_create("stretches");
 
 	testing_add(suite, "alone", alone, 1);
-	testing_add(suite, "orders", orders, 3);
+	testing_add(suite, "orders", orders, sizeof(orders) / sizeof(orders[0]));
 	testing_add(suite, "threads", threads, 1);
 	return testing_main(suite);
 }

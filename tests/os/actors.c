@@ -23,7 +23,7 @@
 #ifdef GRAVITY_BROKEN
 #define DRAWN_SHARE 10u
 #else
-#define DRAWN_SHARE (TESTING_SANITIZED ? 10u : 1u)
+#define DRAWN_SHARE STRANDS_DEAR
 #endif
 #define DRAWN_LEAST 500u
 #define PATH_MOST   4096u

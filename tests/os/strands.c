@@ -5,8 +5,8 @@
  *
  * 1. Whoever does not have the turn stands in strand_give, or has not begun.
  *
- * With glibc they are contexts of one thread: a turn costs a quarter of a microsecond. Sanitizers know threads alone, and musl
- * has no contexts: there each strand is a thread that waits for its turn, which takes some microseconds. */
+ * Contexts of one thread cost a quarter of a microsecond a turn. Where there are none, each strand is a thread that waits for its
+ * turn, which takes some microseconds. */
 #define _GNU_SOURCE
 #include "tests/os/strands.h"
 
@@ -14,16 +14,7 @@
 
 #include "tests/testing.h"
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define STRANDS_CONTEXTS
-#endif
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#undef STRANDS_CONTEXTS
-#endif
-#endif
-
-#ifdef STRANDS_CONTEXTS
+#if STRANDS_CONTEXTS
 
 #include <ucontext.h>
 

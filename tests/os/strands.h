@@ -6,6 +6,23 @@
 #ifndef GKV_TESTS_OS_STRANDS_H
 #define GKV_TESTS_OS_STRANDS_H
 
+#include <stdlib.h>
+
+/* Whether they are contexts of one thread. Sanitizers know threads alone, and musl has no contexts. */
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define STRANDS_CONTEXTS 1
+#else
+#define STRANDS_CONTEXTS 0
+#endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#undef STRANDS_CONTEXTS
+#define STRANDS_CONTEXTS 0
+#endif
+#endif
+/* Where they are none, a turn is so many times dearer, about. */
+#define STRANDS_DEAR (STRANDS_CONTEXTS ? 1u : 10u)
+
 #define STRANDS_MOST 16u
 #define STRAND_OWN   STRANDS_MOST /* the test's */
 
