@@ -188,7 +188,8 @@ static void chain_tally(struct life *l, const arena *a)
 	if (parent == NULL || c.at.cursor >= parent->file.bytes)
 		return;
 	whole.base = parent->file.cache;
-	atomic_store(&whole.bytes, parent->file.bytes);
+	whole.length = &whole.bytes;
+	atomic_store(whole.length, parent->file.bytes);
 	if (!blob_verify(&whole, c.at.cursor) || blob_at(&whole, c.at.cursor)->link != c.at.link)
 		return;
 	b = blob_at(&whole, c.at.cursor);
