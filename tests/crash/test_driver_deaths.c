@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* test_driver_deaths.c: the driver of a checkpoint dies at any step of it, beside one who commits, and the power is cut at any
- * call that follows.
+/* test_driver_deaths.c: the driver of a checkpoint dies at any step of it, beside one who commits, and the power is
+ * cut at any call that follows.
  *
- * The sources of checkpoint, flush and latch are compiled here once more, see stepped.h; each call of the simulated machine is a
- * place to be stopped at, too. Who commits, and whoever has waited in vain, looks whether a latch is held by a dead one, and lets go
- * of it on its behalf. The driver does not die while it holds the writer's latch: its next holder would have to recover.
+ * The sources of checkpoint, flush and latch are compiled here once more, see stepped.h; each call of the simulated
+ * machine is a place to be stopped at, too. Who commits, and whoever has waited in vain, looks whether a latch is
+ * held by a dead one, and lets go of it on its behalf. The driver does not die while it holds the writer's latch:
+ * its next holder would have to recover.
  *
  * 1. What a power cut leaves is whole, and as new as the last durable commit; what a kill leaves has all commits.
  * 2. A checkpoint that nobody drives any more is dropped or comes to its end, and the next one is whole.
@@ -128,8 +129,9 @@ static void sweep(void)
 	must(scene.holder[WRITER] >= ACTORS || !actor_died(scene.holder[WRITER]));
 }
 
-/* For one who waits for none of them while the other one is dead: whoever is counted, or called, or was handed a latch is that one.
- * Otherwise a latch may be handed to a dead one again and again, until somebody waits for it: who only tries does not get it. */
+/* For one who waits for none of them while the other one is dead: whoever is counted, or called, or was handed a
+ * latch is that one. Otherwise a latch may be handed to a dead one again and again, until somebody waits for it: who
+ * only tries does not get it. */
 static void sweep_all(void)
 {
 	sweep();
@@ -330,7 +332,8 @@ START_TEST(a_checkpoint_whose_driver_died)
 	actors_on_death = NULL;
 	s->sim.hook = NULL;
 	shop_close(s);
-	printf("driver of a checkpoint dies: %llu orders, %llu images; it died in PUSHING %llu times, in HEADER %llu, in WRITTEN %llu; "
+	printf("driver of a checkpoint dies: %llu orders, %llu images; it died in PUSHING %llu times, in HEADER "
+	       "%llu, in WRITTEN %llu; "
 	       "%llu times while it flushed\n",
 	       (unsigned long long)met.orders, (unsigned long long)met.images,
 	       (unsigned long long)met.died_in[CHECKPOINT_PUSHING], (unsigned long long)met.died_in[CHECKPOINT_HEADER],

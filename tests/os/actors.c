@@ -4,8 +4,8 @@
 /* actors.c owns whose turn it is.
  *
  * 1. At any time one strand runs: the actor that has the turn, or, between two runs, the test's own.
- * 2. The orders are gone through depth first: `path` has what was chosen at each choice of this run, and among how many. What
- *    comes first in each choice is to go on, what comes last is to die.
+ * 2. The orders are gone through depth first: `path` has what was chosen at each choice of this run, and among how
+ *    many. What comes first in each choice is to go on, what comes last is to die.
  * 3. An actor that dies leaves what it does, and everything as it is, and is over. It begins anew in the next run.
  *
  * Cost: a turn of strands where an actor is stopped, nothing where it goes on. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* actors.h: actors of which one runs at a time, and which change places only where they say that they may: so a run is one
- * order of their steps, and every order can be had, again and again. They sleep and wake each other through a seam of their own,
- * whose sleeps end by a call alone, or when nobody else is left to run. */
+/* actors.h: actors of which one runs at a time, and which change places only where they say that they may: so a run
+ * is one order of their steps, and every order can be had, again and again. They sleep and wake each other through a
+ * seam of their own, whose sleeps end by a call alone, or when nobody else is left to run. */
 #ifndef GKV_TESTS_OS_ACTORS_H
 #define GKV_TESTS_OS_ACTORS_H
 
@@ -15,24 +15,26 @@
 
 #define ACTORS_MOST STRANDS_MOST
 
-/* What each of them does; `self` counts from 0. It may stand on a stack of 256 KiB, and shares what is local to a thread with the
- * others. */
+/* What each of them does; `self` counts from 0. It may stand on a stack of 256 KiB, and shares what is local to a
+ * thread with the others. */
 typedef void actor_body(unsigned self, void *arg);
 
 void actors_begin(unsigned count, actor_body *body, void *arg);
 void actors_end(void);
-/* From now on at most `most` of those whose bits are set in `who` die in each run, at any place where they may be stopped. */
+/* From now on at most `most` of those whose bits are set in `who` die in each run, at any place where they may be
+ * stopped. */
 void actors_deaths(unsigned most, unsigned who);
 
-/* The first death is at the place-th of the places where one of them may die, and at no other; 0: at random. For random orders. */
+/* The first death is at the place-th of the places where one of them may die, and at no other; 0: at random. For
+ * random orders. */
 void actors_death_at(uint64_t place);
 /* Nobody is stopped, nor dies, until this is taken back: what is done meanwhile is no part of the scene. */
 void actors_stand_still(bool still);
 
 /* One run, in an order that the seed chooses: of `stay` times that an actor may be stopped it goes on but once. */
 void actors_run_random(uint64_t seed, unsigned stay);
-/* One run after the other, in each order in which an actor is stopped at most `preempted` times though it could go on. False
- * when there is no other. `first`: begin anew. */
+/* One run after the other, in each order in which an actor is stopped at most `preempted` times though it could go
+ * on. False when there is no other. `first`: begin anew. */
 bool actors_run_next(bool first, unsigned preempted);
 
 /* A scene: what its actors do, from one state to one verdict, and in how many orders. */

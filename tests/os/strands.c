@@ -5,8 +5,8 @@
  *
  * 1. Whoever does not have the turn stands in strand_give, or has not begun.
  *
- * Contexts of one thread cost a quarter of a microsecond a turn. Where there are none, each strand is a thread that waits for its
- * turn, which takes some microseconds. */
+ * Contexts of one thread cost a quarter of a microsecond a turn. Where there are none, each strand is a thread that
+ * waits for its turn, which takes some microseconds. */
 #define _GNU_SOURCE
 #include "tests/os/strands.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* strands.h: lines of execution with a stack each, of which one runs at a time: the test's own, and some others. One goes on
- * where another one says so, and nowhere else. */
+/* strands.h: lines of execution with a stack each, of which one runs at a time: the test's own, and some others. One
+ * goes on where another one says so, and nowhere else. */
 #ifndef GKV_TESTS_OS_STRANDS_H
 #define GKV_TESTS_OS_STRANDS_H
 

@@ -3,15 +3,15 @@
 
 /* test_latch_deaths.c: latches whose takers die, at any step of taking one, of holding it, and of letting go of it.
  *
- * The source is compiled here once more, see stepped.h. Who waits in vain for as long as a sleep lasts looks whether the holder is
- * dead, and lets go on its behalf.
+ * The source is compiled here once more, see stepped.h. Who waits in vain for as long as a sleep lasts looks whether
+ * the holder is dead, and lets go on its behalf.
  *
  * 1. One has it at a time, also while a dead one has it whom nobody has found yet.
  * 2. Whoever lives gets it, as often as it wants.
  * 3. What a dead one left is inherited once.
- * 4. Who waits sleeps on for as long as a sleep lasts only if one has died, and then so many times at most as there are actors.
- *    That counts all of them, however often they take it. A dead one that was the heir is followed by another one, and one that is
- *    counted as waiting for ever costs a call each time. */
+ * 4. Who waits sleeps on for as long as a sleep lasts only if one has died, and then so many times at most as there
+ *    are actors. That counts all of them, however often they take it. A dead one that was the heir is followed by
+ *    another one, and one that is counted as waiting for ever costs a call each time. */
 #define _GNU_SOURCE
 #include "arena/os/latch.h"
 

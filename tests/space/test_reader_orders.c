@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
-/* test_reader_orders.c: pins and snapshots beside a writer that applies commits, and uses again what died, in every order of a
- * few steps.
+/* test_reader_orders.c: pins and snapshots beside a writer that applies commits, and uses again what died, in every
+ * order of a few steps.
  *
- * The sources are compiled here once more, with a place to be stopped at before each access to a word. What they serve is a table
- * of one node, which leads to one record. The record of a commit is its number. A node that no snapshot sees is changed where it
- * stands, any other one is copied. This is how commit.c does it, see there.
+ * The sources are compiled here once more, with a place to be stopped at before each access to a word. What they
+ * serve is a table of one node, which leads to one record. The record of a commit is its number. A node that no
+ * snapshot sees is changed where it stands, any other one is copied. This is how commit.c does it, see there.
  *
  * 1. Nothing that a pin or a snapshot has come to is handed out until that one ends.
  * 2. A snapshot finds the record of its commit, whenever it looks.
