@@ -2,8 +2,9 @@
  * SPDX-FileCopyrightText: the gkv authors */
 
 /* stepped.h: included before a source that is compiled once more for actors, and before the headers whose inline
- * functions are to be stepped through as well; behind arena/os/thread.h. Each access to an atomic word is a place to be stopped at, and to die at, before it, and a swap that succeeds is one
- * after it, too. A turn of waiting lets others run.
+ * functions are to be stepped through as well; behind arena/os/thread.h. Each access to an atomic word is a place to
+ * be stopped at, and to die at, before it, and a swap that succeeds is one after it, too. A turn of waiting lets
+ * others run.
  *
  * Each access is sequentially consistent here, and nothing else is stored or loaded late: what a weaker order would
  * allow does not happen. */
