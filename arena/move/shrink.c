@@ -15,7 +15,8 @@
  * file may be an ABOVE_SHARE of what lives longer before one begins.
  *
  * 1. A sweep that begins after a commit is over some 40 commits later, as long as its steps are below STEP_MOST: each step is
- *    a share of what is to be moved. It moves at least WORK_RATIO times what the commits meanwhile write.
+ *    a share of what is to be moved. It moves at least WORK_RATIO times what the commits meanwhile write: where the slot that
+ *    a step moves into is small, it takes more than one step after a commit.
  * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
  *    or at the close, it is.
  * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
@@ -146,6 +147,7 @@ static void busy_end(arena *a)
 void shrink_poll(arena *a, uint64_t put, uint64_t died)
 {
 	struct shrink *s = &a->b->shrink;
+	const uint64_t work = WORK_RATIO * (put + died), stop = a->b->bytes_moved + work;
 	uint64_t most, step;
 	int r;
 
@@ -163,9 +165,11 @@ void shrink_poll(arena *a, uint64_t put, uint64_t died)
 		return;
 	if (s->sweep.at == 0)
 		sweep_begin(a, most, false);
-	step = most_of(most_of(s->step, STEP_LEAST), WORK_RATIO * (put + died));
+	step = most_of(most_of(s->step, STEP_LEAST), work);
 	a->b->space.floor = 0;
-	r = sweep_on(a, &s->sweep, step < STEP_MOST ? step : most_of(STEP_MOST, WORK_RATIO * (put + died)));
+	do
+		r = sweep_on(a, &s->sweep, step < STEP_MOST ? step : most_of(STEP_MOST, work));
+	while (r == 0 && s->sweep.at != UINT64_MAX && a->b->bytes_moved < stop && map_bytes(&a->map) > most);
 	if (r != 0)
 		s->sweep.at = UINT64_MAX;
 	if (s->sweep.at == UINT64_MAX)

@@ -47,10 +47,12 @@ static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 	const struct slots *s = &a->b->space.free;
 	const slot_id id = slots_at_or_before(s, at);
 	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
+	/* The last record of the stretch may begin just before its end. */
+	const uint64_t rest = a->b->table.bytes + (a->b->blobs > 0 ? a->b->live_bytes / a->b->blobs : 0);
 	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
 
-	if (id != SLOT_NONE && slots_size(s, id) > most + a->b->table.bytes && slots_end(s, id) >= at)
-		most = slots_size(s, id) - a->b->table.bytes;
+	if (id != SLOT_NONE && slots_size(s, id) > most + rest && slots_end(s, id) >= at)
+		most = slots_size(s, id) - rest;
 	return step < most ? step : most;
 }
 

@@ -53,7 +53,7 @@ void space_release(struct space *s)
 static int piece_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	struct fit f = fit_piece(s, bytes);
-	const int r = f.size != 0 ? 0 : fit_obtain(s, bytes, s->max_bytes, &f);
+	const int r = f.size != 0 ? 0 : fit_obtain(s, bytes, GROW_PART, &f);
 
 	if (r != 0)
 		return r;
@@ -98,7 +98,7 @@ static int pages_begin(struct space *s)
 	if (f.size == 0)
 		f = fit_page(s);
 	if (f.size == 0)
-		r = fit_obtain(s, DISK_PAGE + slack, s->max_bytes, &f);
+		r = fit_obtain(s, DISK_PAGE + slack, GROW_PART, &f);
 	if (r != 0)
 		return r;
 	c.start = page_round(f.start);
@@ -115,7 +115,7 @@ static int pages_begin(struct space *s)
 static int place_squeeze(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	struct fit f;
-	const int r = fit_obtain(s, bytes + DISK_LINE - DISK_UNIT, s->max_bytes, &f);
+	const int r = fit_obtain(s, bytes + DISK_LINE - DISK_UNIT, GROW_PART, &f);
 
 	if (r != 0)
 		return r;
@@ -198,7 +198,7 @@ static int window_fit(struct space *s, uint64_t need, struct fit *f)
 	if (f->size == 0 && s->evict_end > s->evict_start)
 		*f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
 	if (f->size == 0)
-		r = fit_obtain(s, wish, s->max_bytes, f);
+		r = fit_obtain(s, wish, need > SPACE_WINDOW ? GROW_LARGE : GROW_PART, f);
 	if (f->size == 0)
 		*f = fit_outside(s, need);
 	if (f->size != 0)

@@ -17,7 +17,6 @@
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST  (UINT64_C(16) << 20)
 #define DRAIN_STEP 1024u
-#define GROW_SHARE 32 /* of the file's length, at a time */
 
 bool space_short(int r)
 {
@@ -63,11 +62,12 @@ int grow_to(struct space *s, uint64_t end)
 	return r;
 }
 
-int space_grow(struct space *s, uint64_t bytes, uint64_t limit)
+int space_grow(struct space *s, uint64_t bytes, unsigned part)
 {
+	const uint64_t limit = s->max_bytes;
 	const uint64_t old = map_bytes(s->map);
 	const uint64_t tail = tail_usable(s);
-	uint64_t share = old / GROW_SHARE;
+	uint64_t share = old / part;
 	uint64_t least, wish;
 	int r;
 
@@ -137,7 +137,7 @@ struct fit fit_outside(const struct space *s, uint64_t bytes)
 	return fit_from(s, bytes, s->evict_end);
 }
 
-int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
+int fit_obtain(struct space *s, uint64_t bytes, unsigned part, struct fit *f)
 {
 	int r;
 
@@ -146,7 +146,7 @@ int fit_obtain(struct space *s, uint64_t bytes, uint64_t limit, struct fit *f)
 		*f = fit_outside(s, bytes);
 	if (f->size != 0)
 		return 0;
-	r = space_grow(s, bytes, limit);
+	r = space_grow(s, bytes, part);
 	if (r == 0)
 		*f = fit_outside(s, bytes);
 	assert(r != 0 || f->size >= bytes);

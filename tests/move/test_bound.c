@@ -361,9 +361,10 @@ struct rewriting {
 	bool snapshot; /* one is open from the end of the first turn on */
 };
 
-static void rewrite(const struct rewriting *w)
+/* From turn to turn they get longer by so many hundredths of the first size. */
+static void rewrite(const struct rewriting *w, unsigned longer)
 {
-	static const char value[MIB];
+	static const char value[3 * MIB];
 	const uint64_t records = w->mib * MIB / (w->size + 60);
 	const uint64_t share = w->size < SMALL_MOST ? 145 : 130;
 	struct rng rng = rng_make(1);
@@ -372,12 +373,13 @@ static void rewrite(const struct rewriting *w)
 	uint64_t sees = 0;
 
 	for (uint64_t put = 0; put < w->turns * records;) {
+		const size_t size = w->size + w->size / 100 * longer * (put / records);
 		gkv_txn *txn = store_begin(db, GKV_WRITE);
 		gkv_stats s;
 
 		for (unsigned k = 0; k < w->puts; k++, put++) {
 			const uint64_t key = put < records ? put : rng_below(&rng, records);
-			must_give(gkv_txn_put(txn, &key, sizeof(key), value, w->size), GKV_OK);
+			must_give(gkv_txn_put(txn, &key, sizeof(key), value, size), GKV_OK);
 		}
 		store_commit(txn);
 		s = store_stat(db);
@@ -385,7 +387,7 @@ static void rewrite(const struct rewriting *w)
 			snapshot = store_begin(db, GKV_READ);
 			sees = s.live_bytes;
 		}
-		must(s.file_bytes <= s.live_bytes / 100 * share + sees + 2 * w->puts * w->size + 4 * MIB);
+		must(s.file_bytes <= s.live_bytes / 100 * share + sees + 2 * w->puts * size + 4 * MIB);
 	}
 	if (snapshot != NULL)
 		store_commit(snapshot);
@@ -402,7 +404,7 @@ START_TEST(a_snapshot_stays)
 		{20, mib, 500, 8, true}, {200, mib, 500, 8, true}, {2000, mib, 500, 8, true}, {2000, 80, 500, 6, true}};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		rewrite(&all[i]);
+		rewrite(&all[i], 0);
 }
 END_TEST
 
@@ -416,7 +418,7 @@ START_TEST(a_larger_store_is_rewritten)
 	const uint64_t count = testing_count(4, 2);
 
 	for (unsigned i = 0; i < count; i++)
-		rewrite(&all[i]);
+		rewrite(&all[i], 0);
 }
 END_TEST
 
@@ -434,8 +436,23 @@ START_TEST(values_have_any_one_size)
 
 		w.size = size + rng_below(&rng, size);
 		w.puts = 1 + (unsigned)(rng_below(&rng, 4 * MIB) / w.size);
-		rewrite(i < sizeof(all) / sizeof(all[0]) ? &all[i] : &w);
+		rewrite(i < sizeof(all) / sizeof(all[0]) ? &all[i] : &w, 0);
 	}
+}
+END_TEST
+
+/* Values get longer and longer, so that the holes of the old ones take no new one. */
+START_TEST(values_get_longer)
+{
+	static const struct rewriting all[] = {{300000, 60, 4, 6, false},
+					       {600000, 100, 1, 6, false},
+					       {300000, 50, 1, 8, false},
+					       {100000, 50, 1, 6, true},
+					       {30000, 40, 20, 6, false}};
+	const uint64_t count = testing_count(5, 1);
+
+	for (unsigned i = 0; i < count; i++)
+		rewrite(&all[i], i == 4 ? 5 : 2);
 }
 END_TEST
 
@@ -505,6 +522,7 @@ int main(void)
 	testing_add(suite, "bound",
 		    TESTS(the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
 			  a_transaction_writes_over_itself, half_is_deleted, a_snapshot_stays,
-			  a_larger_store_is_rewritten, values_have_any_one_size, threads_keep_the_bound));
+			  a_larger_store_is_rewritten, values_have_any_one_size, values_get_longer,
+			  threads_keep_the_bound));
 	return testing_main(suite);
 }
