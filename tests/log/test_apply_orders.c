@@ -157,7 +157,7 @@ static void change_or_look(unsigned self, void *arg)
 
 START_TEST(a_snapshot_sees_one_commit)
 {
-	const uint64_t wanted = testing_count(ORDERS, 400);
+	const uint64_t wanted = testing_count(ORDERS, 8000);
 	struct arena_options o = plain_options(0, GRAVITY_LAZY);
 	struct rng r = rng_make(1), choices = rng_make(2);
 	uint64_t orders;
