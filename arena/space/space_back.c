@@ -101,7 +101,9 @@ void space_trim(struct space *s, uint64_t least)
 	if (end >= old)
 		return;
 	kept = ready_below(s, end);
-	end += kept < s->keep ? page_round(s->keep - kept) : 0;
+	/* Behind what was put aside, which counts for nothing, there may be what is kept. */
+	if (kept < s->keep)
+		end = s->aside.count == 0 ? end + page_round(s->keep - kept) : most_of(end, page_round(ready_end(s)));
 	if (end >= old || slots_reserve(&s->free, 1) != 0 || slots_reserve(&s->aside, 1) != 0)
 		return;
 	if (!end_take(&s->free, end) || !end_take(&s->aside, end))

@@ -189,6 +189,28 @@ START_TEST(free_end_is_cut)
 }
 END_TEST
 
+/* While the disk is full what is cut has no part of what is kept ready: the free end of the file has slots without disk
+ * space, which were put aside, before those that have some. */
+START_TEST(free_end_of_a_full_disk_is_kept)
+{
+	uint64_t offset;
+
+	bare_open(&bare, os_posix(), DISK_DATA + MIB, 0);
+	must_give(space_take(space, 10000, &offset), 0);
+	must_give(slots_remove(&space->free, DISK_DATA + 16 * KIB, 400 * KIB), 0);
+	must_give(slots_insert(&space->aside, DISK_DATA + 16 * KIB, 400 * KIB), 0);
+	space->full = true;
+	space->keep = 256 * KIB;
+	space_trim(space, 0);
+	must(space->free.pages * SLOTS_PAGE >= space->keep && map_bytes(&bare.map) <= DISK_DATA + 700 * KIB);
+	must(space->aside.bytes == 400 * KIB);
+	space->keep = 0;
+	space_trim(space, 0);
+	must(map_bytes(&bare.map) == DISK_DATA + 12288 && space->aside.bytes == 0);
+	bare_close(&bare);
+}
+END_TEST
+
 /* While a range is emptied nothing new goes there: not into slots inside it, nor into the part of a slot that reaches
  * over either of its ends, nor into the slot at the end of the file that the file grows by. */
 START_TEST(evicted_range_is_left_alone)
@@ -539,7 +561,8 @@ int main(void)
 	testing_add(suite, "taking",
 		    TESTS(taken_space_is_nobody_elses, table_pages_are_pages_of_the_file,
 			  table_pages_are_packed_under_a_limit, file_grows_when_nothing_fits, limit_and_reserve_hold,
-			  small_slots_are_windows_of_last_resort, free_end_is_cut, evicted_range_is_left_alone));
+			  small_slots_are_windows_of_last_resort, free_end_is_cut, free_end_of_a_full_disk_is_kept,
+			  evicted_range_is_left_alone));
 	testing_add(suite, "plans", TESTS(plans_are_as_good_as_they_say));
 	testing_add(suite, "free list",
 		    TESTS(free_list_is_read_back, hostile_free_list_is_refused, freemap_ends_with_the_file,
