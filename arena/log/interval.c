@@ -24,6 +24,11 @@ uint64_t file_live(const arena *a)
 	return a->b->live_bytes + a->b->table.bytes;
 }
 
+uint64_t record_mean(const arena *a)
+{
+	return a->b->blobs == 0 ? 0 : a->b->live_bytes / a->b->blobs;
+}
+
 /* What stands in the file once more between two checkpoints, what snapshots hold, and what is kept ready for a disk that fills,
  * is not what moving could make less. */
 uint64_t file_target(const arena *a)

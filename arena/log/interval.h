@@ -16,6 +16,8 @@
 
 /* What lives, with the table. */
 uint64_t file_live(const arena *a);
+/* Bytes of a record, its head among them; 0 if there is none. */
+uint64_t record_mean(const arena *a);
 /* How long the file should be for what lives in it; whether it is longer. */
 uint64_t file_target(const arena *a);
 bool file_above_target(const arena *a);

@@ -23,6 +23,7 @@
 #include "arena/core.h"
 #include "arena/file/blob.h"
 #include "arena/log/checkpoint.h"
+#include "arena/log/interval.h"
 
 #define GUARD_SHARE 4 /* of the live bytes */
 
@@ -30,7 +31,7 @@ uint64_t guard_allowance(arena *a)
 {
 	const uint64_t table = a->b->table.bytes;
 	const uint64_t most = (a->b->live_bytes + table) / GUARD_SHARE;
-	const uint64_t record = a->b->blobs == 0 ? 0 : a->b->live_bytes / a->b->blobs;
+	const uint64_t record = record_mean(a);
 	uint64_t held, rest, few;
 
 	if (atomic_load(&a->readers.snapshots) == 0 || broken(BROKEN_GUARD))

@@ -85,12 +85,6 @@ static uint64_t spare_bytes(const struct space *s)
 	return share < least ? least : share > SPARE_MOST ? SPARE_MOST : share;
 }
 
-/* Bytes of a record, its head among them. */
-static uint64_t record_mean(const arena *a)
-{
-	return a->b->blobs == 0 ? 0 : a->b->live_bytes / a->b->blobs;
-}
-
 /* A slot for some dozens of records is worth a window, and is left alone by cleaning. */
 static uint64_t unit_bytes(const arena *a)
 {

@@ -155,7 +155,8 @@ void shrink_poll(arena *a, uint64_t put, uint64_t died)
 	busy_end(a);
 	if (s->sweep.at == 0 && s->rest != 0)
 		return;
-	most = shrink_most(a);
+	/* A sweep may put one record behind the end, before it has made room. */
+	most = shrink_most(a) - record_mean(a);
 	if (s->sweep.at == 0 && map_bytes(&a->map) <= most + file_live(a) / ABOVE_SHARE) {
 		s->rest = LOOK_LEAST;
 		return;
@@ -167,13 +168,13 @@ void shrink_poll(arena *a, uint64_t put, uint64_t died)
 		sweep_begin(a, most, false);
 	step = most_of(most_of(s->step, STEP_LEAST), work);
 	a->b->space.floor = 0;
-	do
+	do {
 		r = sweep_on(a, &s->sweep, step < STEP_MOST ? step : most_of(STEP_MOST, work));
-	while (r == 0 && s->sweep.at != UINT64_MAX && a->b->bytes_moved < stop && map_bytes(&a->map) > most);
-	if (r != 0)
-		s->sweep.at = UINT64_MAX;
-	if (s->sweep.at == UINT64_MAX)
-		sweep_over(a, most);
+		if (r != 0)
+			s->sweep.at = UINT64_MAX;
+		if (s->sweep.at == UINT64_MAX)
+			sweep_over(a, most);
+	} while (r == 0 && s->sweep.at != 0 && a->b->bytes_moved < stop && map_bytes(&a->map) > most);
 }
 
 bool shrink_wanted(arena *a)

@@ -17,6 +17,7 @@
 
 #include "arena/core.h"
 #include "arena/gravity.h"
+#include "arena/log/interval.h"
 #include "arena/log/log.h"
 #include "arena/log/writer.h"
 #include "arena/move/effort.h"
@@ -48,7 +49,7 @@ static uint64_t step_fitting(const arena *a, uint64_t at, uint64_t step)
 	const slot_id id = slots_at_or_before(s, at);
 	const uint64_t share = map_bytes(&a->map) / SWEEP_SHARE;
 	/* The last record of the stretch may begin just before its end. */
-	const uint64_t rest = a->b->table.bytes + (a->b->blobs > 0 ? a->b->live_bytes / a->b->blobs : 0);
+	const uint64_t rest = a->b->table.bytes + record_mean(a);
 	uint64_t most = share < SWEEP_FIRST_LEAST ? SWEEP_FIRST_LEAST : share > SWEEP_FIRST ? SWEEP_FIRST : share;
 
 	if (id != SLOT_NONE && slots_size(s, id) > most + rest && slots_end(s, id) >= at)

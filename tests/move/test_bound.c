@@ -364,7 +364,7 @@ struct rewriting {
 /* From turn to turn they get longer by so many hundredths of the first size. */
 static void rewrite(const struct rewriting *w, unsigned longer)
 {
-	static const char value[3 * MIB];
+	static const char value[5 * MIB];
 	const uint64_t records = w->mib * MIB / (w->size + 60);
 	const uint64_t share = w->size < SMALL_MOST ? 145 : 130;
 	struct rng rng = rng_make(1);
@@ -444,15 +444,14 @@ END_TEST
 /* Values get longer and longer, so that the holes of the old ones take no new one. */
 START_TEST(values_get_longer)
 {
-	static const struct rewriting all[] = {{300000, 60, 4, 6, false},
-					       {600000, 100, 1, 6, false},
-					       {300000, 50, 1, 8, false},
-					       {100000, 50, 1, 6, true},
+	static const struct rewriting all[] = {{300000, 60, 4, 6, false},   {2000000, 80, 1, 8, false},
+					       {4000000, 46, 1, 12, false}, {600000, 100, 1, 6, false},
+					       {300000, 50, 1, 8, false},   {100000, 50, 1, 6, true},
 					       {30000, 40, 20, 6, false}};
-	const uint64_t count = testing_count(5, 1);
+	const uint64_t count = testing_count(7, 1);
 
 	for (unsigned i = 0; i < count; i++)
-		rewrite(&all[i], i == 4 ? 5 : 2);
+		rewrite(&all[i], all[i].size < 100000 ? 5 : 2);
 }
 END_TEST
 
