@@ -33,18 +33,10 @@
 #include "arena/os/latch.h"
 #include "arena/os/thread.h"
 #include "tests/crash/shop.h"
-#include "tests/os/stepped.h"
+#include "tests/os/noted.h"
 #include "tests/testing.h"
 
-/* Who takes a latch, and lets go of it, is noted in the same step. */
-static bool noted_take(_Atomic uint32_t *p, uint32_t *was, uint32_t value);
-static uint32_t noted_drop(_Atomic uint32_t *p, uint32_t value);
-static uint64_t exchange(_Atomic uint64_t *p, uint64_t value);
-#undef atomic_compare_exchange_weak
-#undef atomic_exchange
-#define atomic_compare_exchange_weak(p, was, v) noted_take(p, was, v)
-#define atomic_exchange(p, v)                   _Generic((p), _Atomic uint32_t * : noted_drop, _Atomic uint64_t * : exchange)(p, v)
-#define HEIR_TURNS                              1u
+#define HEIR_TURNS 1u
 #include "arena/log/checkpoint.c" /* NOLINT: see above */
 #include "arena/log/flush.c"      /* NOLINT: see above */
 #include "arena/os/latch.c"       /* NOLINT: see above */
@@ -91,34 +83,16 @@ static void note(const _Atomic uint32_t *word, unsigned holder)
 			scene.holder[i] = holder;
 }
 
-static bool noted_take(_Atomic uint32_t *p, uint32_t *was, uint32_t value)
+static void note_take(const _Atomic uint32_t *word, uint32_t was)
 {
-	actor_point();
-	if (!atomic_compare_exchange_strong_explicit(p, was, value, memory_order_seq_cst, memory_order_seq_cst))
-		return false;
-	note(p, actor_self());
-	actor_point();
-	return true;
+	(void)was;
+	note(word, actor_self());
 }
 
-static uint32_t noted_drop(_Atomic uint32_t *p, uint32_t value)
+static void note_drop(const _Atomic uint32_t *word, uint32_t value)
 {
-	uint32_t was;
-
-	actor_point();
-	was = *p;
-	*p = value;
-	note(p, NOBODY);
-	actor_point();
-	return was;
-}
-
-static uint64_t exchange(_Atomic uint64_t *p, uint64_t value)
-{
-	const uint64_t was = (actor_point(), *p);
-
-	*p = value;
-	return was;
+	(void)value;
+	note(word, NOBODY);
 }
 
 static void sweep(void)

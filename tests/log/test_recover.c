@@ -520,64 +520,6 @@ START_TEST(no_checkpoint_follows_the_last)
 }
 END_TEST
 
-/* --- openings ----------------------------------------------------------------------------------------------------- */
-
-/* What may not be opened is refused with its code: options that are wrong, a store of the other kind, a file that is
- * held, one that is not there, one that is none. */
-START_TEST(openings_are_refused_with_a_code)
-{
-	struct arena_options o = plain_options(0, GRAVITY_LAZY);
-	arena *a, *other;
-
-	o.flags = 0x80;
-	must_give(arena_open(testing_path, &o, &a), GRAVITY_INVALID);
-	o = plain_options(GRAVITY_RDONLY, 0);
-	must_give(arena_open(NULL, &o, &a), GRAVITY_INVALID);
-	must_give(arena_open(testing_path, &o, &a), ENOENT);
-	o = plain_options(GRAVITY_NOCREATE, 0);
-	must_give(arena_open(testing_path, &o, &a), ENOENT);
-	o = plain_options(0, 7);
-	must_give(arena_open(testing_path, &o, &a), GRAVITY_INVALID);
-	o = plain_options(0, 0);
-	o.planner = (enum gravity_planner)9;
-	must_give(arena_open(testing_path, &o, &a), GRAVITY_INVALID);
-	a = arena_durable(testing_path);
-	o = plain_options(0, 0);
-	must_give(arena_open(testing_path, &o, &other), GRAVITY_BUSY);
-	o = plain_options(GRAVITY_RDONLY, 0);
-	must_give(arena_open(testing_path, &o, &other), GRAVITY_BUSY);
-	arena_must_close(a);
-	o.kind = ARENA_PLAIN;
-	must_give(arena_open(testing_path, &o, &other), GRAVITY_NOTASTORE);
-	o.kind = ARENA_KEYED;
-	a = arena_must_open(testing_path, &o);
-	other = arena_must_open(testing_path, &o);
-	arena_must_close(a);
-	arena_must_close(other);
-	arena_must_close(NULL);
-	file_write(copy_path, "some text that is not a store at all, and not a short one either", 64);
-	must_give(arena_open(copy_path, &o, &a), GRAVITY_NOTASTORE);
-	must(a == NULL);
-}
-END_TEST
-
-/* A handle is not closed under its transactions. */
-START_TEST(close_waits_for_no_transaction)
-{
-	arena *a = arena_durable(testing_path);
-	arena_txn *t;
-
-	must_give(arena_begin(a, ARENA_READ, &t), 0);
-	must_give(arena_close(a), GRAVITY_BUSY);
-	arena_abort(t);
-	must_give(arena_begin(a, ARENA_WRITE, &t), 0);
-	must_give(arena_close(a), GRAVITY_BUSY);
-	must_give(arena_commit(t), 0);
-	must_give(arena_commit(t), GRAVITY_INVALID);
-	arena_must_close(a);
-}
-END_TEST
-
 static void cases_add(Suite *suite, const char *name, const TTest *const *tests, size_t count)
 {
 	TCase *tc = testing_case(suite, name, false);
@@ -595,12 +537,10 @@ int main(void)
 	const TTest *const damage[] = {torn_tail_is_told_from_damage, any_changed_bit_is_noticed,
 				       damaged_header_is_no_way_back, cut_file_is_noticed};
 	const TTest *const numbers[] = {no_name_follows_the_last, no_checkpoint_follows_the_last};
-	const TTest *const openings[] = {openings_are_refused_with_a_code, close_waits_for_no_transaction};
 	Suite *suite = suite_create("recover");
 
 	cases_add(suite, "ends", ends, sizeof(ends) / sizeof(ends[0]));
 	cases_add(suite, "damage", damage, sizeof(damage) / sizeof(damage[0]));
 	cases_add(suite, "numbers", numbers, sizeof(numbers) / sizeof(numbers[0]));
-	cases_add(suite, "openings", openings, sizeof(openings) / sizeof(openings[0]));
 	return testing_main(suite);
 }

@@ -22,7 +22,7 @@
 
 #include "arena/broken.h"
 #include "arena/os/thread.h"
-#include "tests/os/stepped.h"
+#include "tests/os/noted.h"
 #include "tests/testing.h"
 
 #define NOBODY    ACTORS_MOST
@@ -35,43 +35,24 @@ static struct {
 	unsigned naps; /* sleeps that nobody ended */
 } scene;
 
-static bool noted_take(_Atomic uint32_t *p, uint32_t *was, uint32_t value);
-static uint32_t noted_drop(_Atomic uint32_t *p, uint32_t value);
-#undef atomic_compare_exchange_weak
-#undef atomic_exchange
-#define atomic_compare_exchange_weak(p, was, v) noted_take(p, was, v)
-#define atomic_exchange(p, v)                   noted_drop(p, v)
-#define HEIR_TURNS                              1u
+#define HEIR_TURNS 1u
 #include "arena/os/latch.c" /* NOLINT: see above */
 
-/* Taking it, and letting go of it, with a note of who did so: in one step. */
-static bool noted_take(_Atomic uint32_t *p, uint32_t *was, uint32_t value)
+static void note_take(const _Atomic uint32_t *word, uint32_t was)
 {
-	actor_point();
-	if (!atomic_compare_exchange_strong_explicit(p, was, value, memory_order_seq_cst, memory_order_seq_cst))
-		return false;
-	if (p == &scene.latch.word) {
-		must(scene.holder == NOBODY);
-		scene.holder = actor_self();
-		scene.was_left = *was == LEFT;
-		scene.inherited += scene.was_left;
-	}
-	actor_point();
-	return true;
+	if (word != &scene.latch.word)
+		return;
+	must(scene.holder == NOBODY);
+	scene.holder = actor_self();
+	scene.was_left = was == LEFT;
+	scene.inherited += scene.was_left;
 }
 
-static uint32_t noted_drop(_Atomic uint32_t *p, uint32_t value)
+static void note_drop(const _Atomic uint32_t *word, uint32_t value)
 {
-	uint32_t was;
-
-	actor_point();
-	was = *p;
-	*p = value;
-	must(p == &scene.latch.word && scene.holder != NOBODY);
+	must(word == &scene.latch.word && scene.holder != NOBODY);
 	scene.holder = NOBODY;
 	scene.left += value == LEFT;
-	actor_point();
-	return was;
 }
 
 static struct os sweeping;
