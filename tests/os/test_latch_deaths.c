@@ -9,9 +9,9 @@
  * 1. One has it at a time, also while a dead one has it whom nobody has found yet.
  * 2. Whoever lives gets it, as often as it wants.
  * 3. What a dead one left is inherited once.
- * 4. Who waits sleeps on for as long as a sleep lasts only if one has died, and then so many times at most as there
- *    are actors. That counts all of them, however often they take it. A dead one that was the heir is followed by
- *    another one, and one that is counted as waiting for ever costs a call each time. */
+ * 4. Who waits sleeps on for as long as a sleep lasts only if one has died, and then twice at most, however often they
+ *    take it: until the dead one's latch is let go of on its behalf, and until the heir is followed that it was, too,
+ *    if it died between taking it and saying so. One that is counted as waiting for ever costs a call each time. */
 #define _GNU_SOURCE
 #include "arena/os/latch.h"
 
@@ -113,7 +113,7 @@ static void verdict(void)
 	}
 	(void)sweep();
 	must(scene.inherited + (scene.latch.word == LEFT) == scene.left && scene.left <= dead);
-	must(scene.latch.waiting <= dead && scene.naps <= met.actors * dead);
+	must(scene.latch.waiting <= dead && scene.naps <= 2 * (met.actors - 1) * dead);
 	met.dead += dead;
 	met.inherited += scene.inherited;
 	met.counted += scene.latch.waiting;
