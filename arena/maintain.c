@@ -108,9 +108,9 @@ static void stat_space(arena *a, struct arena_stats *out)
 	out->free_slots = a->b->space.free.count + a->b->space.aside.count;
 	out->largest_free = largest == SLOT_NONE ? 0 : slots_size(&a->b->space.free, largest);
 	out->pending_bytes = a->b->space.pending.bytes;
-	readers_look(&a->readers, &a->b->space.pending.view);
+	readers_look(&a->readers, &a->readers.view);
 	out->readers = atomic_load(&a->readers.snapshots);
-	out->oldest_reader_seq = a->b->space.pending.view.count == 0 ? 0 : a->b->space.pending.view.seq[0];
+	out->oldest_reader_seq = a->readers.view.count == 0 ? 0 : a->readers.view.seq[0];
 }
 
 /* A handle that only reads replays the log into memory behind the end of the file, which is none of the file's. */

@@ -130,7 +130,7 @@ static int chunk_count(void *arg, struct free_disk *chunk)
 static int extent_collect(void *arg, const struct extent *e)
 {
 	arena *a = arg;
-	const struct readers_view *view = &a->b->space.pending.view;
+	const struct readers_view *view = &a->readers.view;
 	const bool seen = view->count > 0 && readers_holder(view, e->born, e->died) != 0;
 
 	ranges_add_marked(&a->checkpoint.list.ranges, e->start, e->size, seen ? RANGE_MARK : 0);
@@ -169,7 +169,7 @@ static void extents_collect(arena *a)
 
 	slots_copy(&a->b->space.free, &l->ranges);
 	slots_copy(&a->b->space.aside, &l->ranges);
-	readers_look(&a->readers, &a->b->space.pending.view);
+	readers_look(&a->readers, &a->readers.view);
 	if (!broken(BROKEN_LIST_FORGETS))
 		(void)pending_each(&a->b->space.pending, extent_collect, a);
 }

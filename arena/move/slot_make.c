@@ -143,9 +143,9 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 /* The commit that the oldest snapshot sees; UINT64_MAX: there is none. Of when free_coming looked. */
 static uint64_t oldest_seen(const arena *a)
 {
-	const struct pending *p = &a->b->space.pending;
+	const struct readers_view *view = &a->readers.view;
 
-	return p->view.count == 0 ? UINT64_MAX : p->view.seq[0];
+	return view->count == 0 ? UINT64_MAX : view->seq[0];
 }
 
 /* As much was refused before, and nothing has come since: a put that is tried again and again costs no checkpoints. */

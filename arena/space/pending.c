@@ -140,9 +140,10 @@ static struct held_list *held_find(struct pending *p, uint64_t seq)
 }
 
 /* Frees an extent that waits for nothing but snapshots, or hangs it on the newest that holds it. */
-static int extent_settle(struct pending *p, struct slots *free_slots, const struct extent *e)
+static int extent_settle(struct pending *p, struct slots *free_slots, const struct readers_view *view,
+			 const struct extent *e)
 {
-	const uint64_t holder = readers_holder(&p->view, e->born, e->died);
+	const uint64_t holder = readers_holder(view, e->born, e->died);
 	struct held_list *held;
 	int r;
 
@@ -165,15 +166,15 @@ static int extent_settle(struct pending *p, struct slots *free_slots, const stru
 	return 0;
 }
 
-static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct extent_queue *q, uint64_t died_max,
-			    uint64_t budget)
+static uint64_t queue_drain(struct pending *p, struct slots *free_slots, const struct readers_view *view,
+			    struct extent_queue *q, uint64_t died_max, uint64_t budget)
 {
 	uint64_t done = 0;
 
 	for (; done < budget && queue_count(q) > 0; done++) {
 		/* A copy: settling may move the rings of the held lists, never q's own. */
 		const struct extent e = *queue_at(q, q->head);
-		if (e.died > died_max || extent_settle(p, free_slots, &e) != 0)
+		if (e.died > died_max || extent_settle(p, free_slots, view, &e) != 0)
 			break;
 		q->head++;
 		if (q == &p->logged)
@@ -187,14 +188,13 @@ static uint64_t queue_drain(struct pending *p, struct slots *free_slots, struct 
 
 /* Takes what waits for nothing off the queue, if that is much and no snapshot is open, and sorts it. Without memory the
  * queue is drained as it is. */
-static void batch_take(struct pending *p, uint64_t died_max)
+static void batch_take(struct pending *p, const struct readers_view *view, uint64_t died_max)
 {
 	struct extent_queue *q = &p->logged;
 	uint64_t last = 0;
 	uint64_t count = 0;
 
-	if (p->view.count > 0 || queue_count(q) < BATCH_LEAST ||
-	    queue_at(q, q->head + BATCH_LEAST - 1)->died > died_max)
+	if (view->count > 0 || queue_count(q) < BATCH_LEAST || queue_at(q, q->head + BATCH_LEAST - 1)->died > died_max)
 		return;
 	while (count < BATCH_MOST && q->head + count < q->tail && queue_at(q, q->head + count)->died <= died_max)
 		count++;
@@ -252,44 +252,46 @@ static uint64_t batch_drain(struct pending *p, struct slots *free_slots, uint64_
 	return done;
 }
 
-static uint64_t logged_drain(struct pending *p, struct slots *free_slots, uint64_t died_max, uint64_t budget)
+static uint64_t logged_drain(struct pending *p, struct slots *free_slots, const struct readers_view *view,
+			     uint64_t died_max, uint64_t budget)
 {
 	uint64_t done = 0;
 
 	while (done < budget) {
 		const uint64_t before = done;
 		if (p->batch.count == 0)
-			batch_take(p, died_max);
+			batch_take(p, view, died_max);
 		if (p->batch.count > 0)
 			done += batch_drain(p, free_slots, budget - done);
 		else
-			done += queue_drain(p, free_slots, &p->logged, died_max, budget - done);
+			done += queue_drain(p, free_slots, view, &p->logged, died_max, budget - done);
 		if (done == before)
 			break;
 	}
 	return done;
 }
 
-static bool snapshot_open(const struct pending *p, uint64_t seq)
+static bool snapshot_open(const struct readers_view *view, uint64_t seq)
 {
-	for (uint32_t i = 0; i < p->view.count; i++)
-		if (p->view.seq[i] == seq)
+	for (uint32_t i = 0; i < view->count; i++)
+		if (view->seq[i] == seq)
 			return true;
 	return false;
 }
 
-static uint64_t held_drain(struct pending *p, struct slots *free_slots, uint64_t budget)
+static uint64_t held_drain(struct pending *p, struct slots *free_slots, const struct readers_view *view,
+			   uint64_t budget)
 {
 	uint64_t done = 0;
 
 	for (uint32_t i = 0; i < p->held_count && done < budget;) {
 		struct extent_queue q = p->held[i].extents;
-		if (snapshot_open(p, p->held[i].seq)) {
+		if (snapshot_open(view, p->held[i].seq)) {
 			i++;
 			continue;
 		}
 		/* Settling may add a list and so move `held`: work on a copy of the queue, put what is left back. */
-		done += queue_drain(p, free_slots, &q, UINT64_MAX, budget - done);
+		done += queue_drain(p, free_slots, view, &q, UINT64_MAX, budget - done);
 		p->held[i].extents = q;
 		if (queue_count(&q) > 0)
 			break;
@@ -299,9 +301,10 @@ static uint64_t held_drain(struct pending *p, struct slots *free_slots, uint64_t
 	return done;
 }
 
-uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct readers *readers, uint64_t checkpoint,
+uint64_t pending_drain(struct pending *p, struct slots *free_slots, struct readers *readers, uint64_t checkpoint,
 		       uint64_t budget)
 {
+	struct readers_view *view = &readers->view;
 	uint64_t done = 0;
 	uint64_t died_max;
 
@@ -310,47 +313,49 @@ uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct
 	if (p->held_count == 0 && p->batch.count == 0 && queue_count(&p->loose) == 0 &&
 	    (queue_count(&p->logged) == 0 || queue_at(&p->logged, p->logged.head)->died > checkpoint))
 		return 0;
-	readers_look(readers, &p->view);
-	died_max = p->view.pin;
+	readers_look(readers, view);
+	died_max = view->pin;
 	if (p->held_count > 0)
-		done += held_drain(p, free_slots, budget);
-	done += queue_drain(p, free_slots, &p->loose, died_max, budget - done);
-	done += logged_drain(p, free_slots, died_max < checkpoint ? died_max : checkpoint, budget - done);
+		done += held_drain(p, free_slots, view, budget);
+	done += queue_drain(p, free_slots, view, &p->loose, died_max, budget - done);
+	done += logged_drain(p, free_slots, view, died_max < checkpoint ? died_max : checkpoint, budget - done);
 	return done;
 }
 
 /* Adds to *bytes what of the queue is seen; false: more have died since the oldest snapshot began than are looked at. */
-static bool queue_held(const struct pending *p, const struct extent_queue *q, uint64_t *bytes)
+static bool queue_held(const struct readers_view *view, const struct extent_queue *q, uint64_t *bytes)
 {
 	unsigned looks = 0;
 
 	for (uint64_t i = q->tail; i > q->head; i--) {
 		const struct extent *e = queue_at(q, i - 1);
-		if (e->died <= p->view.seq[0])
+		if (e->died <= view->seq[0])
 			return true;
 		if (++looks > HELD_LOOKS)
 			return false;
-		*bytes += readers_holder(&p->view, e->born, e->died) != 0 ? e->size : 0;
+		*bytes += readers_holder(view, e->born, e->died) != 0 ? e->size : 0;
 	}
 	return true;
 }
 
-uint64_t pending_held(struct pending *p, const struct readers *readers)
+uint64_t pending_held(struct pending *p, struct readers *readers)
 {
+	struct readers_view *view = &readers->view;
 	uint64_t bytes = p->held_bytes;
 
-	readers_look(readers, &p->view);
-	if (p->view.count == 0)
+	readers_look(readers, view);
+	if (view->count == 0)
 		return 0;
-	return queue_held(p, &p->logged, &bytes) && queue_held(p, &p->loose, &bytes) ? bytes : p->bytes;
+	return queue_held(view, &p->logged, &bytes) && queue_held(view, &p->loose, &bytes) ? bytes : p->bytes;
 }
 
-uint64_t pending_coming(struct pending *p, const struct readers *readers)
+uint64_t pending_coming(struct pending *p, struct readers *readers)
 {
+	struct readers_view *view = &readers->view;
 	uint64_t seen = 0;
 
-	readers_look(readers, &p->view);
-	if (p->view.count > 0 && !(queue_held(p, &p->logged, &seen) && queue_held(p, &p->loose, &seen)))
+	readers_look(readers, view);
+	if (view->count > 0 && !(queue_held(view, &p->logged, &seen) && queue_held(view, &p->loose, &seen)))
 		seen = 0;
 	return p->bytes - p->held_bytes - seen;
 }

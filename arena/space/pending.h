@@ -47,10 +47,9 @@ struct pending {
 	uint64_t batch_at;          /* how much of it is              */
 	struct held_list *held;     /* one for each snapshot that holds something */
 	uint32_t held_count, held_capacity;
-	uint64_t bytes;           /* in all of them                */
-	uint64_t logged_bytes;    /* in `logged`                   */
-	uint64_t held_bytes;      /* in the held lists             */
-	struct readers_view view; /* scratch */
+	uint64_t bytes;        /* in all of them                */
+	uint64_t logged_bytes; /* in `logged`                   */
+	uint64_t held_bytes;   /* in the held lists             */
 };
 
 void pending_init(struct pending *p, const struct os *os);
@@ -61,18 +60,20 @@ int pending_reserve(struct pending *p, uint64_t extra);
 /* Adds one; room was reserved. `logged`: it waits for a checkpoint. died never falls from call to call. */
 void pending_add(struct pending *p, struct extent e, bool logged);
 
+/* The three below look at what readers hold, into readers->view. */
+
 /* Hands what may be used again to the free slots, at most `budget` extents; checkpoint: the last durable one's commit.
  * Stops early without memory. Returns how many it handed over. */
-uint64_t pending_drain(struct pending *p, struct slots *free_slots, const struct readers *readers, uint64_t checkpoint,
+uint64_t pending_drain(struct pending *p, struct slots *free_slots, struct readers *readers, uint64_t checkpoint,
 		       uint64_t budget);
 
 /* Bytes that snapshots see, and that are not free for that reason, or will not be when a checkpoint has freed the rest. At most:
  * where many died since the oldest snapshot began, all bytes that wait count. */
-uint64_t pending_held(struct pending *p, const struct readers *readers);
+uint64_t pending_held(struct pending *p, struct readers *readers);
 /* Bytes that no snapshot sees: a checkpoint, and the end of the pins, make all of them free. After a drain, which takes what hung
  * on a snapshot that has ended. At most: where many died since the oldest snapshot began, all that wait for a checkpoint or a
  * pin count. */
-uint64_t pending_coming(struct pending *p, const struct readers *readers);
+uint64_t pending_coming(struct pending *p, struct readers *readers);
 
 /* Extents in all of them. */
 uint64_t pending_count(const struct pending *p);

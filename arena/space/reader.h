@@ -59,6 +59,13 @@ struct arena_txn {
 	uint32_t live;      /* what kind of transaction stands here, 0: none; see arena/log/writer.h     */
 };
 
+/* What the readers hold at some moment. The snapshots are in rising order without repeats. */
+struct readers_view {
+	uint64_t pin; /* what died after this is held by a pin, or by one that begins meanwhile */
+	uint32_t count;
+	uint64_t seq[READER_SLOTS];
+};
+
 struct readers {
 	const struct os *os;
 	struct reader_slot *slots;
@@ -69,6 +76,7 @@ struct readers {
 	_Atomic uint64_t apply;     /* odd while a commit is being applied    */
 	_Atomic uint64_t seq;       /* the newest commit that everyone sees   */
 	_Atomic uint64_t root;      /* and its table                          */
+	struct readers_view view;   /* of when the writer has looked last     */
 };
 
 int readers_init(struct readers *r, const struct os *os);
@@ -94,13 +102,7 @@ void readers_apply_end(struct readers *r, uint64_t seq, uint64_t root);
 /* Waits until the point reads that run now are over; not for ever, since a thread may be stopped in the middle of one. */
 void readers_let_pins(const struct readers *r);
 
-/* What the readers hold now. The snapshots are in rising order without repeats. */
-struct readers_view {
-	uint64_t pin; /* what died after this is held by a pin, or by one that begins meanwhile */
-	uint32_t count;
-	uint64_t seq[READER_SLOTS];
-};
-
+/* What they hold now. */
 void readers_look(const struct readers *r, struct readers_view *view);
 /* The newest snapshot that sees what lived from born to died; 0 when none does. */
 uint64_t readers_holder(const struct readers_view *view, uint64_t born, uint64_t died);

@@ -21,7 +21,7 @@
 #include "arena/gravity.h"
 #include "arena/space/space_fit.h"
 
-void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes)
+void space_init(struct space *s, struct map *map, struct readers *readers, uint64_t max_bytes)
 {
 	memset(s, 0, sizeof *s);
 	s->map = map;

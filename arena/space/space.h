@@ -52,7 +52,7 @@ struct cluster {
 
 struct space {
 	struct map *map;
-	const struct readers *readers;
+	struct readers *readers;
 	struct slots free;
 	struct pending pending;
 	uint64_t max_bytes;   /* the file never grows past this; UINT64_MAX: no limit                       */
@@ -90,7 +90,7 @@ struct space {
 	uint64_t evict_start, evict_end;
 };
 
-void space_init(struct space *s, struct map *map, const struct readers *readers, uint64_t max_bytes);
+void space_init(struct space *s, struct map *map, struct readers *readers, uint64_t max_bytes);
 void space_release(struct space *s);
 
 /* Nothing new goes before the end that the file has now. */
