@@ -68,6 +68,7 @@ struct shrink {
 };
 
 struct books {
+	const struct books *home; /* where they stood when the pointers in them were right, see adopt.c */
 	struct space space;
 	struct log log;
 	struct table table;

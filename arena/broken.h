@@ -101,6 +101,7 @@ enum broken {
 	BROKEN_LATCH_DROP,   /* who lets go of one calls nobody                                      */
 	BROKEN_LATCH_LEFT,   /* who takes one that was left is not told                              */
 	BROKEN_LATCH_HEIR,   /* an heir that has died is waited for                                  */
+	BROKEN_ADOPT,        /* a pointer in the books stays that of who had them before             */
 	/* Trust. */
 	BROKEN_HEADER_CHECK,   /* a header need not verify                                             */
 	BROKEN_CHECK_PLACE,    /* the check of a blob does not cover its place                         */

@@ -33,6 +33,7 @@
 struct arena {
 	/* The handle's own. Set at open, then constant. */
 	const struct os *os;
+	const struct os *memory; /* from whose alloc the books and the checkpoint have theirs: os, but in tests */
 	struct map map;
 	enum arena_kind kind;
 	bool read_only, lazy;
@@ -40,7 +41,7 @@ struct arena {
 	uint64_t checkpoint_bytes;
 	uint64_t fork_generation;
 	uint64_t hash_seed;
-	void *memory;    /* that this stands in, and the books, see arena_new */
+	void *block;     /* that this stands in, and the books, see arena_new */
 	struct books *b; /* the writer's                                      */
 
 	/* The handle's own: its transactions. */

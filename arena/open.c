@@ -19,13 +19,15 @@
 #include "arena/broken.h"
 #include "arena/core.h"
 #include "arena/file/draft.h"
-#include "arena/log/flush.h"
+#include "arena/log/adopt.h"
 #include "arena/log/checkpoint.h"
+#include "arena/log/flush.h"
 #include "arena/log/log.h"
 #include "arena/log/recover.h"
 #include "arena/log/session.h"
 #include "arena/log/writer.h"
 #include "arena/move/shrink.h"
+#include "arena/moving.h"
 #include "arena/newstore.h"
 #include "arena/os/fork.h"
 #include "arena/space/freemap.h"
@@ -49,9 +51,9 @@ static int arena_new(const struct arena_options *o, arena **out)
 		return ENOMEM;
 	a = (arena *)(((uintptr_t)memory + align - 1) & ~(uintptr_t)(align - 1));
 	memset(a, 0, bytes);
-	a->memory = memory;
+	a->block = memory;
 	a->b = (struct books *)(a + 1);
-	a->os = os;
+	a->os = a->memory = os;
 	a->kind = o->kind;
 	a->read_only = (o->flags & GRAVITY_RDONLY) != 0;
 	a->lazy = o->durability == GRAVITY_LAZY;
@@ -64,9 +66,11 @@ static int arena_new(const struct arena_options *o, arena **out)
 	if (r == 0)
 		r = readers_init(&a->readers, os);
 	if (r != 0) {
-		os->free(os, a->memory);
+		os->free(os, a->block);
 		return r;
 	}
+	moving_begin(a);
+	a->b->home = a->checkpoint.home = a->b;
 	*out = a;
 	return 0;
 }
@@ -76,15 +80,18 @@ static void arena_free(arena *a)
 {
 	const struct os *os = a->os;
 
+	books_adopt(a);
+	checkpoint_adopt(a);
 	ops_release(&a->writer.ops);
 	log_release(&a->b->log);
 	space_release(&a->b->space);
 	readers_release(&a->readers);
 	map_close(&a->map);
 	checkpoint_release(a);
-	freemap_release(&a->b->interval.freemap, os);
-	os->free(os, a->b->replayed);
-	os->free(os, a->memory);
+	freemap_release(&a->b->interval.freemap, a->memory);
+	a->memory->free(a->memory, a->b->replayed);
+	moving_end(a);
+	os->free(os, a->block);
 }
 
 static bool may_create(const struct arena_options *o)
@@ -237,8 +244,8 @@ static int arena_start(arena *a, const struct arena_options *o)
 		return GRAVITY_NOTASTORE;
 	a->hash_seed = h->hash_seed;
 	header_adopt(&a->map, h);
-	space_init(&a->b->space, &a->map, &a->readers, limit_of(a, o));
-	holes_add(&a->b->space.holes, a->os, 0, map_bytes(&a->map)); /* as far as is known */
+	space_init(&a->b->space, a->memory, &a->map, &a->readers, limit_of(a, o));
+	holes_add(&a->b->space.holes, a->memory, 0, map_bytes(&a->map)); /* as far as is known */
 	log_init(&a->b->log, &a->map, &a->b->space);
 	ops_init(&a->writer.ops, a->os);
 	a->b->table.map = &a->map;

@@ -95,6 +95,7 @@ static const char *const names[] = {
 	[BROKEN_LATCH_DROP] = "latch-drop",
 	[BROKEN_LATCH_LEFT] = "latch-left",
 	[BROKEN_LATCH_HEIR] = "latch-heir",
+	[BROKEN_ADOPT] = "adopt",
 	[BROKEN_HEADER_CHECK] = "header-check",
 	[BROKEN_CHECK_PLACE] = "check-place",
 	[BROKEN_CHECK_IDENTITY] = "check-identity",

@@ -105,6 +105,7 @@ wanted='
 	latch-drop      latch_deaths orders
 	latch-left      latch_deaths orders
 	latch-heir      latch_deaths orders
+	adopt           moving   books
 	header-check    blob     headers
 	check-place     blob     blobs
 	check-identity  blob     blobs
@@ -128,7 +129,7 @@ run() {
 	local -a environment=(GKV_BROKEN="$1" CK_RUN_CASE="$3")
 	[ "$2" != crash ] || environment=(GKV_BROKEN="$1" CK_FORK=no CK_RUN_CASE=cuts GKV_CRASH_ONLY="$3:")
 	status=0
-	env "${environment[@]}" timeout 300 "$builddir/tests/broken/test_$2" >"$work/out" 2>&1 || status=$?
+	env "${environment[@]}" timeout 300 "$builddir/tests/$([ "$2" = moving ] && echo moving || echo broken)/test_$2" >"$work/out" 2>&1 || status=$?
 	ms=$((($(date +%s%N) - start) / 1000000))
 }
 

@@ -35,6 +35,7 @@
 #include "arena/core.h"
 #include "arena/file/blob.h"
 #include "arena/gravity.h"
+#include "arena/log/adopt.h"
 #include "arena/log/flush.h"
 #include "arena/log/freelist.h"
 #include "arena/log/interval.h"
@@ -275,7 +276,7 @@ static int checkpoint_steps(arena *a, uint64_t budget)
 void checkpoint_release(arena *a)
 {
 	freelist_release(a);
-	ranges_release(&a->checkpoint.dirty, a->os);
+	ranges_release(&a->checkpoint.dirty, a->memory);
 }
 
 static void checkpoint_idle(arena *a)
@@ -337,6 +338,7 @@ static bool drive_begin(arena *a, enum latch_how how)
 	if (got == LATCH_BUSY)
 		return false;
 	atomic_store(&cp->driver, os_thread_id());
+	checkpoint_adopt(a);
 	if (got == LATCH_INHERITED &&
 	    (cp->state == CHECKPOINT_PUSHING || (cp->state == CHECKPOINT_HEADER && broken(BROKEN_HEADER_ORPHAN))))
 		cp->state = CHECKPOINT_ORPHAN;
@@ -349,6 +351,16 @@ static void drive_end(arena *a)
 {
 	atomic_store(&a->checkpoint.driver, 0);
 	latch_drop(&a->checkpoint.latch, a->os);
+}
+
+void checkpoint_hold(arena *a)
+{
+	(void)drive_begin(a, LATCH_WAIT);
+}
+
+void checkpoint_let_go(arena *a)
+{
+	drive_end(a);
 }
 
 void checkpoint_poll(arena *a)

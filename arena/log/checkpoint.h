@@ -20,8 +20,9 @@
 enum checkpoint_state { CHECKPOINT_IDLE, CHECKPOINT_PUSHING, CHECKPOINT_HEADER, CHECKPOINT_WRITTEN, CHECKPOINT_ORPHAN };
 
 struct checkpoint {
-	struct latch latch;      /* checkpoint */
-	_Atomic uint64_t driver; /* os_thread_id of who has it, 0: nobody                     */
+	struct latch latch;       /* checkpoint */
+	_Atomic uint64_t driver;  /* os_thread_id of who has it, 0: nobody                     */
+	const struct books *home; /* where the books stood when the pointers in this were right, see adopt.c */
 	enum checkpoint_state state;
 	struct header_disk header; /* of the checkpoint under way                           */
 	unsigned index;            /* HEADER: the page that it goes into                    */
@@ -50,6 +51,9 @@ int checkpoint_work(arena *a, uint64_t bytes);
 /* A whole checkpoint. Without the writer's lock, or (locked) with it. */
 int checkpoint_run(arena *a, bool locked);
 bool checkpoint_due(const arena *a);
+/* With the writer's lock: nobody works at the one under way until it is let go of. */
+void checkpoint_hold(arena *a);
+void checkpoint_let_go(arena *a);
 /* Gives back the memory of the one that is over. For the writer. */
 void checkpoint_release(arena *a);
 

@@ -52,7 +52,7 @@ static int chunks_room(arena *a, uint32_t *capacity)
 
 	if (cp->chunk_count < *capacity)
 		return 0;
-	chunks = os_grow(a->os, cp->chunks, capacity, 16, sizeof *chunks);
+	chunks = os_grow(a->memory, cp->chunks, capacity, 16, sizeof *chunks);
 	if (chunks == NULL)
 		return ENOMEM;
 	cp->chunks = chunks;
@@ -157,9 +157,9 @@ static int extents_reserve(arena *a, uint64_t more)
 
 	*l = (struct free_list){.file_bytes = map_bytes(&a->map)};
 	/* Without memory for the map there is none: the file gets no better until the next one. */
-	(void)freemap_init(&a->checkpoint.freemap, a->os, l->file_bytes, freemap_segment(&a->b->space),
+	(void)freemap_init(&a->checkpoint.freemap, a->memory, l->file_bytes, freemap_segment(&a->b->space),
 			   freemap_large(&a->b->space));
-	return ranges_init(&l->ranges, a->os,
+	return ranges_init(&l->ranges, a->memory,
 			   ranges_room(room, space_free_bytes(&a->b->space) + a->b->space.pending.bytes));
 }
 
@@ -229,9 +229,9 @@ void freelist_release(arena *a)
 {
 	struct checkpoint *cp = &a->checkpoint;
 
-	ranges_release(&cp->list.ranges, a->os);
-	freemap_release(&cp->freemap, a->os);
-	a->os->free(a->os, cp->chunks);
+	ranges_release(&cp->list.ranges, a->memory);
+	freemap_release(&cp->freemap, a->memory);
+	a->memory->free(a->memory, cp->chunks);
 	cp->list = (struct free_list){0};
 	cp->chunks = NULL;
 	cp->chunk_count = 0;

@@ -95,8 +95,8 @@ void interval_renew(arena *a, struct freemap *freemap)
 {
 	if (freemap->count == 0)
 		return;
-	freemap_release(&a->b->interval.freemap, a->os);
-	a->os->free(a->os, freemap->room);
+	freemap_release(&a->b->interval.freemap, a->memory);
+	a->memory->free(a->memory, freemap->room);
 	freemap->room = NULL;
 	a->b->interval.freemap = *freemap;
 	a->b->interval.look_at = 0;

@@ -36,10 +36,21 @@ void log_release(struct log *l)
 {
 	if (l->map == NULL)
 		return;
-	l->map->os->free(l->map->os, l->jumps);
-	l->map->os->free(l->map->os, l->stretches);
-	l->map->os->free(l->map->os, l->since);
+	l->space->memory->free(l->space->memory, l->jumps);
+	l->space->memory->free(l->space->memory, l->stretches);
+	l->space->memory->free(l->space->memory, l->since);
 	memset(l, 0, sizeof *l);
+}
+
+/* No transaction has blobs in the chain, so that no blob is open. */
+void log_adopt(struct log *l, uintptr_t by, struct map *map, struct space *space)
+{
+	assert(l->open == NULL);
+	l->map = map;
+	l->space = space;
+	l->jumps = os_moved(l->jumps, by);
+	l->stretches = os_moved(l->stretches, by);
+	l->since = os_moved(l->since, by);
 }
 
 void log_place_at(struct log *l, struct log_place place)
@@ -52,7 +63,7 @@ void log_place_at(struct log *l, struct log_place place)
 /* Room for one more jump and stretch. */
 static int log_reserve(struct log *l)
 {
-	const struct os *os = l->map->os;
+	const struct os *os = l->space->memory;
 
 	if (l->jump_count == l->jump_capacity) {
 		struct log_jump *jumps = os_grow(os, l->jumps, &l->jump_capacity, 8, sizeof *jumps);
@@ -216,7 +227,7 @@ void log_seal_commit(struct log *l, uint32_t check)
 /* Only what may be pushed is noted. Where there is no room for it, it is left to the flush. */
 static void since_add(struct log *l, uint64_t start, uint64_t end)
 {
-	const struct os *os = l->map->os;
+	const struct os *os = l->space->memory;
 
 	if (l->map->mode != OS_MAP_SHARED || stretch_joins(l->since, l->since_count, start, end))
 		return;

@@ -63,6 +63,8 @@ bool stretch_joins(struct log_stretch *list, uint32_t count, uint64_t start, uin
 
 void log_init(struct log *l, struct map *map, struct space *space);
 void log_release(struct log *l);
+/* See slots_adopt; map and space are the process's that has it now. */
+void log_adopt(struct log *l, uintptr_t by, struct map *map, struct space *space);
 
 /* Appends a blob of `size` bytes, not filled. On failure (GRAVITY_FULL, ENOSPC, ENOMEM, errno) the log is as it was. */
 int log_append(struct log *l, unsigned kind, unsigned flags, uint64_t name, uint64_t size, uint32_t aux,

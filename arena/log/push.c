@@ -38,7 +38,7 @@ void push_begin(arena *a)
 	struct checkpoint *cp = &a->checkpoint;
 	struct log *l = &a->b->log;
 
-	if (ranges_init(&cp->dirty, a->os, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
+	if (ranges_init(&cp->dirty, a->memory, pages_most(a) + l->since_count + l->bytes / PUSH_PART) == 0) {
 		for (uint32_t i = l->since_at; i < l->since_count; i++)
 			push_add(&cp->dirty, l->since[i].start, l->since[i].end);
 	}

@@ -129,7 +129,7 @@ static int replayed_add(arena *a, uint64_t start, uint64_t end, uint32_t *capaci
 	if (stretch_joins(a->b->replayed, a->b->replayed_count, start, end))
 		return 0;
 	if (a->b->replayed_count == *capacity) {
-		struct log_stretch *list = os_grow(a->os, a->b->replayed, capacity, 16, sizeof *list);
+		struct log_stretch *list = os_grow(a->memory, a->b->replayed, capacity, 16, sizeof *list);
 		if (list == NULL)
 			return ENOMEM;
 		a->b->replayed = list;
@@ -223,7 +223,7 @@ int recover_space(arena *a)
 	a->b->space_loaded = r == 0;
 	if (r != 0) {
 		slots_release(&a->b->space.free);
-		slots_init(&a->b->space.free, a->os);
+		slots_init(&a->b->space.free, a->memory);
 	}
 	return r;
 }

@@ -77,7 +77,7 @@ int writer_session(arena *a)
 		r = session_flush(a);
 	if (r != 0)
 		return r;
-	a->os->free(a->os, a->b->replayed);
+	a->memory->free(a->memory, a->b->replayed);
 	a->b->replayed = NULL;
 	a->b->replayed_count = 0;
 	a->flush.settled = true;

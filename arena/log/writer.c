@@ -15,7 +15,9 @@
 #include "arena/core.h"
 #include "arena/file/blob.h"
 #include "arena/gravity.h"
+#include "arena/log/adopt.h"
 #include "arena/log/log.h"
+#include "arena/moving.h"
 
 int writer_lock(arena *a, bool nowait)
 {
@@ -25,12 +27,14 @@ int writer_lock(arena *a, bool nowait)
 		return GRAVITY_INVALID;
 	if (latch_take(&a->writer_latch, a->os, nowait ? LATCH_TRY : LATCH_WAIT) == LATCH_BUSY)
 		return GRAVITY_BUSY;
+	books_adopt(a);
 	atomic_store_explicit(&a->writer_owner, self, memory_order_relaxed);
 	return 0;
 }
 
 void writer_unlock(arena *a)
 {
+	moving_turn(a);
 	atomic_store_explicit(&a->writer_owner, 0, memory_order_relaxed);
 	latch_drop(&a->writer_latch, a->os);
 }

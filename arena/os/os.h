@@ -150,6 +150,12 @@ static inline void *os_grow(const struct os *os, void *old, uint32_t *capacity, 
 	return grown;
 }
 
+/* Where a block from alloc stands, or what points into one, when all the memory that it is of has been moved by so many bytes. */
+static inline void *os_moved(void *old, uintptr_t by)
+{
+	return old == NULL ? NULL : (void *)((uintptr_t)old + by);
+}
+
 const struct os *os_default(void);
 __attribute__((unused)) void os_set_default(const struct os *os);
 

@@ -162,7 +162,7 @@ static void own_slots(struct check *c, const struct slots *s)
 
 static void check_space(struct check *c)
 {
-	const arena *a = c->a;
+	arena *a = c->a;
 	const struct checkpoint *cp = &a->checkpoint;
 
 	if (c->stopped)
@@ -176,6 +176,7 @@ static void check_space(struct check *c)
 	own_slots(c, &a->b->space.aside);
 	(void)pending_each(&a->b->space.pending, own_pending, c);
 	/* While a checkpoint is under way the chunks of the list before it are pending already, and its own in the making. */
+	checkpoint_hold(a);
 	if (atomic_load(&cp->pushing)) {
 		for (uint32_t i = 0; i < cp->chunk_count; i++)
 			own(c, cp->chunks[i], blob_span(blob_at(&a->map, cp->chunks[i])->size),
@@ -183,6 +184,7 @@ static void check_space(struct check *c)
 	} else if (!freelist_died(a) && tell_list(&c->tell, &a->map, &a->flush.header)) {
 		(void)freelist_each(&a->map, &a->flush.header, own_chunk, c);
 	}
+	checkpoint_let_go(a);
 }
 
 static void check_owned(struct check *c)

@@ -32,6 +32,12 @@ void freemap_release(struct freemap *s, const struct os *os)
 	*s = (struct freemap){0};
 }
 
+void freemap_adopt(struct freemap *s, uintptr_t by)
+{
+	s->next = os_moved(s->next, by);
+	s->room = os_moved(s->room, by);
+}
+
 /* Adds an extent to what is free of each segment that it reaches into. One that a hostile file made overlap others may
  * reach past the end, which is where the last of them begins: the writing of the list refuses it. */
 static void extent_spread(const struct freemap *s, uint64_t start, uint64_t size, bool held)

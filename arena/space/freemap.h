@@ -39,6 +39,8 @@ int freemap_init(struct freemap *s, const struct os *os, uint64_t file_bytes, ui
  * memory there is no map. */
 void freemap_take(struct freemap *s, const struct ranges *list, uint64_t file_bytes);
 void freemap_release(struct freemap *s, const struct os *os);
+/* See slots_adopt. */
+void freemap_adopt(struct freemap *s, uintptr_t by);
 
 /* Bytes of a segment, and of a free extent that counts as none of it: large ones, under a limit clean ones. */
 uint64_t freemap_segment(const struct space *s);

@@ -19,6 +19,11 @@ void holes_release(struct holes *h, const struct os *os)
 	*h = (struct holes){0};
 }
 
+void holes_adopt(struct holes *h, uintptr_t by)
+{
+	h->words = os_moved(h->words, by);
+}
+
 static bool holes_cover(struct holes *h, const struct os *os, uint64_t words)
 {
 	uint64_t *grown;

@@ -25,6 +25,8 @@ struct holes {
 };
 
 void holes_release(struct holes *h, const struct os *os);
+/* See slots_adopt. */
+void holes_adopt(struct holes *h, uintptr_t by);
 
 /* Pages of [start, end) may be holes from now on. */
 void holes_add(struct holes *h, const struct os *os, uint64_t start, uint64_t end);

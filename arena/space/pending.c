@@ -51,6 +51,17 @@ void pending_release(struct pending *p)
 	p->held_count = p->held_capacity = 0;
 }
 
+void pending_adopt(struct pending *p, uintptr_t by, const struct os *os)
+{
+	p->os = os;
+	p->logged.ring = os_moved(p->logged.ring, by);
+	p->loose.ring = os_moved(p->loose.ring, by);
+	ranges_adopt(&p->batch, by);
+	p->held = os_moved(p->held, by);
+	for (uint32_t i = 0; i < p->held_count; i++)
+		p->held[i].extents.ring = os_moved(p->held[i].extents.ring, by);
+}
+
 static uint64_t queue_count(const struct extent_queue *q)
 {
 	return q->tail - q->head;

@@ -54,6 +54,8 @@ struct pending {
 
 void pending_init(struct pending *p, const struct os *os);
 void pending_release(struct pending *p);
+/* See slots_adopt. */
+void pending_adopt(struct pending *p, uintptr_t by, const struct os *os);
 
 /* Makes room for `extra` more in either queue. 0 or ENOMEM. */
 int pending_reserve(struct pending *p, uint64_t extra);

@@ -31,6 +31,14 @@ void ranges_release(struct ranges *r, const struct os *os)
 	*r = (struct ranges){0};
 }
 
+void ranges_adopt(struct ranges *r, uintptr_t by)
+{
+	r->list = os_moved(r->list, by);
+	r->spare = os_moved(r->spare, by);
+	r->block[0] = os_moved(r->block[0], by);
+	r->block[1] = os_moved(r->block[1], by);
+}
+
 bool ranges_sorted(const struct ranges *r, uint64_t limit)
 {
 	return r->count == 0 || limit / DISK_UNIT >> r->sorted_bits == 0;

@@ -57,6 +57,8 @@ static inline uint64_t ranges_room(uint64_t count, uint64_t bytes)
 /* Room for so many words, of which there are none yet. 0 or ENOMEM. */
 int ranges_init(struct ranges *r, const struct os *os, uint64_t capacity);
 void ranges_release(struct ranges *r, const struct os *os);
+/* See slots_adopt. */
+void ranges_adopt(struct ranges *r, uintptr_t by);
 
 /* Room was made. mark: RANGE_MARK or 0; what it means is the owner's. */
 static inline void ranges_add_marked(struct ranges *r, uint64_t start, uint64_t size, uint64_t mark)

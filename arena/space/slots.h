@@ -50,6 +50,8 @@ struct slots {
 /* Allocates nothing. */
 void slots_init(struct slots *s, const struct os *os);
 void slots_release(struct slots *s);
+/* Another process has it now, in which its memory stands elsewhere by so many bytes, and is had from `os`. */
+void slots_adopt(struct slots *s, uintptr_t by, const struct os *os);
 
 /* Makes room so that the next `extra` inserts (or removals of a range, which may split a slot) cannot fail, whoever makes
  * them. 0 or ENOMEM. A slot that disappears makes room for one more. */

@@ -40,6 +40,13 @@ void slots_release(struct slots *s)
 	*s = (struct slots){.os = s->os};
 }
 
+void slots_adopt(struct slots *s, uintptr_t by, const struct os *os)
+{
+	s->os = os;
+	s->keys = os_moved(s->keys, by);
+	s->nodes = os_moved(s->nodes, by);
+}
+
 int slots_reserve(struct slots *s, uint64_t extra)
 {
 	const uint64_t need = s->count + s->kept + 1;

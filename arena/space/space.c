@@ -21,16 +21,28 @@
 #include "arena/gravity.h"
 #include "arena/space/space_fit.h"
 
-void space_init(struct space *s, struct map *map, struct readers *readers, uint64_t max_bytes)
+void space_init(struct space *s, const struct os *memory, struct map *map, struct readers *readers, uint64_t max_bytes)
 {
 	memset(s, 0, sizeof *s);
+	s->memory = memory;
 	s->map = map;
 	s->readers = readers;
 	s->asked = max_bytes == 0 || max_bytes > DISK_FILE_MAX ? UINT64_MAX : max_bytes;
 	limit_set(s, s->asked);
-	slots_init(&s->free, map->os);
-	slots_init(&s->aside, map->os);
-	pending_init(&s->pending, map->os);
+	slots_init(&s->free, memory);
+	slots_init(&s->aside, memory);
+	pending_init(&s->pending, memory);
+}
+
+void space_adopt(struct space *s, uintptr_t by, const struct os *memory, struct map *map, struct readers *readers)
+{
+	s->memory = memory;
+	s->map = map;
+	s->readers = readers;
+	slots_adopt(&s->free, by, memory);
+	slots_adopt(&s->aside, by, memory);
+	pending_adopt(&s->pending, by, memory);
+	holes_adopt(&s->holes, by);
 }
 
 void space_go_behind(struct space *s)
@@ -45,7 +57,7 @@ void space_release(struct space *s)
 		return;
 	slots_release(&s->free);
 	slots_release(&s->aside);
-	holes_release(&s->holes, s->map->os);
+	holes_release(&s->holes, s->memory);
 	pending_release(&s->pending);
 	s->map = NULL;
 }

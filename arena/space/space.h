@@ -51,6 +51,7 @@ struct cluster {
 };
 
 struct space {
+	const struct os *memory; /* from whose alloc it has its arrays */
 	struct map *map;
 	struct readers *readers;
 	struct slots free;
@@ -90,8 +91,10 @@ struct space {
 	uint64_t evict_start, evict_end;
 };
 
-void space_init(struct space *s, struct map *map, struct readers *readers, uint64_t max_bytes);
+void space_init(struct space *s, const struct os *memory, struct map *map, struct readers *readers, uint64_t max_bytes);
 void space_release(struct space *s);
+/* See slots_adopt; `memory`, map and readers are the process's that has it now. */
+void space_adopt(struct space *s, uintptr_t by, const struct os *memory, struct map *map, struct readers *readers);
 
 /* Nothing new goes before the end that the file has now. */
 void space_go_behind(struct space *s);

@@ -37,9 +37,9 @@ void space_restart(struct space *s)
 	slots_release(&s->free);
 	slots_release(&s->aside);
 	pending_release(&s->pending);
-	slots_init(&s->free, s->map->os);
-	slots_init(&s->aside, s->map->os);
-	pending_init(&s->pending, s->map->os);
+	slots_init(&s->free, s->memory);
+	slots_init(&s->aside, s->memory);
+	pending_init(&s->pending, s->memory);
 	s->pages = s->nodes = (struct cluster){0};
 	s->cluster_bytes = 0;
 	s->dead_bytes = s->copied_bytes = 0;

@@ -42,7 +42,7 @@ uint64_t space_punch(struct space *s, uint64_t at, uint64_t least, uint64_t most
 		end = at & ~(grain - 1);
 		if (start >= end)
 			continue;
-		holes_add(&s->holes, os, start > HOLES_REACH ? start - HOLES_REACH : 0, end + HOLES_REACH);
+		holes_add(&s->holes, s->memory, start > HOLES_REACH ? start - HOLES_REACH : 0, end + HOLES_REACH);
 		if (os->punch(os, s->map->file, start, end - start) != 0) {
 			s->no_punch = true;
 			return 0;
@@ -115,7 +115,7 @@ void space_trim(struct space *s, uint64_t least)
 	if (s->map->mode == OS_MAP_SHARED && !readers_gone(s->readers, s->lowered_seq)) {
 		map_empty(s->map);
 		/* What grows there again is asked for first. */
-		holes_add(&s->holes, s->map->os, end, old);
+		holes_add(&s->holes, s->memory, end, old);
 	}
 	space_cut(s);
 }

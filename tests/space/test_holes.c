@@ -94,7 +94,7 @@ static void sparse_open(struct sparse *s)
 	must_give(s->f.os.truncate(&s->f.os, file, END), 0);
 	must_give(map_open(&s->map, &s->f.os, file, OS_MAP_SHARED, END, UINT64_MAX), 0);
 	must_give(readers_init(&s->readers, &s->f.os), 0);
-	space_init(&s->space, &s->map, &s->readers, 0);
+	space_init(&s->space, s->map.os, &s->map, &s->readers, 0);
 	must_give(slots_insert(&s->space.free, 0, END), 0);
 	holes_add(&s->space.holes, &s->f.os, 0, END);
 }
