@@ -244,8 +244,18 @@ static struct fit fit_tombstone(const struct space *s, uint64_t wish, uint64_t n
 	return f.size != 0 ? f : fit_below(s, need, sizeof(struct page_disk));
 }
 
+/* What a snapshot sees stays between pieces, and no move makes one slot of them. So beside a snapshot what is moved goes into
+ * pieces that hold no page, and all of what it leaves is gained; but not once what is set aside is in use: then they are for
+ * tombstones. */
+static struct fit fit_moved(const struct space *s, uint64_t wish)
+{
+	if (s->slack < 0 || atomic_load(&s->readers->snapshots) == 0)
+		return (struct fit){0};
+	return fit_below(s, wish, sizeof(struct page_disk));
+}
+
 /* Under a limit pieces go first, so that clean slots are there for what fits nowhere else, and for moves, which make more
- * of them: what is moved goes into nothing smaller while there is one. */
+ * of them: without a snapshot what is moved goes into nothing smaller while there is one. */
 int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, struct fit *f)
 {
 	const uint64_t least = s->window_least > SPACE_WINDOW_LEAST ? s->window_least : SPACE_WINDOW_LEAST;
@@ -258,7 +268,8 @@ int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, s
 		if (f->size != 0)
 			return 0;
 	}
-	if (!is_moving(s) && fit_takes(s, fit_piece(s, wish), need, claim, f))
+	offered = is_moving(s) ? fit_moved(s, wish) : fit_piece(s, wish);
+	if (fit_takes(s, offered, need, claim, f))
 		return 0;
 	for (uint64_t size = s->window; size > s->unit; size /= 2)
 		if (fit_takes(s, fit_outside(s, need > size ? need : size), need, claim, f))
