@@ -28,10 +28,7 @@ static enum status count_write(gkv *db, const struct operands *operands, void *a
 
 static enum status count_run(const struct verb *verb, int argc, char **argv)
 {
-	bool json = false;
-	const struct option_spec specs[] = {{"json", &json, NULL}, {NULL, NULL, NULL}};
-
-	return store_verb(verb, argc, argv, specs, STORE_READ, count_write, &json);
+	return store_verb_json(verb, argc, argv, count_write);
 }
 
 const struct verb verb_count = {

@@ -83,10 +83,7 @@ static enum status stats_write(gkv *db, const struct operands *operands, void *a
 
 static enum status stat_run(const struct verb *verb, int argc, char **argv)
 {
-	bool json = false;
-	const struct option_spec specs[] = {{"json", &json, NULL}, {NULL, NULL, NULL}};
-
-	return store_verb(verb, argc, argv, specs, STORE_READ, stats_write, &json);
+	return store_verb_json(verb, argc, argv, stats_write);
 }
 
 const struct verb verb_stat = {

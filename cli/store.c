@@ -78,6 +78,14 @@ enum status store_verb(const struct verb *verb, int argc, char **argv, const str
 	return store_do(&operands, use, GKV_DURABLE, work, arg);
 }
 
+enum status store_verb_json(const struct verb *verb, int argc, char **argv, store_work *work)
+{
+	bool json = false;
+	const struct option_spec specs[] = {{"json", &json, NULL}, {NULL, NULL, NULL}};
+
+	return store_verb(verb, argc, argv, specs, STORE_READ, work, &json);
+}
+
 enum status store_stat(gkv *db, const char *path, gkv_stats *stats)
 {
 	const int code = gkv_stat(db, stats);

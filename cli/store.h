@@ -33,6 +33,9 @@ enum status store_do(const struct operands *operands, enum store_use use, enum g
 enum status store_verb(const struct verb *verb, int argc, char **argv, const struct option_spec *specs,
 		       enum store_use use, store_work *work, void *arg);
 
+/* The same for a verb that reads, and whose one option is --json; arg is a bool that says whether that is there. */
+enum status store_verb_json(const struct verb *verb, int argc, char **argv, store_work *work);
+
 /* The counters of an open store. Anything but STATUS_DONE was said already. */
 enum status store_stat(gkv *db, const char *path, gkv_stats *stats);
 

@@ -17,6 +17,12 @@ holds() {
 	sed 's/^/    /' "$work/said" | head -n 20
 }
 
+# empty FILE: nothing was found. What was is shown.
+empty() {
+	cat "$1"
+	[ ! -s "$1" ]
+}
+
 # holds_end: the line that is counted; fails if a check has.
 holds_end() {
 	echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"

@@ -12,22 +12,7 @@ builddir=${abs_top_builddir:-$PWD}
 work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-floors.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-checks=0 failures=0
-# verdict WHAT FILE: nothing of that kind was found.
-verdict() {
-	checks=$((checks + 1))
-	[ -s "$2" ] || return 0
-	failures=$((failures + 1))
-	printf '%s:\n' "$1"
-	sed 's/^/  /' "$2"
-}
-# notices WHAT FILE: something was found, which had been planted.
-notices() {
-	checks=$((checks + 1))
-	[ ! -s "$2" ] || return 0
-	failures=$((failures + 1))
-	printf 'not noticed: %s\n' "$1"
-}
+. "$srcdir/tests/holds.sh"
 
 # The table, from the top down: "PLACE HEIGHT NAME" for each folder (it ends in a slash) and each file of a floor.
 awk -F ' *[|] *' '
@@ -175,32 +160,32 @@ set +f
 units=$(printf '%s\n' "$@" | grep '\.c$')
 
 [ "$(awk '{ print $3 }' "$work/floors" | sort -u | wc -l)" -ge 8 ] && : >"$work/none" || echo 'there is no table' >"$work/none"
-verdict 'floors of docs/architecture.md' "$work/none"
+holds 'floors of docs/architecture.md' empty "$work/none"
 while read -r place _ _; do
 	[ -e "$place" ] || echo "$place"
 done <"$work/floors" >"$work/missing"
-verdict 'named as part of a floor, and not there' "$work/missing"
+holds 'named as part of a floor, and not there' empty "$work/missing"
 floors "$@" | awk '$2 == "-" { print $1 }' >"$work/homeless"
-verdict 'on no floor' "$work/homeless"
+holds 'on no floor' empty "$work/homeless"
 includes_up . "$@" >"$work/up"
-verdict 'includes that go up' "$work/up"
+holds 'includes that go up' empty "$work/up"
 # shellcheck disable=SC2086
 prototypes . $units >"$work/prototypes"
-verdict 'functions of other files that are declared in a source' "$work/prototypes"
+holds 'functions of other files that are declared in a source' empty "$work/prototypes"
 
 floors "$@" >"$work/height"
 # shellcheck disable=SC2086
 symbols "$builddir" $units >"$work/symbols"
 # shellcheck disable=SC2086
 printf '%s\n' $units | awk 'NR == FNR { seen[$1]; next } !($1 in seen)' "$work/symbols" - >"$work/unbuilt"
-verdict 'sources without an object in the build' "$work/unbuilt"
+holds 'sources without an object in the build' empty "$work/unbuilt"
 calls "$work/height" "$work/symbols" >"$work/calls"
 [ "$(wc -l <"$work/calls")" -ge 500 ] && : >"$work/few" || echo "$(wc -l <"$work/calls")" >"$work/few"
-verdict 'too few calls to be true' "$work/few"
+holds 'too few calls to be true' empty "$work/few"
 calls_up "$work/calls" >"$work/up"
-verdict 'calls that go up' "$work/up"
+holds 'calls that go up' empty "$work/up"
 circles "$work/calls" >"$work/circles"
-verdict 'circles of more than two files' "$work/circles"
+holds 'circles of more than two files' empty "$work/circles"
 
 # --- what is planted is noticed ---
 
@@ -208,20 +193,20 @@ mkdir -p "$work/tree/arena/os" "$work/tree/arena/log" "$work/tree/arena/move" "$
 cp arena/arena.h "$work/tree/arena/"
 printf '#include "arena/arena.h"\n' >"$work/tree/arena/os/planted.c"
 includes_up "$work/tree" arena/arena.h arena/os/planted.c | grep 'arena/os/planted.c' >"$work/found" || true
-notices 'an include that goes up' "$work/found"
+holds 'an include that goes up is noticed' test -s "$work/found"
 floors arena/new/planted.c | awk '$2 == "-"' >"$work/found"
-notices 'a folder that is on no floor' "$work/found"
+holds 'a folder that is on no floor is noticed' test -s "$work/found"
 
 printf '%s\n' '/* nothing but */' 'extern int arena_checkpoint(struct arena *a);' >"$work/tree/arena/log/planted.c"
 prototypes "$work/tree" arena/log/planted.c >"$work/found"
-notices 'a declaration with extern' "$work/found"
+holds 'a declaration with extern is noticed' test -s "$work/found"
 printf '%s\n' 'int arena_checkpoint(struct arena *a,' '	int b);' >"$work/tree/arena/log/planted.c"
 prototypes "$work/tree" arena/log/planted.c >"$work/found"
-notices 'a declaration without' "$work/found"
+holds 'a declaration without is noticed' test -s "$work/found"
 printf '%s\n' 'static int mine(int a);' 'typedef int visit(int a);' 'int other(int a)' '{' '	return mine(a);' '}' \
 	'int table[] = {1};' >"$work/tree/arena/log/planted.c"
 prototypes "$work/tree" arena/log/planted.c >"$work/found"
-verdict 'what a source declares of its own' "$work/found"
+holds 'what a source declares of its own' empty "$work/found"
 
 # planted FILE.c FUNCTION CALLED: compiles a source that has the function, which calls the other one.
 planted() {
@@ -238,13 +223,12 @@ with_planted() {
 planted arena/os/planted.c planted_one arena_checkpoint
 with_planted arena/os/planted.c >"$work/calls.planted"
 calls_up "$work/calls.planted" | grep 'arena/os/planted.c' >"$work/found" || true
-notices 'a call that goes up without an include' "$work/found"
+holds 'a call that goes up without an include is noticed' test -s "$work/found"
 planted arena/move/planted1.c planted_one planted_two
 planted arena/move/planted2.c planted_two planted_three
 planted arena/move/planted3.c planted_three planted_one
 with_planted arena/move/planted1.c arena/move/planted2.c arena/move/planted3.c >"$work/calls.planted"
 circles "$work/calls.planted" | grep 'arena/move/planted1.c' >"$work/found" || true
-notices 'a circle of three files' "$work/found"
+holds 'a circle of three files is noticed' test -s "$work/found"
 
-echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ "$failures" = 0 ]
+holds_end

@@ -11,16 +11,7 @@ srcdir=${abs_top_srcdir:-$PWD}
 builddir=${abs_top_builddir:-$PWD}
 work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-linked.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-checks=0 failures=0
-
-# verdict WHAT FILE: nothing of that kind was found.
-verdict() {
-	checks=$((checks + 1))
-	[ -s "$2" ] || return 0
-	failures=$((failures + 1))
-	printf '%s:\n' "$1"
-	sed 's/^/  /' "$2"
-}
+. "$srcdir/tests/holds.sh"
 
 # suites VARIABLE: what tests/Makemodule.am lists.
 suites() {
@@ -52,25 +43,25 @@ inside() {
 for suite in $(suites SUITES_LIBRARY); do
 	inside "$srcdir" "$suite" | sed "s|^|$suite: |"
 done >"$work/inside"
-verdict 'suites of the interface that use internals' "$work/inside"
+holds 'suites of the interface that use internals' empty "$work/inside"
 for suite in $(suites SUITES_INTERNAL); do
 	[ -n "$(inside "$srcdir" "$suite")" ] || echo "$suite"
 done >"$work/outside"
-verdict 'suites of internals that use none' "$work/outside"
+holds 'suites of internals that use none' empty "$work/outside"
 { suites SUITES_LIBRARY && suites SUITES_INTERNAL && suites MOVING_SUITES | grep -x 'tests/moving/test_moving'; } | sort >"$work/listed"
 (cd "$srcdir" && find tests -name 'test_*.c' | sed 's/\.c$//' | sort) >"$work/there"
 diff "$work/listed" "$work/there" >"$work/unlisted" || true
-verdict 'suites that are listed (<), and that there are (>)' "$work/unlisted"
+holds 'suites that are listed (<), and that there are (>)' empty "$work/unlisted"
 
 # What is planted is noticed.
 mkdir -p "$work/tree/tests"
 printf '#include "tests/fixture.h"\n#include "kvstore/gkv.h"\n' >"$work/tree/tests/test_planted.c"
 : >"$work/tree/tests/fixture.h"
 inside "$work/tree" tests/test_planted >"$work/found"
-verdict 'internals in a suite that uses none' "$work/found"
+holds 'internals in a suite that uses none' empty "$work/found"
 printf '#include "arena/core.h"\n' >"$work/tree/tests/fixture.c"
 [ -n "$(inside "$work/tree" tests/test_planted)" ] && : >"$work/found" || echo 'a fixture that uses internals' >"$work/found"
-verdict 'not noticed' "$work/found"
+holds 'not noticed' empty "$work/found"
 
 # Names of the separate objects in a program of the interface: the library has made them its own. Where lines are counted it
 # is made of those objects.
@@ -83,13 +74,12 @@ case " ${GKV_INSTRUMENT_FLAGS:-} " in
 		nm -g --defined-only "$builddir/$suite" | awk 'NF == 3 { print $3 }' | sort -u | comm -12 - "$work/names" |
 			sed "s|^|$suite: |"
 	done >"$work/separate"
-	verdict 'suites of the interface that are linked with the separate objects' "$work/separate"
+	holds 'suites of the interface that are linked with the separate objects' empty "$work/separate"
 	nm -g --defined-only "$builddir/tests/kvstore/test_hooks" | awk 'NF == 3 { print $3 }' | sort -u |
 		comm -12 - "$work/names" >"$work/separate"
 	[ -s "$work/separate" ] && : >"$work/found" || echo 'the separate objects in tests/kvstore/test_hooks' >"$work/found"
-	verdict 'not noticed' "$work/found"
+	holds 'not noticed' empty "$work/found"
 	;;
 esac
 
-echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ "$failures" = 0 ]
+holds_end

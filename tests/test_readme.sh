@@ -30,20 +30,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 mkdir bin
 ln -s "$GKV" bin/gkv
-checks=0 failures=0
-
-# verdict WHAT COMMAND...: one check, which holds if the command succeeds. What it prints is shown if it does not.
-verdict() {
-	local what=$1
-	shift
-	checks=$((checks + 1))
-	if "$@" >verdict.out 2>&1; then
-		return
-	fi
-	failures=$((failures + 1))
-	echo "not so: $what"
-	sed 's/^/    /' verdict.out | head -n 20
-}
+. "$srcdir/tests/holds.sh"
 
 # fenced FILE LANGUAGE: the first fenced block of that language, without its fences.
 fenced() {
@@ -68,10 +55,10 @@ gives() {
 
 fenced "$readme" c >readme.c
 fenced "$readme" text >readme.want
-verdict 'the README shows a program' test -s readme.c
-verdict 'the README shows what its program prints' test -s readme.want
-verdict 'the program of the README compiles' program readme
-verdict 'the program of the README prints what is shown' gives readme
+holds 'the README shows a program' test -s readme.c
+holds 'the README shows what its program prints' test -s readme.want
+holds 'the program of the README compiles' program readme
+holds 'the program of the README prints what is shown' gives readme
 
 # --- the README's command lines: after "$ " a command, below it what it prints ---
 
@@ -81,13 +68,13 @@ session() {
 
 mkdir session
 session >session.all
-verdict 'the README shows command lines' grep -q '^\$ gkv ' session.all
+holds 'the README shows command lines' grep -q '^\$ gkv ' session.all
 awk '/^\$ / { n++; file = sprintf("session.%03d", n); print substr($0, 3) >(file ".command"); printf "" >(file ".want"); next }
 	n { print >(file ".want") }' session.all
 for command in session.*.command; do
 	base=${command%.command}
 	(cd session && PATH="$work/bin:$PATH" bash "../$command" >"../$base.got" 2>&1 </dev/null) || true
-	verdict "$(cat "$command") prints what is shown (<)" diff "$base.want" "$base.got"
+	holds "$(cat "$command") prints what is shown (<)" diff "$base.want" "$base.got"
 done
 
 # --- the manual pages' programs ---
@@ -103,8 +90,8 @@ echo '/index 1' >gkv3.want
 example gravity.3 >gravity3.c
 echo 'hello' >gravity3.want
 for name in gkv3 gravity3; do
-	verdict "the program of $name compiles" program "$name"
-	verdict "the program of $name prints what it should" gives "$name"
+	holds "the program of $name compiles" program "$name"
+	holds "the program of $name prints what it should" gives "$name"
 done
 
 # --- the words of docs/architecture.md: the code uses each of them ---
@@ -114,9 +101,9 @@ words() {
 		"$srcdir/docs/architecture.md" | tr ',' '\n' | sed 's/^ *//; s/ *$//'
 }
 cat "$srcdir"/arena/*.[ch] "$srcdir"/arena/*/*.[ch] "$srcdir"/kvstore/*.[ch] >words.c
-verdict 'there are words' test "$(words | wc -l)" -ge 40
+holds 'there are words' test "$(words | wc -l)" -ge 40
 while read -r word; do
-	verdict "$word, a word of docs/architecture.md, is in the sources" grep -qiw -- "$word" words.c
+	holds "$word, a word of docs/architecture.md, is in the sources" grep -qiw -- "$word" words.c
 done < <(words)
 
 # --- the walk of docs/architecture.md: at most ten stations a table, each a function that its file defines ---
@@ -125,10 +112,10 @@ walk() {
 	awk '/^## / { inside = $0 ~ /^## A walk/ } inside && /^\| [0-9]+ \| `/ { gsub(/`/, ""); print $2, $4, $6 }' \
 		"$srcdir/docs/architecture.md"
 }
-verdict 'the walk has a put and a get' test "$(walk | awk '$1 == 1' | wc -l)" = 2
-verdict 'no walk has more than ten stations' test "$(walk | awk '$1 > most { most = $1 } END { print most + 0 }')" -le 10
+holds 'the walk has a put and a get' test "$(walk | awk '$1 == 1' | wc -l)" = 2
+holds 'no walk has more than ten stations' test "$(walk | awk '$1 > most { most = $1 } END { print most + 0 }')" -le 10
 while read -r number file function; do
-	verdict "station $number: $function is defined in $file" grep -qE "^[a-z].*[ *]$function\(" "$srcdir/$file"
+	holds "station $number: $function is defined in $file" grep -qE "^[a-z].*[ *]$function\(" "$srcdir/$file"
 done < <(walk)
 
 # --- headers and manual pages ---
@@ -145,17 +132,17 @@ constants_of() {
 for pair in kvstore/gkv.h:gkv.3 arena/gravity.h:gravity.3; do
 	header=$srcdir/${pair%:*}
 	page=$srcdir/docs/${pair#*:}
-	verdict "$header declares functions" test "$(functions_of "$header" | wc -l)" -ge 10
+	holds "$header declares functions" test "$(functions_of "$header" | wc -l)" -ge 10
 	for name in $(functions_of "$header"); do
-		verdict "$name is named in $(basename "$page")" grep -qE "^\.Nm $name( ,)?\$" "$page"
-		verdict "$name has a synopsis in $(basename "$page")" grep -qE "^\.Fn $name (\"|void)" "$page"
+		holds "$name is named in $(basename "$page")" grep -qE "^\.Nm $name( ,)?\$" "$page"
+		holds "$name has a synopsis in $(basename "$page")" grep -qE "^\.Fn $name (\"|void)" "$page"
 	done
-	verdict "$header has codes" test "$(constants_of "$header" | wc -l)" -ge 14
+	holds "$header has codes" test "$(constants_of "$header" | wc -l)" -ge 14
 	for name in $(constants_of "$header"); do
-		verdict "$name is in $(basename "$page")" grep -qE "\b$name\b" "$page"
+		holds "$name is in $(basename "$page")" grep -qE "\b$name\b" "$page"
 	done
 	if command -v mandoc >/dev/null; then
-		verdict "$(basename "$page") has no mistakes" mandoc -T lint -W warning "$page"
+		holds "$(basename "$page") has no mistakes" mandoc -T lint -W warning "$page"
 	fi
 done
 
@@ -172,18 +159,18 @@ for document in $documents; do
 		case $name in
 		COMMIT | REPLACES | SIGBUS | ENOSPC) continue ;;
 		esac
-		verdict "$name, named in $document, is there" exists "$name"
+		holds "$name, named in $document, is there" exists "$name"
 	done
 done
 
 # Links from one document to another, and to pictures.
 for document in $documents; do
 	for name in $(grep -oE '\]\([A-Za-z_./0-9-]+\)' "$srcdir/$document" | tr -d '()]' | sort -u); do
-		verdict "$name, which $document links to, is there" test -e "$(dirname "$srcdir/$document")/$name"
+		holds "$name, which $document links to, is there" test -e "$(dirname "$srcdir/$document")/$name"
 	done
 done
 for picture in "$srcdir"/docs/images/*.svg; do
-	verdict "$picture is a picture that gkv map made, of at most 60,000 bytes" \
+	holds "$picture is a picture that gkv map made, of at most 60,000 bytes" \
 		test "$(wc -c <"$picture")" -le 60000 -a "$(head -c 4 "$picture")" = '<svg'
 done
 
@@ -193,11 +180,11 @@ names='[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)+'
 for folder in arena kvstore cli tests; do
 	find "$srcdir/$folder" -name '*.[ch]' -o -name '*.am' -o -name '*.sh' ! -name test_readme.sh
 done | tr '\n' '\0' | xargs -0 grep -hoE "$names" | sort -u >names.c
-verdict 'the sources have names' test "$(wc -l <names.c)" -ge 1000
+holds 'the sources have names' test "$(wc -l <names.c)" -ge 1000
 for document in $documents; do
 	for name in $(grep -oE '`[A-Za-z0-9_.]+`' "$srcdir/$document" | tr -d '`' | tr '.' '\n' | grep -xE "$names" |
 		grep -vx XXH3_64 | sort -u); do
-		verdict "$name, named in $document, is in the sources" grep -qxF "$name" names.c
+		holds "$name, named in $document, is in the sources" grep -qxF "$name" names.c
 	done
 done
 
@@ -205,7 +192,7 @@ done
 
 for document in $documents; do
 	for name in $(grep -oE '`make [a-z-]+' "$srcdir/$document" | cut -d ' ' -f 2 | grep -vx check | sort -u); do
-		verdict "make $name, named in $document, is a target" grep -qE "^$name:" "$srcdir/tests/Makemodule.am" "$srcdir/Makefile.am"
+		holds "make $name, named in $document, is a target" grep -qE "^$name:" "$srcdir/tests/Makemodule.am" "$srcdir/Makefile.am"
 	done
 done
 
@@ -214,18 +201,17 @@ done
 sed -n '/^## The floors/,/^## The file/p' "$srcdir/docs/architecture.md" >rooms.md
 for file in "$srcdir"/arena/*.[ch] "$srcdir"/arena/*/*.[ch] "$srcdir"/kvstore/*.[ch]; do
 	name=$(basename "$file")
-	verdict "${file#"$srcdir/"} is told of in docs/architecture.md" grep -qwF "${name%.*}" rooms.md
+	holds "${file#"$srcdir/"} is told of in docs/architecture.md" grep -qwF "${name%.*}" rooms.md
 done
 
 # --- docs/format.md ---
 
 cp "$srcdir/tests/format_example.c" .
 mkdir format
-verdict 'a reader of the format compiles' program format_example
-verdict 'docs/format.md describes the files that the library makes' ./format_example format
-if read -r more wrong < <(tail -n 1 verdict.out) && [[ "$more $wrong" =~ ^[0-9]+\ [0-9]+$ ]]; then
+holds 'a reader of the format compiles' program format_example
+holds 'docs/format.md describes the files that the library makes' ./format_example format
+if read -r more wrong < <(tail -n 1 said) && [[ "$more $wrong" =~ ^[0-9]+\ [0-9]+$ ]]; then
 	echo "docs/format.md: $more facts compared, $wrong wrong"
 fi
 
-echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ "$failures" = 0 ]
+holds_end

@@ -5,15 +5,7 @@
 # Records go from LMDB to gkv and back through the real mdb_dump and mdb_load, and every byte arrives. GKV names the
 # program (./gkv). Without the LMDB tools the test is skipped (77). The last line counts the checks.
 
-set -u
-
-GKV=${GKV:-./gkv}
-case $GKV in
-/*) ;;
-*) GKV=$PWD/$GKV ;;
-esac
-LC_ALL=C
-export LC_ALL
+. "$(dirname "$0")/cli.sh"
 
 for tool in mdb_dump mdb_load; do
 	if ! command -v $tool >/dev/null 2>&1; then
@@ -21,25 +13,6 @@ for tool in mdb_dump mdb_load; do
 		exit 77
 	fi
 done
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/gkv-interchange.XXXXXX") || exit 99
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 99
-
-checks=0
-failures=0
-
-# count NAME STATUS: one check is over; STATUS 0: it held.
-count()
-{
-	checks=$((checks + 1))
-	if [ "$2" -ne 0 ]; then
-		failures=$((failures + 1))
-		echo "not ok: $1"
-		[ -s err ] && sed 's/^/    stderr: /' err | head -n 3
-	fi
-	return 0
-}
 
 # records: the data lines of a dump, a record per line, sorted.
 records()
@@ -158,6 +131,4 @@ mdb_dump -n -s d from 2>err | "$GKV" load dups >out 2>err
 [ $? -eq 4 ] && grep -q 'several values' err && [ ! -e dups ]
 count 'gkv load refuses a database with several values for a key' $?
 
-percent=$((100 * (checks - failures) / checks))
-echo "$percent%: Checks: $checks, Failures: $failures, Errors: 0"
-[ $failures -eq 0 ]
+counted

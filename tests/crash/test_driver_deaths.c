@@ -40,6 +40,7 @@
 #include "arena/log/checkpoint.c" /* NOLINT: see above */
 #include "arena/log/flush.c"      /* NOLINT: see above */
 #include "arena/os/latch.c"       /* NOLINT: see above */
+#include "tests/log/begun.h"
 
 #define NOBODY  ACTORS_MOST
 #define NAMES   40u
@@ -234,12 +235,7 @@ static void begin(void)
 	scene.done = scene.durable = 0;
 	if (rng_below(&scene.random, 3) != 0)
 		commit();
-	must_give(writer_lock(a, false), 0);
-	must(a->checkpoint.state == CHECKPOINT_IDLE);
-	a->b->interval.due = true;
-	checkpoint_poll(a);
-	must(a->checkpoint.state == CHECKPOINT_PUSHING);
-	writer_unlock(a);
+	checkpoint_begin_one(a);
 }
 
 static int finding_print(void *arg, const char *finding)

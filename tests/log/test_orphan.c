@@ -12,6 +12,7 @@
 #include "arena/log/freelist.h"
 #include "arena/log/writer.h"
 #include "tests/arena/arena_fixture.h"
+#include "tests/log/begun.h"
 
 #define NAMES 200u
 
@@ -95,17 +96,6 @@ static void killed_must_hold(const struct model *m)
 	file_must_hold(copy, m);
 }
 
-/* A checkpoint is begun, and that is all. */
-static void begin_one(arena *a)
-{
-	must_give(writer_lock(a, false), 0);
-	must(a->checkpoint.state == CHECKPOINT_IDLE);
-	a->b->interval.due = true;
-	checkpoint_poll(a);
-	must(a->checkpoint.state == CHECKPOINT_PUSHING);
-	writer_unlock(a);
-}
-
 static void leave_it(arena *a)
 {
 	must(latch_take(&a->checkpoint.latch, a->os, LATCH_TRY) == LATCH_TAKEN);
@@ -146,7 +136,7 @@ START_TEST(chunks_die_once)
 	used = bytes_used(a);
 	writer_unlock(a);
 	for (unsigned i = 0; i < 3; i++) {
-		begin_one(a);
+		checkpoint_begin_one(a);
 		leave_it(a);
 		drop_it(a);
 		arena_must_be_sound(a);
@@ -180,7 +170,7 @@ START_TEST(the_durable_one_stays_whole)
 	changes(a, &m, &r, 1);
 	must_give(arena_checkpoint(a), 0);
 	must(a->flush.header.seq == atomic_load(&a->readers.seq));
-	begin_one(a);
+	checkpoint_begin_one(a);
 	must(a->checkpoint.header.seq == a->flush.header.seq && a->b->space.durable_seq < a->flush.header.seq);
 	leave_it(a);
 	drop_it(a);
@@ -205,13 +195,13 @@ START_TEST(a_sort_that_was_cut_short_is_freed_once)
 	struct ranges *list = &a->checkpoint.list.ranges;
 
 	changes(a, &m, &r, 60);
-	begin_one(a);
+	checkpoint_begin_one(a);
 	must(list->list != NULL && list->list != list->spare);
 	list->list = list->spare;
 	leave_it(a);
 	drop_it(a);
 	changes(a, &m, &r, 1);
-	begin_one(a);
+	checkpoint_begin_one(a);
 	list->spare = list->list;
 	leave_it(a);
 	drop_it(a);
@@ -235,7 +225,7 @@ START_TEST(no_step_takes_memory)
 	must_give(arena_checkpoint(a), 0);
 	map = a->b->interval.freemap.next;
 	changes(a, &m, &r, 1);
-	begin_one(a);
+	checkpoint_begin_one(a);
 	must_give(writer_lock(a, false), 0);
 	sys.no_memory = true;
 	calls = sys.calls;
@@ -282,7 +272,7 @@ START_TEST(dropped_wherever_it_stands)
 		changes(a, &m, &r, 1 + round % 3);
 		must_give(arena_checkpoint(a), 0);
 		changes(a, &m, &r, round % 4);
-		begin_one(a);
+		checkpoint_begin_one(a);
 		dropped += push_some(a, round % 8);
 		leave_it(a);
 		count = a->checkpoint.count;
@@ -329,7 +319,7 @@ START_TEST(a_header_is_written_again)
 	changes(a, &m, &r, 60);
 	must_give(arena_checkpoint(a), 0);
 	changes(a, &m, &r, 3);
-	begin_one(a);
+	checkpoint_begin_one(a);
 	before = a->flush.header.checkpoint;
 	writes_fail = 1;
 	for (unsigned i = 0; i < 1000 && a->checkpoint.state == CHECKPOINT_PUSHING; i++)
@@ -344,7 +334,7 @@ START_TEST(a_header_is_written_again)
 	/* Without a word of who is gone, the next step does the same. */
 	must_give(arena_checkpoint(a), 0);
 	changes(a, &m, &r, 3);
-	begin_one(a);
+	checkpoint_begin_one(a);
 	before = a->flush.header.checkpoint;
 	writes_fail = 1;
 	for (unsigned i = 0; i < 1000 && a->checkpoint.state == CHECKPOINT_PUSHING; i++)
