@@ -335,6 +335,8 @@ static int close_flush(arena *a)
 		r = writer_session(a);
 	if (r != 0 || !a->flush.settled)
 		return r;
+	/* What snapshots that have ended saw is no part of how long the file may be. */
+	(void)space_drain(&a->b->space, UINT64_MAX);
 	/* On a full disk a replay may want for room, however short it is. */
 	checkpointed = log_replay(&a->b->log) >= (a->b->space.full ? 1 : CLOSE_REPLAY) || shrink_wanted(a);
 	if (checkpointed) {
