@@ -41,8 +41,9 @@
  * 4. Beside snapshots no more is moved ahead of puts than arena/move/guard.c allows. What is moved for a put that has no place is
  *    bounded by what is clean, as ever: without it the put is refused. But what the snapshot sees comes back when it ends, and
  *    not before, and deletes have to go on until then: so these moves leave a quarter of the spare, too, and puts leave room
- *    for the copies and the list even where they go into pieces (space_limit.c). Nothing is moved for a transaction that has
- *    shown more to its user than writer.shown names, since all that it was shown stays where it is.
+ *    for the copies and the list even where they go into pieces (space_limit.c). What it sees stands between pieces, of which no
+ *    move makes one slot then: what is moved fills them first, if they hold no page (fit_moved). Nothing is moved for a transaction
+ *    that has shown more to its user than writer.shown names, since all that it was shown stays where it is.
  * 5. Of the copies, no more than a share of the limit is reserved: where the table is larger, checkpoints come more often.
  *
  * What it does not promise: a blob larger than any clean slot cannot be moved out of the way, and where each small record
