@@ -56,6 +56,7 @@ struct sweep {
 	bool again;     /* it came to what was the end when it began                            */
 	bool busy;      /* it passed over what snapshots see, ...                               */
 	bool passing;   /* ... and did nothing else in its last step                            */
+	bool settled;   /* nothing was written since a checkpoint                               */
 };
 
 struct shrink {

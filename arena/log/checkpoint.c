@@ -44,69 +44,11 @@
 #include "arena/log/session.h"
 #include "arena/log/writer.h"
 
-#define SLICE_LEAST   (UINT64_C(256) << 10)
-#define SLICE_RATIO   4 /* of what a commit wrote and freed */
-#define WAITING_LEAST (UINT64_C(1) << 20)
-#define WAITING_MOST  (UINT64_C(64) << 20)
-#define WAITING_SHARE 16 /* of the live bytes, where it is wanted back       */
-#define PRESSED_MORE  3  /* so many times more where the pressure is highest */
-#define DEAD_SHARE    2  /* of the live bytes, also where nothing is written */
-#define RESERVE_SHARE 4
-#define PAGES_WORTH   2 /* bytes of pages written for a dead one, where the file is above its target */
-#define LOG_MOST      (UINT64_C(64) << 20)
-#define PUNCH_SHARE   8   /* of the live bytes */
-#define PUNCH_STEP    32u /* slots after a change: some ten microseconds each */
-#define DRAIN_STEP    4096u
-
-/* Deletions and copies of pages live on the reserve, and only a checkpoint gives back what they take. Slots that are too
- * small for pages are no reserve. */
-static bool reserve_eaten(const struct space *s)
-{
-	if (s->max_bytes == UINT64_MAX || s->pending.logged_bytes < s->reserve / RESERVE_SHARE)
-		return false;
-	return !space_allows(s, 0) || (map_bytes(s->map) + SPACE_WINDOW > s->max_bytes &&
-				       slots_first_fit(&s->free, SPACE_WINDOW) == SLOT_NONE);
-}
-
-/* A good part of the reserve is gone. */
-static bool reserve_low(const struct space *s)
-{
-	return s->max_bytes != UINT64_MAX && space_left(s) < s->reserve - s->reserve / RESERVE_SHARE;
-}
-
-static uint64_t waiting_most(uint64_t live, uint64_t share)
-{
-	const uint64_t waiting = live / share;
-
-	return waiting < WAITING_LEAST ? WAITING_LEAST : waiting > WAITING_MOST ? WAITING_MOST : waiting;
-}
-
-/* The longer the file is beyond its target, the more often checkpoints are, and the faster. */
-static uint64_t pressed(const arena *a)
-{
-	return 1 + PRESSED_MORE * file_pressure(a) / PRESSURE_MOST;
-}
-
-/* It is due when it frees enough: a share of the live bytes that is being written again, or a larger one where records
- * are only deleted; and as much as it writes, since every page that was replaced since the last one is written by the
- * next, or half of that where the file is longer than it should be. Or when the log has become long to replay. */
-bool checkpoint_due(const arena *a)
-{
-	const struct space *s = &a->b->space;
-	const uint64_t live = file_live(a);
-	const uint64_t waiting = waiting_most(live, WAITING_SHARE * pressed(a));
-	const bool limited = s->max_bytes != UINT64_MAX;
-
-	if (a->b->log.bytes >= (a->checkpoint_bytes != 0 ? a->checkpoint_bytes : LOG_MOST) || reserve_eaten(s) ||
-	    a->b->interval.due)
-		return true;
-	if (s->dead_bytes < waiting ||
-	    s->dead_bytes < s->copied_bytes / (!limited && file_above_target(a) ? PAGES_WORTH : 1))
-		return false;
-	/* Under a limit what is only deleted now is wanted back before long. */
-	return limited || (a->b->log.bytes >= waiting && file_space_wanted(a)) ||
-	       s->dead_bytes >= waiting_most(live, DEAD_SHARE);
-}
+#define SLICE_LEAST (UINT64_C(256) << 10)
+#define SLICE_RATIO 4   /* of what a commit wrote and freed */
+#define PUNCH_SHARE 8   /* of the live bytes */
+#define PUNCH_STEP  32u /* slots after a change: some ten microseconds each */
+#define DRAIN_STEP  4096u
 
 static void header_fill(arena *a, struct header_disk *h)
 {
@@ -177,7 +119,6 @@ static int checkpoint_begin(arena *a)
 	a->b->log.bytes = 0;
 	a->b->space.dead_bytes = a->b->space.copied_bytes = 0;
 	atomic_store(&cp->live, file_live(a));
-	atomic_store(&cp->ratio, SLICE_RATIO * pressed(a));
 	atomic_store(&cp->owed, 0);
 	cp->state = CHECKPOINT_PUSHING;
 	atomic_store(&cp->pushing, true);
@@ -374,11 +315,11 @@ void checkpoint_poll(arena *a)
 		return;
 	checkpoint_finish(a);
 	/* The reserve would not last for as long as the next commits take to push it out. */
-	if (steps_left(cp) && reserve_low(&a->b->space))
+	if (steps_left(cp) && interval_reserve_low(a))
 		(void)checkpoint_steps(a, UINT64_MAX);
 	checkpoint_finish(a);
 	/* A failure to begin (no space, no memory) is not the commit's: it is tried again by the next one. */
-	if (cp->state == CHECKPOINT_IDLE && checkpoint_due(a) && !arena_failed(a))
+	if (cp->state == CHECKPOINT_IDLE && interval_ended(a) && !arena_failed(a))
 		(void)checkpoint_begin(a);
 	drive_end(a);
 }
@@ -389,14 +330,14 @@ static bool work_waits(const arena *a, uint64_t owed)
 {
 	const struct checkpoint *cp = &a->checkpoint;
 
-	return owed >= SLICE_RATIO * waiting_most(atomic_load(&cp->live), WAITING_SHARE) &&
+	return owed >= SLICE_RATIO * interval_waiting(atomic_load(&cp->live)) &&
 	       atomic_load(&cp->driver) != os_thread_id();
 }
 
 int checkpoint_work(arena *a, uint64_t bytes)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	const uint64_t slice = atomic_load(&cp->ratio) * bytes;
+	const uint64_t slice = SLICE_RATIO * bytes;
 	uint64_t owed;
 	int r = 0;
 
@@ -416,24 +357,25 @@ int checkpoint_work(arena *a, uint64_t bytes)
 	return r;
 }
 
-/* Holds the writer's lock, which may be let go of while it pushes. */
-static int checkpoint_round(arena *a, bool keep_locked)
+int checkpoint_once(arena *a, bool locked)
 {
 	struct checkpoint *cp = &a->checkpoint;
-	int r = 0;
+	int r = locked ? 0 : writer_lock(a, false);
 
+	if (r != 0)
+		return r;
 	(void)drive_begin(a, LATCH_WAIT);
 	checkpoint_finish(a);
 	if (cp->state == CHECKPOINT_IDLE)
 		r = checkpoint_begin(a);
-	if (!keep_locked)
+	if (!locked)
 		writer_unlock(a);
 	if (r == 0)
 		r = checkpoint_steps(a, UINT64_MAX);
-	if (keep_locked && r == 0)
+	if (locked && r == 0)
 		checkpoint_finish(a);
 	drive_end(a);
-	if (keep_locked || r != 0)
+	if (locked || r != 0)
 		return r;
 	r = writer_lock(a, false);
 	if (r == 0) {
@@ -450,11 +392,7 @@ int checkpoint_run(arena *a, bool locked)
 	int r = 0;
 
 	/* One that is under way does not cover the newest commits: a second one does. */
-	for (int round = 0; r == 0 && round < 1 + under_way; round++) {
-		if (!locked)
-			r = writer_lock(a, false);
-		if (r == 0)
-			r = checkpoint_round(a, locked);
-	}
+	for (int round = 0; r == 0 && round < 1 + under_way; round++)
+		r = checkpoint_once(a, locked);
 	return r;
 }

@@ -35,13 +35,12 @@ struct checkpoint {
 	uint64_t pushed;           /* how many of the ranges are on their way to the disk    */
 	uint64_t *chunks;          /* offsets of the chunks of its free list                 */
 	uint32_t chunk_count;
-	uint64_t died;          /* the checkpoint whose chunks died with one that was begun  */
-	uint64_t count;         /* checkpoints finished by this handle                    */
-	uint64_t punch_at;      /* where punching goes on, with the writer's lock; 0: it is done */
-	_Atomic bool pushing;   /* state != IDLE, for a look without the lock             */
-	_Atomic uint64_t live;  /* bytes that lived when the one under way began          */
-	_Atomic uint64_t ratio; /* bytes of work for each that a commit wrote and freed */
-	_Atomic uint64_t owed;  /* bytes of work that commits have asked for, and nobody has done yet */
+	uint64_t died;         /* the checkpoint whose chunks died with one that was begun  */
+	uint64_t count;        /* checkpoints finished by this handle                    */
+	uint64_t punch_at;     /* where punching goes on, with the writer's lock; 0: it is done */
+	_Atomic bool pushing;  /* state != IDLE, for a look without the lock             */
+	_Atomic uint64_t live; /* bytes that lived when the one under way began          */
+	_Atomic uint64_t owed; /* bytes of work that commits have asked for, and nobody has done yet */
 };
 
 /* After a commit, with the writer's lock: finishes one that was written, begins one that is due. */
@@ -50,7 +49,8 @@ void checkpoint_poll(arena *a);
 int checkpoint_work(arena *a, uint64_t bytes);
 /* A whole checkpoint. Without the writer's lock, or (locked) with it. */
 int checkpoint_run(arena *a, bool locked);
-bool checkpoint_due(const arena *a);
+/* The same, but that the newest commits may not be in it: where one is under way it is what is left of that. */
+int checkpoint_once(arena *a, bool locked);
 /* With the writer's lock: nobody works at the one under way until it is let go of. */
 void checkpoint_hold(arena *a);
 void checkpoint_let_go(arena *a);

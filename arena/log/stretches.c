@@ -5,7 +5,8 @@
  *
  * 1. The writer alone changes it, while `generation` is odd. A copy counts if the generation was even and the same before and
  *    after it: then it is the list as it was after one commit.
- * 2. The stretches, or `whole`, cover all that was committed since the newest flush that has returned.
+ * 2. The stretches, or `whole`, cover all that was committed since the newest flush that has returned. What that flush covers is
+ *    taken out by the first commit after it (`dropped`): other commits do not go over the list.
  *
  * The words of the list are read while they may be written, so each is atomic, without an order of its own: the order is the
  * generation's. It becomes odd by an exchange, behind which no store of a word moves back; the copy ends with an addition of
@@ -50,6 +51,9 @@ static void stretch_drop(struct stretches *s, uint64_t durable)
 	const uint64_t count = word_get(&s->count);
 	uint64_t kept = 0;
 
+	if (s->dropped == durable)
+		return;
+	s->dropped = durable;
 	for (uint64_t i = 0; i < count; i++) {
 		if (word_get(&s->at[i].seq) <= durable)
 			continue;

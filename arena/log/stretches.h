@@ -19,6 +19,7 @@ struct stretches {
 	_Atomic uint64_t seq;        /* newest commit that it covers                                       */
 	_Atomic uint64_t whole;      /* up to this commit it was more than fits: everything must be flushed */
 	_Atomic uint64_t count;
+	uint64_t dropped; /* the writer's own: what was flushed up to this commit is out of the list */
 	struct {
 		_Atomic uint64_t start, end;
 		_Atomic uint64_t seq; /* newest commit in it */

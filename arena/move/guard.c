@@ -81,11 +81,20 @@ bool guard_allows(arena *a, uint64_t start, uint64_t end)
 	return sum <= allowed;
 }
 
-int guard_settle(arena *a)
+/* What the checkpoint has made free is taken in. */
+static int settled(arena *a, int r)
 {
-	const int r = checkpoint_run(a, true);
-
 	readers_let_pins(&a->readers);
 	(void)space_drain(&a->b->space, UINT64_MAX);
 	return r;
+}
+
+int guard_settle(arena *a)
+{
+	return settled(a, checkpoint_run(a, true));
+}
+
+int guard_settle_once(arena *a)
+{
+	return settled(a, checkpoint_once(a, true));
 }

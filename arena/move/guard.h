@@ -17,5 +17,7 @@ uint64_t guard_allowance(arena *a);
 bool guard_allows(arena *a, uint64_t start, uint64_t end);
 /* A checkpoint; and what no reader holds any more is free. For the writer, who has no blobs in the chain and keeps the lock. */
 int guard_settle(arena *a);
+/* The same, but that the newest commits may not be in it: where a checkpoint is under way it is that one. */
+int guard_settle_once(arena *a);
 
 #endif

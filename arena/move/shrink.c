@@ -5,8 +5,9 @@
  * and what a checkpoint that is asked for, and a close, do to give space back.
  *
  * The file may be as long as what lives, a share of it, a few mebibytes, what snapshots hold, and the largest of the latest
- * transactions, since the next one may be as large. A file that is longer is swept (arena/move/sweep.c): first its end, as
- * much of it as has to go; if that is not enough, because what is free lies in holes that hold no record, all of it.
+ * transactions, since the next one may be as large. Where a file is longer, the checkpoint that is under way is ended, or one is
+ * made that is worth it. If what that makes free does not do, the file is swept (arena/move/sweep.c): first its end, as much of it
+ * as has to go; if that is not enough, because what is free lies in holes that hold no record, all of it.
  *
  *     | A | B |  free  | C |   | D | E |        ->      | A | B | D | E | C |
  *                                ^ from here to the end
@@ -19,12 +20,15 @@
  *    a step moves into is small, it takes more than one step after a commit.
  * 2. While records are only deleted nothing is moved: what may die next is not worth it. Once half as much is put as dies,
  *    or at the close, it is.
- * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written or have died.
+ * 3. A sweep that was in vain is not repeated before AGAIN_LEAST bytes were written, have died, or are what the bound has become
+ *    smaller by.
  * 4. A checkpoint that is asked for ends, whatever others write meanwhile: it makes two checkpoints for the commits before it, two
  *    for each of ROUNDS_MOST rounds and two for the end of the file at most. One of two is the one that was under way. It moves
  *    no more than the rounds' shares, a segment for each, and CREDIT_MOST at the end.
  * 5. Beside snapshots a sweep passes over what arena/move/guard.c does not allow. It begins again when a share of the file was
  *    written, or when all of them are gone.
+ * 6. A file that is close to that length grows by less at a time (space.near): from the second commit of a session on none takes it
+ *    past the bound by what it does not need.
  *
  * Cost: a look at a few numbers after a commit. A sweep moves a byte for each that it gives back where holes are large
  * enough to take what is moved, and all that lives otherwise. */
@@ -72,16 +76,21 @@ uint64_t shrink_most(const arena *a)
 	return file_most(a) + most_of(s->turn[0].largest, s->turn[1].largest);
 }
 
+/* What the bound has become smaller by counts like what has died. */
 static void commit_note(struct shrink *s, uint64_t put, uint64_t died)
 {
+	const uint64_t largest = most_of(s->turn[0].largest, s->turn[1].largest);
+	uint64_t changed = put + died;
+
 	if (++s->commits % RECENT_COMMITS == 0) {
 		s->turn[1] = s->turn[0];
 		s->turn[0] = (struct shrink_turn){0};
+		changed += largest - s->turn[1].largest;
 	}
 	s->turn[0].put += put;
 	s->turn[0].died += died;
 	s->turn[0].largest = most_of(s->turn[0].largest, put);
-	s->rest -= s->rest < put + died ? s->rest : put + died;
+	s->rest -= s->rest < changed ? s->rest : changed;
 }
 
 /* ---- sweeps ----------------------------------------------------------------------------------------------------- */
@@ -157,6 +166,7 @@ void shrink_poll(arena *a, uint64_t put, uint64_t died)
 		return;
 	/* A sweep may put one record behind the end, before it has made room. */
 	most = shrink_most(a) - record_mean(a);
+	a->b->space.near = map_bytes(&a->map) + map_bytes(&a->map) / SPACE_GROWTH > most;
 	if (s->sweep.at == 0 && map_bytes(&a->map) <= most + file_live(a) / ABOVE_SHARE) {
 		s->rest = LOOK_LEAST;
 		return;
@@ -164,8 +174,17 @@ void shrink_poll(arena *a, uint64_t put, uint64_t died)
 	/* On a full disk what is free is handed back where it is. */
 	if (arena_failed(a) || a->b->space.full || (s->sweep.at == 0 && only_deleted(s)))
 		return;
-	if (s->sweep.at == 0)
+	if (s->sweep.at == 0) {
+		const bool whole = !atomic_load(&a->checkpoint.pushing);
+		const bool settles = !whole || interval_worth(a, a->b->space.dead_bytes);
+		/* What a checkpoint makes free may do: while one is under way the table is there twice. */
+		if (settles && (guard_settle_once(a) != 0 || map_bytes(&a->map) <= most + file_live(a) / ABOVE_SHARE))
+			return;
+		/* What it moves into is among what is free. */
+		(void)space_drain(&a->b->space, UINT64_MAX);
 		sweep_begin(a, most, false);
+		s->sweep.settled = settles && whole;
+	}
 	step = most_of(most_of(s->step, STEP_LEAST), work);
 	a->b->space.floor = 0;
 	do {

@@ -50,10 +50,9 @@
 #define STEPS_MOST         8
 #define STEP_LEAST         (UINT64_C(16) << 10)
 #define CREDIT_MOST        (UINT64_C(1) << 20)
-#define SETTLE_LEAST       (UINT64_C(1) << 20) /* emptied, for which a checkpoint is worth it at once */
-#define CUT_SHARE          32                  /* of the live bytes, above the target: the end of the file is emptied */
-#define LIMIT_SHARE        8                   /* of a size limit: what is closer to it is near */
-#define ASKED_TARGET_SHARE 12                  /* where a checkpoint is asked for           */
+#define CUT_SHARE          32 /* of the live bytes, above the target: the end of the file is emptied */
+#define LIMIT_SHARE        8  /* of a size limit: what is closer to it is near */
+#define ASKED_TARGET_SHARE 12 /* where a checkpoint is asked for           */
 /* Of FREEMAP_GRADES: how empty a segment must be to be emptied for what it gives, in the write path and where a checkpoint is
  * asked for. */
 #define HALF_GRADE  14u
@@ -164,10 +163,13 @@ static uint64_t above_target(const arena *a)
 	return map_bytes(&a->map) - file_target(a);
 }
 
-/* How many bytes may be moved for one that is gained, in COST_PARTS. */
+/* How many bytes may be moved for one that is gained, in COST_PARTS: by how long the file will be if nothing is. */
 static uint64_t cost_most(const arena *a)
 {
-	return COST_LEAST * (COST_PARTS + file_pressure(a));
+	const int64_t left = clean_left(a);
+	const uint64_t more = left < 0 ? (uint64_t)-left : 0;
+
+	return COST_LEAST * (COST_PARTS + file_pressure(a, map_bytes(&a->map) + more));
 }
 
 /* A segment that is as empty as that costs no more. */
@@ -254,7 +256,8 @@ static bool step_has_room(arena *a, uint64_t longest)
 		return false;
 	if (map_bytes(&a->map) <= longest && slots_first_fit(&a->b->space.free, STEP_BYTES) != SLOT_NONE)
 		return true;
-	if (file_pressure(a) == PRESSURE_MOST && a->b->interval.prepared >= SETTLE_LEAST && guard_settle(a) != 0)
+	if (file_pressure(a, map_bytes(&a->map)) == PRESSURE_MOST && interval_worth(a, a->b->interval.prepared) &&
+	    guard_settle(a) != 0)
 		return false;
 	return map_bytes(&a->map) <= longest;
 }

@@ -123,7 +123,8 @@ static int sweep_step(arena *a, struct sweep *s, uint64_t most, bool again)
 
 	/* To pass over more costs no checkpoint. */
 	if (!s->passing || (r == 0 && plan.moved > 0)) {
-		r = guard_settle(a);
+		r = s->settled ? 0 : guard_settle(a);
+		s->settled = false;
 		if (r != 0)
 			return r;
 		log_shed_window(&a->b->log);

@@ -65,7 +65,7 @@ void space_release(struct space *s)
 static int piece_take(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	struct fit f = fit_piece(s, bytes);
-	const int r = f.size != 0 ? 0 : fit_obtain(s, bytes, GROW_PART, &f);
+	const int r = f.size != 0 ? 0 : fit_obtain(s, bytes, &f);
 
 	if (r != 0)
 		return r;
@@ -110,7 +110,7 @@ static int pages_begin(struct space *s)
 	if (f.size == 0)
 		f = fit_page(s);
 	if (f.size == 0)
-		r = fit_obtain(s, DISK_PAGE + slack, GROW_PART, &f);
+		r = fit_obtain(s, DISK_PAGE + slack, &f);
 	if (r != 0)
 		return r;
 	c.start = page_round(f.start);
@@ -127,7 +127,7 @@ static int pages_begin(struct space *s)
 static int place_squeeze(struct space *s, uint64_t bytes, uint64_t *offset)
 {
 	struct fit f;
-	const int r = fit_obtain(s, bytes + DISK_LINE - DISK_UNIT, GROW_PART, &f);
+	const int r = fit_obtain(s, bytes + DISK_LINE - DISK_UNIT, &f);
 
 	if (r != 0)
 		return r;
@@ -210,7 +210,7 @@ static int window_fit(struct space *s, uint64_t need, struct fit *f)
 	if (f->size == 0 && s->evict_end > s->evict_start)
 		*f = fit_outside(s, need > SPACE_WINDOW ? need : SPACE_WINDOW);
 	if (f->size == 0)
-		r = fit_obtain(s, wish, need > SPACE_WINDOW ? GROW_LARGE : GROW_PART, f);
+		r = fit_obtain(s, wish, f);
 	if (f->size == 0)
 		*f = fit_outside(s, need);
 	if (f->size != 0)

@@ -45,6 +45,9 @@
 /* A commit that is to be durable flushes each window that it wrote into: fewer and larger ones serve it better. */
 #define SPACE_WINDOW_DURABLE (UINT64_C(16) << 10)
 
+/* The file grows by such a part of its length at a time; by a quarter of that near its bound. */
+#define SPACE_GROWTH 32u
+
 /* A stretch that was taken for things to come. */
 struct cluster {
 	uint64_t start, end; /* equal: nothing is left of it */
@@ -67,6 +70,7 @@ struct space {
 	uint64_t copies;      /* bytes that puts and moves leave to the pages which commits copy            */
 	int64_t slack;        /* bytes of slots that hold pages beyond what is kept: the copies, the list and the spare;
 	                          as counted last, less what was taken since */
+	bool near;            /* the length that it is to keep below is closer than it grows by at a time   */
 	uint64_t durable_seq; /* commit of the last durable checkpoint                                      */
 	uint64_t started_seq; /* commit of the last checkpoint that was begun: what it reaches waits for it */
 	struct cluster pages, nodes; /* pages of the table, and its nodes, are taken from here, side by side */

@@ -16,6 +16,7 @@
 
 #define GROW_LEAST (UINT64_C(64) << 10)
 #define GROW_MOST  (UINT64_C(16) << 20)
+#define GROW_NEAR  (4 * SPACE_GROWTH)
 #define DRAIN_STEP 1024u
 
 bool space_short(int r)
@@ -62,12 +63,12 @@ int grow_to(struct space *s, uint64_t end)
 	return r;
 }
 
-int space_grow(struct space *s, uint64_t bytes, unsigned part)
+int space_grow(struct space *s, uint64_t bytes)
 {
 	const uint64_t limit = s->max_bytes;
 	const uint64_t old = map_bytes(s->map);
 	const uint64_t tail = tail_usable(s);
-	uint64_t share = old / part;
+	uint64_t share = old / (s->near ? GROW_NEAR : SPACE_GROWTH);
 	uint64_t least, wish;
 	int r;
 
@@ -137,7 +138,7 @@ struct fit fit_outside(const struct space *s, uint64_t bytes)
 	return fit_from(s, bytes, s->evict_end);
 }
 
-int fit_obtain(struct space *s, uint64_t bytes, unsigned part, struct fit *f)
+int fit_obtain(struct space *s, uint64_t bytes, struct fit *f)
 {
 	int r;
 
@@ -146,7 +147,7 @@ int fit_obtain(struct space *s, uint64_t bytes, unsigned part, struct fit *f)
 		*f = fit_outside(s, bytes);
 	if (f->size != 0)
 		return 0;
-	r = space_grow(s, bytes, part);
+	r = space_grow(s, bytes);
 	if (r == 0)
 		*f = fit_outside(s, bytes);
 	assert(r != 0 || f->size >= bytes);

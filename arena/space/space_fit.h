@@ -65,18 +65,15 @@ uint64_t tail_bytes(const struct space *s);
 struct fit fit_outside(const struct space *s, uint64_t bytes);
 /* The first slot of `least` bytes that begins at `at` or behind it, or what is left behind `at` of the one that it lies in. */
 struct fit fit_from(const struct space *s, uint64_t least, uint64_t at);
-/* The file grows by such a part of its length at a time. */
-#define GROW_PART  32u
-#define GROW_LARGE 128u /* for a value that is longer than a window: the file may be close to its bound all the time */
-/* The same as fit_outside, draining what is due before the file grows, by a part of it. */
-int fit_obtain(struct space *s, uint64_t bytes, unsigned part, struct fit *f);
+/* The same as fit_outside, draining what is due before the file grows. */
+int fit_obtain(struct space *s, uint64_t bytes, struct fit *f);
 /* Cuts a piece out of a slot, with disk space under it. SPACE_AGAIN: it has none, the next fit may. */
 int slot_cut(struct space *s, uint64_t start, uint64_t bytes);
 /* Makes the file longer, up to `end`: one more free slot. */
 int grow_to(struct space *s, uint64_t end);
 /* Lengthens the file, to max_bytes at most, so that its last slot holds `bytes`, which it does not yet; by a part of its
  * length where that may be had. SPACE_AGAIN: the disk is full from here on. */
-int space_grow(struct space *s, uint64_t bytes, unsigned part);
+int space_grow(struct space *s, uint64_t bytes);
 /* What is left of a cluster is free again. 0 or ENOMEM. */
 int cluster_end(struct space *s, struct cluster *c);
 

@@ -84,7 +84,7 @@ int packed_begin(struct space *s, uint64_t bytes)
 	if (f.size == 0)
 		f = fit_outside(s, wish);
 	if (f.size == 0)
-		r = fit_obtain(s, need, GROW_PART, &f);
+		r = fit_obtain(s, need, &f);
 	if (r == GRAVITY_FULL || (r == 0 && f.size == 0)) {
 		f = fit_packed(s, bytes, UINT64_MAX, UINT_MAX);
 		r = f.size != 0 ? 0 : GRAVITY_FULL;
@@ -274,7 +274,7 @@ int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, s
 	for (uint64_t size = s->window; size > s->unit; size /= 2)
 		if (fit_takes(s, fit_outside(s, need > size ? need : size), need, claim, f))
 			return 0;
-	r = fit_obtain(s, need > s->unit ? need : s->unit, GROW_PART, &offered);
+	r = fit_obtain(s, need > s->unit ? need : s->unit, &offered);
 	if (r == 0 && fit_takes(s, offered, need, claim, f))
 		return 0;
 	if (fit_takes(s, fit_piece(s, need), need, claim, f))

@@ -79,10 +79,10 @@ void space_ready_look(struct space *s, bool ask)
 	/* Twice that, so that it is not looked at again before as much was taken. */
 	r = slots_ready(s, 2 * s->keep, &sum);
 	if (r == 0 && sum < share)
-		r = space_grow(s, tail_bytes(s) + share - sum, GROW_PART);
+		r = space_grow(s, tail_bytes(s) + share - sum);
 	else if (r == 0 && sum < s->keep && ask && !s->grants)
 		/* It need not be much: that the disk grants anything is what is asked. */
-		r = space_grow(s, tail_bytes(s) + DISK_PAGE, GROW_PART);
+		r = space_grow(s, tail_bytes(s) + DISK_PAGE);
 	sum += map_bytes(s->map) - old;
 	if (disk_short(r) && sum < s->keep)
 		(void)full_begin(s, r);

@@ -361,8 +361,9 @@ struct rewriting {
 	bool snapshot; /* one is open from the end of the first turn on */
 };
 
-/* From turn to turn they get longer by so many hundredths of the first size. */
-static void rewrite(const struct rewriting *w, unsigned longer)
+/* From turn to turn they get longer by so many hundredths of the first size. sessions: after the first turn each transaction has
+ * a session of its own. */
+static void rewrite(const struct rewriting *w, unsigned longer, bool sessions)
 {
 	static const char value[5 * MIB];
 	const uint64_t records = w->mib * MIB / (w->size + 60);
@@ -388,6 +389,10 @@ static void rewrite(const struct rewriting *w, unsigned longer)
 			sees = s.live_bytes;
 		}
 		must(s.file_bytes <= s.live_bytes / 100 * share + sees + 2 * w->puts * size + 4 * MIB);
+		if (sessions && put >= records) {
+			store_close(db);
+			db = store_lazy();
+		}
 	}
 	if (snapshot != NULL)
 		store_commit(snapshot);
@@ -404,7 +409,7 @@ START_TEST(a_snapshot_stays)
 		{20, mib, 500, 8, true}, {200, mib, 500, 8, true}, {2000, mib, 500, 8, true}, {2000, 80, 500, 6, true}};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		rewrite(&all[i], 0);
+		rewrite(&all[i], 0, false);
 }
 END_TEST
 
@@ -418,7 +423,7 @@ START_TEST(a_larger_store_is_rewritten)
 	const uint64_t count = testing_count(4, 2);
 
 	for (unsigned i = 0; i < count; i++)
-		rewrite(&all[i], 0);
+		rewrite(&all[i], 0, false);
 }
 END_TEST
 
@@ -436,7 +441,7 @@ START_TEST(values_have_any_one_size)
 
 		w.size = size + rng_below(&rng, size);
 		w.puts = 1 + (unsigned)(rng_below(&rng, 4 * MIB) / w.size);
-		rewrite(i < sizeof(all) / sizeof(all[0]) ? &all[i] : &w, 0);
+		rewrite(i < sizeof(all) / sizeof(all[0]) ? &all[i] : &w, 0, false);
 	}
 }
 END_TEST
@@ -451,7 +456,18 @@ START_TEST(values_get_longer)
 	const uint64_t count = testing_count(7, 1);
 
 	for (unsigned i = 0; i < count; i++)
-		rewrite(&all[i], all[i].size < 100000 ? 5 : 2);
+		rewrite(&all[i], all[i].size < 100000 ? 5 : 2, false);
+}
+END_TEST
+
+/* A session does not know how much was put by the ones before it. */
+START_TEST(sessions_of_one_transaction)
+{
+	static const struct rewriting all[] = {{300000, 60, 1, 4, false}, {150000, 100, 3, 3, false}};
+	const uint64_t count = testing_count(2, 1);
+
+	for (unsigned i = 0; i < count; i++)
+		rewrite(&all[i], 5, true);
 }
 END_TEST
 
@@ -522,6 +538,6 @@ int main(void)
 		    TESTS(the_file_keeps_its_bound, a_large_value_is_replaced, a_session_for_each_value,
 			  a_transaction_writes_over_itself, half_is_deleted, a_snapshot_stays,
 			  a_larger_store_is_rewritten, values_have_any_one_size, values_get_longer,
-			  threads_keep_the_bound));
+			  sessions_of_one_transaction, threads_keep_the_bound));
 	return testing_main(suite);
 }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arena/gravity.h"
@@ -100,6 +101,45 @@ START_TEST(the_end_moves_down_value_by_value)
 }
 END_TEST
 
+#define VALUES  300u
+#define VALUE   ((size_t)100 << 10)
+#define LOW     190u
+#define BETWEEN 75u
+#define CHANGES 800u
+
+/* A file that is above its target, and not yet so long that it is swept. What could be cut off lies behind a large slot in the
+ * second half of the file: the few values there are moved into it, and nothing else is. */
+START_TEST(the_end_moves_into_the_slot_before_it)
+{
+	static const unsigned behind[] = {2, 10};
+	static const uint8_t data[VALUE];
+	static gravity_pos pos[VALUES];
+
+	for (unsigned i = 0; i < sizeof behind / sizeof behind[0]; i++) {
+		gravity *g = gravity_lazy(testing_path);
+		gravity_pos change = 0;
+		uint64_t live, before;
+
+		for (unsigned k = 0; k < LOW + BETWEEN + behind[i]; k++)
+			must_give(gravity_write(g, data, VALUE, &pos[k]), 0);
+		for (unsigned k = LOW; k < LOW + BETWEEN; k++)
+			must_give(gravity_free(g, pos[k]), 0);
+		live = gravity_stat_of(g).live_bytes;
+		before = gravity_stat_of(g).file_bytes;
+		must(before > live / 100 * 130);
+		for (unsigned k = 0; k < CHANGES; k++) {
+			if (change != 0)
+				must_give(gravity_free(g, change), 0);
+			must_give(gravity_write(g, data, VALUE / 5, &change), 0);
+		}
+		must(gravity_stat_of(g).file_bytes <= live / 100 * 115);
+		must(gravity_stat_of(g).bytes_moved <= 2 * behind[i] * VALUE);
+		gravity_must_close(g);
+		must(remove(testing_path) == 0);
+	}
+}
+END_TEST
+
 #define GROUPS 12u
 #define SMALL  300u /* of a group, beside one large value */
 #define LARGE  ((size_t)4 << 20)
@@ -144,4 +184,4 @@ START_TEST(a_step_moves_no_large_value)
 END_TEST
 
 SUITE("steps", "the file's length", the_file_follows_large_values, the_end_moves_down_value_by_value,
-      a_step_moves_no_large_value)
+      the_end_moves_into_the_slot_before_it, a_step_moves_no_large_value)

@@ -121,6 +121,15 @@ START_TEST(file_grows_when_nothing_fits)
 	must(before <= DISK_DATA + 40 * KIB + 128 * KIB);
 	must_give(space_take(space, 100 * MIB, &offset), 0);
 	must(map_bytes(&bare.map) >= before + 99 * MIB && map_bytes(&bare.map) <= before + 101 * MIB);
+	before = map_bytes(&bare.map);
+	must_give(space_take(space, 64 * KIB, &offset), 0);
+	must(map_bytes(&bare.map) - before >= before / SPACE_GROWTH - DISK_PAGE);
+	/* Close to the length that it is to keep below it grows by less. */
+	space->near = true;
+	must_give(space_take(space, 4 * MIB, &offset), 0);
+	before = map_bytes(&bare.map);
+	must_give(space_take(space, 64 * KIB, &offset), 0);
+	must(map_bytes(&bare.map) - before <= before / SPACE_GROWTH / 3);
 	bare_close(&bare);
 }
 END_TEST
