@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: the gkv authors */
 
+#define _GNU_SOURCE
+
 #include "tests/space/small_disk.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -12,7 +15,8 @@
 
 #define PAGES_MOST 65536u
 
-static struct {
+/* In memory that a child shares: the disk outlives it. */
+static struct disk {
 	struct os os;
 	struct rng rng;
 	uint64_t room; /* pages that the file may have */
@@ -20,9 +24,17 @@ static struct {
 	bool has[PAGES_MOST];
 	uint64_t used;
 	int code;
+	uint64_t kill_at; /* calls until the process is killed; 0: it is not */
 	uint8_t *base;    /* of the shared map; NULL: there is none */
 	uint64_t reserve; /* pages of it */
-} disk;
+} * disk;
+
+/* Before anything of the call has happened. */
+static void call_begin(void)
+{
+	if (disk->kill_at != 0 && --disk->kill_at == 0)
+		(void)raise(SIGKILL);
+}
 
 static uint64_t page_of(uint64_t offset)
 {
@@ -32,9 +44,9 @@ static uint64_t page_of(uint64_t offset)
 
 static void pages_protect(uint64_t from, uint64_t to, int how)
 {
-	to = to < disk.reserve ? to : disk.reserve;
-	if (disk.base != NULL && from < to)
-		must(mprotect(disk.base + from * SMALL_DISK_PAGE, (to - from) * SMALL_DISK_PAGE, how) == 0);
+	to = to < disk->reserve ? to : disk->reserve;
+	if (disk->base != NULL && from < to)
+		must(mprotect(disk->base + from * SMALL_DISK_PAGE, (to - from) * SMALL_DISK_PAGE, how) == 0);
 }
 
 /* False: there is no room for all of them, and none has got any. */
@@ -43,12 +55,12 @@ static bool pages_give(uint64_t from, uint64_t to)
 	uint64_t more = 0;
 
 	for (uint64_t i = from; i < to; i++)
-		more += !disk.has[i];
-	if (more > 0 && (disk.room < disk.used || disk.room - disk.used < more))
+		more += !disk->has[i];
+	if (more > 0 && (disk->room < disk->used || disk->room - disk->used < more))
 		return false;
 	for (uint64_t i = from; i < to; i++)
-		disk.has[i] = true;
-	disk.used += more;
+		disk->has[i] = true;
+	disk->used += more;
 	pages_protect(from, to, PROT_READ | PROT_WRITE);
 	return true;
 }
@@ -58,12 +70,12 @@ static void pages_take(uint64_t from, uint64_t to)
 	uint64_t fewer = 0;
 
 	for (uint64_t i = from; i < to; i++) {
-		fewer += disk.has[i];
-		disk.has[i] = false;
+		fewer += disk->has[i];
+		disk->has[i] = false;
 	}
-	disk.used -= fewer;
-	if (disk.greedy)
-		disk.room -= fewer;
+	disk->used -= fewer;
+	if (disk->greedy)
+		disk->room -= fewer;
 	pages_protect(from, to, PROT_READ);
 }
 
@@ -75,12 +87,12 @@ static int disk_map(const struct os *os, os_file file, enum os_map_mode mode, ui
 	(void)os;
 	if (r != 0 || mode != OS_MAP_SHARED)
 		return r;
-	must(disk.base == NULL);
+	must(disk->base == NULL);
 	must(mprotect(*base, *reserve, PROT_READ) == 0);
-	disk.base = *base;
-	disk.reserve = *reserve / SMALL_DISK_PAGE;
+	disk->base = *base;
+	disk->reserve = *reserve / SMALL_DISK_PAGE;
 	for (uint64_t i = 0; i < PAGES_MOST; i++)
-		if (disk.has[i])
+		if (disk->has[i])
 			pages_protect(i, i + 1, PROT_READ | PROT_WRITE);
 	return 0;
 }
@@ -88,22 +100,24 @@ static int disk_map(const struct os *os, os_file file, enum os_map_mode mode, ui
 static int disk_unmap(const struct os *os, void *base, uint64_t reserve)
 {
 	(void)os;
-	if (base == disk.base)
-		disk.base = NULL;
+	if (base == disk->base)
+		disk->base = NULL;
 	return os_posix()->unmap(os_posix(), base, reserve);
 }
 
 static int disk_grow(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
 {
 	(void)os;
+	call_begin();
 	if (!pages_give(page_of(offset), page_of(offset + bytes + SMALL_DISK_PAGE - 1)))
-		return disk.code;
+		return disk->code;
 	return os_posix()->grow(os_posix(), file, offset, bytes);
 }
 
 static int disk_truncate(const struct os *os, os_file file, uint64_t bytes)
 {
 	(void)os;
+	call_begin();
 	pages_take(page_of(bytes + SMALL_DISK_PAGE - 1), PAGES_MOST);
 	return os_posix()->truncate(os_posix(), file, bytes);
 }
@@ -115,6 +129,7 @@ static int disk_punch(const struct os *os, os_file file, uint64_t offset, uint64
 	int r;
 
 	(void)os;
+	call_begin();
 	r = os_posix()->punch(os_posix(), file, offset, bytes);
 	if (from < to)
 		pages_take(from, to);
@@ -124,63 +139,101 @@ static int disk_punch(const struct os *os, os_file file, uint64_t offset, uint64
 static int disk_ready(const struct os *os, os_file file, void *base, uint64_t offset)
 {
 	(void)os, (void)file, (void)base;
-	return disk.has[page_of(offset)] ? 0 : ENOSPC;
+	return disk->has[page_of(offset)] ? 0 : ENOSPC;
 }
 
 static int disk_write(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes)
 {
 	(void)os;
+	call_begin();
 	if (!pages_give(page_of(offset), page_of(offset + bytes + SMALL_DISK_PAGE - 1)))
-		return disk.code;
+		return disk->code;
 	return os_posix()->write(os_posix(), file, offset, buf, bytes);
+}
+
+static int disk_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
+{
+	(void)os, (void)file, (void)base, (void)offset, (void)bytes;
+	call_begin();
+	return 0;
+}
+
+static int disk_sync(const struct os *os, os_file file)
+{
+	(void)os, (void)file;
+	call_begin();
+	return 0;
 }
 
 static int disk_random(const struct os *os, void *buf, size_t bytes)
 {
 	(void)os;
-	rng_fill(&disk.rng, buf, bytes);
+	rng_fill(&disk->rng, buf, bytes);
 	return 0;
+}
+
+void *small_disk_memory(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	must(at != MAP_FAILED);
+	return at;
 }
 
 const struct os *small_disk(uint64_t stream)
 {
-	memset(&disk, 0, sizeof disk);
-	disk.os = *unflushed_set();
-	disk.os.map = disk_map;
-	disk.os.unmap = disk_unmap;
-	disk.os.grow = disk_grow;
-	disk.os.truncate = disk_truncate;
-	disk.os.punch = disk_punch;
-	disk.os.ready = disk_ready;
-	disk.os.write = disk_write;
-	disk.os.random = disk_random;
-	disk.rng = rng_make(stream);
-	disk.room = UINT64_MAX;
-	disk.code = ENOSPC;
-	return &disk.os;
+	if (disk == NULL)
+		disk = small_disk_memory(sizeof *disk);
+	memset(disk, 0, sizeof *disk);
+	disk->os = *unflushed_set();
+	disk->os.map = disk_map;
+	disk->os.unmap = disk_unmap;
+	disk->os.grow = disk_grow;
+	disk->os.truncate = disk_truncate;
+	disk->os.punch = disk_punch;
+	disk->os.ready = disk_ready;
+	disk->os.write = disk_write;
+	disk->os.sync_range = disk_sync_range;
+	disk->os.sync = disk_sync;
+	disk->os.random = disk_random;
+	disk->rng = rng_make(stream);
+	disk->room = UINT64_MAX;
+	disk->code = ENOSPC;
+	return &disk->os;
 }
 
 void small_disk_set(uint64_t pages)
 {
-	disk.room = pages;
+	disk->room = pages;
 }
 
 void small_disk_leave(uint64_t pages)
 {
-	disk.room = disk.used + pages;
+	disk->room = disk->used + pages;
 }
 
 void small_disk_greedy(bool on)
 {
-	disk.greedy = on;
+	disk->greedy = on;
 }
 
 uint64_t small_disk_used(void)
 {
-	return disk.used;
+	return disk->used;
 }
 
 void small_disk_code(int code)
 {
-	disk.code = code;
+	disk->code = code;
+}
+
+void small_disk_kill(uint64_t calls)
+{
+	disk->kill_at = calls;
+}
+
+void small_disk_gone(void)
+{
+	disk->kill_at = 0;
+	disk->base = NULL;
 }
