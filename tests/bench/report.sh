@@ -56,6 +56,7 @@ run_all() {
 	run value-100000 --records 5000 --value 100000 --rounds 3 --contender gkv,lmdb,memory --workload $all
 	run churn --records 1000000 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn),$(churn_rows churn-large)"
 	run churn-small --records 200000 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn-small)"
+	run churn-txn --records 1000000 --rounds 1 --contender gkv,lmdb --workload churn-txn-
 	run fill --records 1000000 --rounds 1 --contender gkv,gkv-cheapest,gkv-gravity \
 		--workload "$(churn_rows churn80),$(churn_rows churn90)"
 	run fill-small --records 200000 --turnover 1 --rounds 1 --contender gkv \
@@ -75,6 +76,7 @@ run_all_quick() {
 	run churn --records 100000 --turnover 2 --rounds 1 --contender gkv,lmdb \
 		--workload "$(churn_rows churn),$(churn_rows churn-large)"
 	run churn-small --records 20000 --turnover 2 --rounds 1 --contender gkv,lmdb --workload "$(churn_rows churn-small)"
+	run churn-txn --records 100000 --turnover 2 --rounds 1 --contender gkv,lmdb --workload churn-txn-
 	run fill --records 200000 --turnover 1 --rounds 1 --contender gkv,gkv-cheapest,gkv-gravity \
 		--workload "$(churn_rows churn80),$(churn_rows churn90)"
 	run fill-small --records 20000 --turnover 1 --rounds 1 --contender gkv --workload "$(churn_rows churn80-small)"
@@ -107,8 +109,8 @@ quick_warning() {
 }
 
 all_runs() {
-	printf '%s ' main verify records-100000 records-10000000 value-8 value-1000 value-100000 churn churn-small fill \
-		fill-small shrink
+	printf '%s ' main verify records-100000 records-10000000 value-8 value-1000 value-100000 churn churn-small \
+		churn-txn fill fill-small shrink
 }
 
 machine() { rows machine main; }
@@ -125,6 +127,7 @@ by_records() { rows by_run records-100000 main records-10000000; }
 by_value() { rows by_run value-8 main value-1000 value-100000; }
 verify() { rows table verify; }
 churn() { rows churn churn churn-small; }
+churn_txn() { rows table churn-txn; }
 fill() { rows churn fill fill-small; }
 shrink() { rows plain shrink; }
 # A part of what is kept by hand.
