@@ -111,6 +111,7 @@ enum broken {
 	BROKEN_MOVE_TRUST,     /* so is a damaged record                                               */
 	BROKEN_SPLIT_TRUST,    /* a split believes a damaged record                                    */
 	BROKEN_BIRTH,          /* the birth in a reference is not compared with the page's             */
+	BROKEN_BIRTH_LATE,     /* nor the page's with the header's commit                              */
 	BROKEN_FAULTS
 };
 

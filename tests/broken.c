@@ -104,6 +104,7 @@ static const char *const names[] = {
 	[BROKEN_MOVE_TRUST] = "move-trust",
 	[BROKEN_SPLIT_TRUST] = "split-trust",
 	[BROKEN_BIRTH] = "birth",
+	[BROKEN_BIRTH_LATE] = "birth-late",
 };
 _Static_assert(sizeof names / sizeof names[0] == BROKEN_FAULTS, "each fault has a name");
 

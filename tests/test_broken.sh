@@ -114,6 +114,7 @@ wanted='
 	move-trust      damage   damage
 	split-trust     table    table
 	birth           table    table
+	birth-late      table    table
 '
 images=$(awk -v scale="${GKV_TEST_SCALE:-1}" 'BEGIN { n = int(300 * scale); print n < 10 ? 10 : n }')
 export GKV_TEST_SEED="${GKV_TEST_SEED:-1}" GKV_CRASH_IMAGES=$images

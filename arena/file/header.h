@@ -22,6 +22,7 @@ static inline uint64_t header_identity(const struct header_disk *h)
 static inline void header_adopt(struct map *m, const struct header_disk *h)
 {
 	m->identity = header_identity(h);
+	m->newest = h->seq;
 	m->sum = h->version == 1 ? MAP_SUM_XXH3 : MAP_SUM_CRC32C;
 }
 

@@ -26,11 +26,12 @@ struct map {
 	uint8_t *base;
 	_Atomic uint64_t *length; /* how much may be touched                                                  */
 	uint64_t reserve;
-	_Atomic uint64_t bytes;  /* the word of one who shares it with nobody                                  */
-	uint64_t file_bytes;     /* more than *length while readers may still look there                       */
-	uint64_t identity;       /* mixed into every check                                                     */
-	enum map_sum sum;        /* of blobs                                                                   */
-	bool verify;             /* check record blobs on every read                                           */
+	_Atomic uint64_t bytes; /* the word of one who shares it with nobody                                  */
+	uint64_t file_bytes;    /* more than *length while readers may still look there                       */
+	uint64_t identity;      /* mixed into every check                                                     */
+	uint64_t newest;  /* the commit of the header: no page that was not made by this handle is of a later one */
+	enum map_sum sum; /* of blobs                                                                   */
+	bool verify;      /* check record blobs on every read                                           */
 	_Atomic uint64_t *trust; /* one bit per 512 bytes: the page or node that starts there was verified, or
 	                            made by this handle. They are longer than 512 bytes, so no two share a bit */
 	uint64_t trust_reserve;

@@ -11,7 +11,7 @@
  *
  * The file is read through by calls before it is mapped, so that a sector that cannot be read is a finding and not a signal.
  *
- * Cost: one read of the file, and a bit of memory for each 8 bytes of it. */
+ * Cost: one read of the file, and two bits of memory for each 8 bytes of it. */
 #include "arena/arena.h"
 
 #include <errno.h>
@@ -39,41 +39,48 @@ struct check {
 	arena_txn *view;
 	struct teller tell;
 	int stopped;
-	uint64_t *owned; /* a bit for each 8 bytes: somebody owns them */
+	uint64_t *owned;  /* a bit for each 8 bytes: somebody owns them          */
+	uint64_t *logged; /* the same: recovery has read them as part of the log */
 	uint64_t owned_reserve;
 	uint64_t blobs, live_bytes, pages, table_bytes;
 };
 
-/* Notes the owner of a stretch; two owners are a finding. */
-static void own(struct check *c, uint64_t start, uint64_t bytes, const char *what)
+/* Whether any of the units has its bit already; they have it now. */
+static bool units_mark(uint64_t *bits, uint64_t unit, uint64_t end)
 {
-	const uint64_t end = (start + bytes) / DISK_UNIT;
-	bool twice = false;
+	bool any = false;
 
-	if (start % DISK_UNIT != 0 || bytes > map_bytes(&c->a->map) || start > map_bytes(&c->a->map) - bytes) {
-		tell(&c->tell, "%s at %llu, %llu bytes, lies outside the file", what, ULL(start), ULL(bytes));
-		return;
-	}
-	for (uint64_t unit = start / DISK_UNIT; unit < end;) {
+	while (unit < end) {
 		const uint64_t room = 64 - unit % 64;
 		const uint64_t n = end - unit < room ? end - unit : room;
 		const uint64_t mask = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) << (unit % 64);
-		twice = twice || (c->owned[unit / 64] & mask) != 0;
-		c->owned[unit / 64] |= mask;
+		any = any || (bits[unit / 64] & mask) != 0;
+		bits[unit / 64] |= mask;
 		unit += n;
 	}
-	if (twice)
+	return any;
+}
+
+/* Notes the owner of a stretch; two owners are a finding. */
+static void own(struct check *c, uint64_t start, uint64_t bytes, const char *what)
+{
+	if (start % DISK_UNIT != 0 || bytes > map_bytes(&c->a->map) || start > map_bytes(&c->a->map) - bytes)
+		tell(&c->tell, "%s at %llu, %llu bytes, lies outside the file", what, ULL(start), ULL(bytes));
+	else if (units_mark(c->owned, start / DISK_UNIT, (start + bytes) / DISK_UNIT))
 		tell(&c->tell, "%s at %llu, %llu bytes, overlaps something else", what, ULL(start), ULL(bytes));
 }
 
-/* What the table holds was written by a commit that has been. */
+/* What the table holds was written by a commit that has been; a record by one that the checkpoint covers, if it is not in the
+ * log behind it. Of a later one its space would be taken for this session's, which no checkpoint needs. */
 static void check_seq(struct check *c, const struct blob_disk *b, const char *what)
 {
-	const uint64_t newest = atomic_load(&c->a->readers.seq);
+	const uint64_t at = blob_offset(&c->a->map, b) / DISK_UNIT;
+	const bool covered = blob_is_record(b) && c->logged != NULL && (c->logged[at / 64] >> (at % 64) & 1) == 0;
+	const uint64_t newest = covered ? c->a->flush.header.seq : atomic_load(&c->a->readers.seq);
 
 	if (blob_seq(b) > newest)
-		tell(&c->tell, "%s at %llu is of commit %llu, and the newest is %llu", what,
-		     ULL(blob_offset(&c->a->map, b)), ULL(blob_seq(b)), ULL(newest));
+		tell(&c->tell, "%s at %llu is of commit %llu, and the newest %sis %llu", what, ULL(at * DISK_UNIT),
+		     ULL(blob_seq(b)), covered ? "outside the log " : "", ULL(newest));
 }
 
 static void check_entry(struct check *c, const struct page_disk *page, unsigned group, uint64_t entry)
@@ -253,11 +260,34 @@ static void check_header(struct check *c)
 		tell(&c->tell, "the header at %llu is damaged", ULL(index * DISK_PAGE));
 }
 
+static int bits_make(struct check *c, uint64_t **bits)
+{
+	const struct os *os = c->a->os;
+	void *memory = NULL;
+	int r;
+
+	c->owned_reserve = map_bytes(&c->a->map) / 64 + DISK_PAGE;
+	r = os->map(os, OS_NOFILE, OS_MAP_MEMORY, c->owned_reserve, &c->owned_reserve, &memory);
+	*bits = r == 0 ? memory : NULL;
+	return r;
+}
+
+/* Only before a session, which forgets what recovery has read. */
+static int check_logged(struct check *c)
+{
+	const struct books *b = c->a->b;
+	const int r = bits_make(c, &c->logged);
+
+	for (uint32_t i = 0; r == 0 && i < b->replayed_count; i++)
+		(void)units_mark(c->logged, b->replayed[i].start / DISK_UNIT, b->replayed[i].end / DISK_UNIT);
+	return r;
+}
+
 /* Holds the writer's lock. */
 static int check_state(struct check *c)
 {
 	arena *a = c->a;
-	void *owned = NULL;
+	const bool file = a->map.mode == OS_MAP_PRIVATE;
 	int r = recover_space(a);
 
 	if (r == 0)
@@ -269,20 +299,23 @@ static int check_state(struct check *c)
 			     ULL(a->flush.header.checkpoint), ULL(a->flush.header.free_first));
 		r = 0;
 	}
-	c->owned_reserve = map_bytes(&a->map) / 64 + DISK_PAGE;
 	if (r == 0)
-		r = a->os->map(a->os, OS_NOFILE, OS_MAP_MEMORY, c->owned_reserve, &c->owned_reserve, &owned);
-	if (r != 0)
-		return r;
-	c->owned = owned;
-	if (a->map.mode == OS_MAP_PRIVATE)
-		check_header(c);
-	check_table(c);
-	check_space(c);
-	check_counts(c);
-	check_owned(c);
-	(void)a->os->unmap(a->os, owned, c->owned_reserve);
-	return c->tell.findings > 0 ? GRAVITY_CORRUPT : 0;
+		r = bits_make(c, &c->owned);
+	if (r == 0 && file)
+		r = check_logged(c);
+	if (r == 0) {
+		if (file)
+			check_header(c);
+		check_table(c);
+		check_space(c);
+		check_counts(c);
+		check_owned(c);
+	}
+	if (c->owned != NULL)
+		(void)a->os->unmap(a->os, c->owned, c->owned_reserve);
+	if (c->logged != NULL)
+		(void)a->os->unmap(a->os, c->logged, c->owned_reserve);
+	return r != 0 ? r : c->tell.findings > 0 ? GRAVITY_CORRUPT : 0;
 }
 
 /* Whether the first piece of the file has a header in it, sound or not. */

@@ -3,7 +3,8 @@
 
 /* table.c owns reading the table: from a root down to the page and to the blob. It writes nothing but trust bits.
  *
- * 1. Nothing is followed before it lies inside the file and was verified: kind, prefix, depth, birth and check.
+ * 1. Nothing is followed before it lies inside the file and was verified: kind, prefix, depth, birth and check. A birth behind
+ *    the header's commit would have the page changed in place, which the checkpoint needs as it is.
  * 2. A level has only references that stand for its own bits, so every walk ends after at most TABLE_LEVELS nodes.
  * 3. An entry that names another blob is passed over only if that blob verifies and has the same tag: damage never makes
  *    a record seem absent.
@@ -46,7 +47,8 @@ const struct blob_disk *table_verify(const struct map *m, uint64_t ref, uint64_t
 	if (map_trusts(m, offset))
 		return b;
 	if (b->size != span - sizeof *b || ((blob_seq(b) & REF_BORN_MASK) != born && !broken(BROKEN_BIRTH)) ||
-	    !table_belongs(b, ref, name, level) || !blob_verify(m, offset))
+	    (blob_seq(b) > m->newest && !broken(BROKEN_BIRTH_LATE)) || !table_belongs(b, ref, name, level) ||
+	    !blob_verify(m, offset))
 		return NULL;
 	map_trust(m, offset);
 	return b;

@@ -277,6 +277,7 @@ void bare_open(struct bare *b, const struct os *os, uint64_t bytes, uint64_t max
 	memset(b, 0, sizeof(*b));
 	b->map.verify = true;
 	b->map.identity = UINT64_C(0x1d0f0a5709e5);
+	b->map.newest = UINT64_MAX;
 	must_give(map_open(&b->map, os, OS_NOFILE, OS_MAP_ANONYMOUS, bytes, UINT64_MAX), 0);
 	must_give(readers_init(&b->readers, os), 0);
 	space_init(&b->space, b->map.os, &b->map, &b->readers, max_bytes);

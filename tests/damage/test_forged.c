@@ -281,6 +281,20 @@ static void page_is_too_deep(struct forge *f)
 	blob_of(f, part_of(f, PART_NODE))->link = 64;
 }
 
+/* What was made after the checkpoint is changed where it stands, and its space is used again before the next one. A reference
+ * tells the low bits of a birth only. */
+static void page_is_to_come(struct forge *f)
+{
+	blob_of(f, part_of(f, PART_PAGE))->stamp += REF_BORN_MASK + 1;
+}
+
+static void record_is_to_come(struct forge *f)
+{
+	struct blob_disk *b = blob_of(f, part_of(f, PART_PUT));
+
+	b->stamp += header_of(f)->seq + 1 - blob_seq(b);
+}
+
 static void counts_are_huge(struct forge *f)
 {
 	struct header_disk *h = header_of(f);
@@ -337,6 +351,8 @@ START_TEST(harm_has_a_plan)
 		{"log goes nowhere", log_goes_nowhere, false},
 		{"entries share a record", entries_share_a_record, false},
 		{"page is too deep", page_is_too_deep, false},
+		{"page is to come", page_is_to_come, false},
+		{"record is to come", record_is_to_come, false},
 		{"counts are huge", counts_are_huge, false},
 		{"numbers are the last", numbers_are_the_last, true},
 		{"list has no end", list_has_no_end, false},

@@ -326,6 +326,35 @@ START_TEST(older_version_is_noticed)
 }
 END_TEST
 
+/* A birth behind the commit that the file was opened at is not believed, though its low bits are those of the reference. */
+START_TEST(later_birth_is_noticed)
+{
+	struct rng r = rng_make(14);
+	struct table_path path;
+	uint64_t name = 0;
+	const struct blob_disk *b;
+
+	for (unsigned i = 0; i < 3000; i++)
+		bare_put(name = rng_next(&r));
+	must_give(table_seek(&bare.table, name, &path), 0);
+	must(path.levels == 1);
+	bare.map.newest = bare.table.seq;
+	for (unsigned turn = 0; turn < 2; turn++) {
+		struct blob_disk *page = turn == 0 ? &path.node[0]->head : &path.page->head;
+		const uint64_t stamp = page->stamp;
+		struct table_path other;
+		distrust();
+		page->stamp += REF_BORN_MASK + 1;
+		blob_seal(&bare.map, page);
+		must_give(table_find(&bare.map, bare.table.root, name, &b), GRAVITY_CORRUPT);
+		must_give(table_seek(&bare.table, name, &other), GRAVITY_CORRUPT);
+		page->stamp = stamp;
+		blob_seal(&bare.map, page);
+		bare_expect(bare.table.root, name, true);
+	}
+}
+END_TEST
+
 /* A walk over a damaged table says so, goes on behind the damage, and loses nothing that is whole. */
 START_TEST(walk_goes_on_behind_damage)
 {
@@ -504,6 +533,7 @@ int main(void)
 		failed_split_leaves_pages,
 		damaged_page_is_noticed,
 		older_version_is_noticed,
+		later_birth_is_noticed,
 		walk_goes_on_behind_damage,
 		walk_passes_any_lost_reference,
 		damaged_record_is_never_absent,
