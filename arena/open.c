@@ -331,7 +331,7 @@ static int close_flush(arena *a)
 
 	if (r != 0 || a->read_only || a->map.mode != OS_MAP_SHARED)
 		return r;
-	if (a->b->replayed_count > 0)
+	if (a->b->replayed_count > 0 && commits_left(a))
 		r = writer_session(a);
 	if (r != 0 || !a->flush.settled)
 		return r;

@@ -80,7 +80,8 @@ enum {
 	GKV_EXISTS = -2,     /* gkv_add: the key is there already                                          */
 	GKV_BUSY = -3,       /* open: the file is held by another opener; GKV_NOWAIT: a writer is at work;
 	                        close: transactions are still open; gkv_compact: snapshots hold too much   */
-	GKV_FULL = -4,       /* the store's own size limit (max_bytes) is reached; nothing was changed     */
+	GKV_FULL = -4,       /* the store's own size limit (max_bytes) is reached, or the last of nearly 2^48
+	                        commits was made; nothing was changed                                      */
 	GKV_TOOBIG = -5,     /* key or value over its limit                                                */
 	GKV_CORRUPT = -6,    /* damaged: a checksum, bound or link does not hold                           */
 	GKV_NOTASTORE = -7,  /* not a gkv file                                                             */

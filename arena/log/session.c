@@ -67,8 +67,7 @@ int writer_session(arena *a)
 {
 	int r;
 
-	/* All numbers of commits are used up. */
-	if (atomic_load_explicit(&a->readers.seq, memory_order_relaxed) >= DISK_SEQ_LAST)
+	if (!commits_left(a))
 		return GRAVITY_FULL;
 	if (a->flush.settled)
 		return 0;

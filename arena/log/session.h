@@ -38,6 +38,12 @@ static inline bool arena_failed(const arena *a)
 	return atomic_load_explicit(&a->flush.failed, memory_order_acquire);
 }
 
+/* A store that has used up the numbers of commits is only read. */
+static inline bool commits_left(const arena *a)
+{
+	return atomic_load_explicit(&a->readers.seq, memory_order_relaxed) < DISK_SEQ_LAST;
+}
+
 /* Prepares the first write of this handle: free list, flush of what recovery relied on. Holds the writer's lock. */
 int writer_session(arena *a);
 /* The same for who does not hold the writer's lock: takes it, and keeps it if the session could be begun. */
