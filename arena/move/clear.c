@@ -60,7 +60,7 @@ static int part_clear(arena *a, const struct plan *run, uint64_t *at)
 	end = part.end < run->end ? part.end : run->end;
 	if (end > part.first_end && end - part.first_end > forced_allowance(a))
 		return GRAVITY_BUSY;
-	a->b->space.floor = limit_floor(a);
+	a->b->space.floor = space_floor_beside(&a->b->space);
 	if (end > part.first_end)
 		r = evacuate(a, part.first_end, end);
 	log_shed_window(&a->b->log);

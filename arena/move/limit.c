@@ -40,8 +40,8 @@
  *    others.
  * 4. Beside snapshots no more is moved ahead of puts than arena/move/guard.c allows. What is moved for a put that has no place is
  *    bounded by what is clean, as ever: without it the put is refused. But what the snapshot sees comes back when it ends, and
- *    not before, and deletes have to go on until then: so these moves leave a quarter of the spare, too, and puts leave room
- *    for the copies and the list even where they go into pieces (space_limit.c). What it sees stands between pieces, of which no
+ *    not before, and deletes have to go on until then: so these moves leave a quarter of the spare, and two pages for each
+ *    snapshot, and puts leave as much in slots that hold pages even where they go into pieces (space_floor_beside). What it sees stands between pieces, of which no
  *    move makes one slot then: what is moved fills them first, if they hold no page (fit_moved). Nothing is moved for a transaction
  *    that has shown more to its user than writer.shown names, since all that it was shown stays where it is.
  * 5. Of the copies, no more than a share of the limit is reserved: where the table is larger, checkpoints come more often.
@@ -65,8 +65,7 @@
 #define SPARE_SHARE       128 /* of the limit ... */
 #define SPARE_MOST        (UINT64_C(1) << 20)
 #define SPARE_LEAST       (UINT64_C(64) << 10)
-#define SPARE_LEAST_SHARE 4                     /* ... of which this is no more than so much */
-#define FLOOR_SHARE       4                     /* of the spare, left by moves ahead of puts */
+#define SPARE_LEAST_SHARE 5                     /* ... of which this is no more than so much */
 #define COPIES_SHARE      16                    /* of the limit, reserved                        */
 #define INTERVAL_SHARE    6                     /* of what is not live, for an interval          */
 #define LOW_SHARE         8                     /* of that: little                               */
@@ -122,7 +121,7 @@ void limit_measure(arena *a)
 	copies = least_of(a->b->table.bytes, s->max_bytes / COPIES_SHARE);
 	s->unit = unit_bytes(a);
 	s->spare = spare_bytes(s);
-	s->floor = s->spare / FLOOR_SHARE;
+	s->floor = s->spare / SPACE_FLOOR_SHARE;
 	s->list = space_list_bytes(s);
 	s->copies = copies_kept(a, copies);
 	s->reserve = copies + s->list + s->spare;
@@ -177,11 +176,6 @@ uint64_t limit_budget(const arena *a)
 	return least_of(space_clean(&a->b->space, 2 * STEP_MOST) / 2, STEP_MOST);
 }
 
-uint64_t limit_floor(const arena *a)
-{
-	return atomic_load(&a->readers.snapshots) > 0 ? a->b->space.spare / FLOOR_SHARE : 0;
-}
-
 /* Empties the emptiest segment, or what the budget allows of it; the next step goes on there. False: there is none, or nowhere
  * to move it to. */
 static bool segment_empty(arena *a, uint64_t budget, uint64_t floor)
@@ -204,7 +198,7 @@ bool limit_empty_segments(arena *a)
 {
 	const uint64_t before = a->b->bytes_moved;
 
-	for (int i = 0; i < STEPS_MOST && segment_empty(a, limit_budget(a), limit_floor(a)); i++)
+	for (int i = 0; i < STEPS_MOST && segment_empty(a, limit_budget(a), space_floor_beside(&a->b->space)); i++)
 		;
 	return a->b->bytes_moved > before;
 }

@@ -24,9 +24,6 @@ bool limit_empty_segments(arena *a);
 /* Measures what puts leave alone; and whether it is time to. */
 void limit_measure(arena *a);
 bool limit_stale(const arena *a);
-/* How much of the spare it leaves. All of it may be used, since a put is at stake and a checkpoint gives it back; beside a
- * snapshot that is so no more. */
-uint64_t limit_floor(const arena *a);
 /* guard_settle; and what puts leave alone is measured again. */
 int limit_settle(arena *a);
 

@@ -124,7 +124,7 @@ static int everything_sweep(arena *a, uint64_t want, enum space_claim claim, con
 
 	if (claim == SPACE_PUT && !space_allows(s, want))
 		return 0;
-	a->b->space.floor = limit_floor(a);
+	a->b->space.floor = space_floor_beside(&a->b->space);
 	t->sweep_at = 0;
 	r = sweep_for(a, &sweep, want, claim, e);
 	limit_measure(a);

@@ -135,6 +135,10 @@ int space_end_cluster(struct space *s);
 uint64_t space_growth(const struct space *s);
 /* Under a limit: the bytes of clean slots, with what the file may still grow by; no more than `enough` need be counted. */
 uint64_t space_clean(const struct space *s, uint64_t enough);
+/* Of the spare, what puts and what is moved for them leave beside snapshots, since a checkpoint gives back nothing that these see: a
+ * share of it, and two pages for each of them, the one that it keeps and the next copy of it. Without a snapshot 0. */
+#define SPACE_FLOOR_SHARE 4u
+uint64_t space_floor_beside(const struct space *s);
 
 /* Bytes that are free, or that the file may grow by; UINT64_MAX without a limit. */
 uint64_t space_left(const struct space *s);

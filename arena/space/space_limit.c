@@ -14,13 +14,14 @@
 #include "arena/gravity.h"
 #include "arena/space/space_fit.h"
 
-#define PIECE_LOOKS 64u
-#define OWN_SHARE   2 /* of a limit: as long as the file is no longer, large records have windows of their own */
-#define GROWTH_MOST (UINT64_C(32) << 20) /* of the file while chunks of a free list are taken */
-#define LIST_FEW    64u                  /* pairs that come while it is begun */
-#define LIST_SHARE  4 /* of its bytes, once more for the heads of its chunks and what is left in them */
-#define MOVE_WINDOW (UINT64_C(1) << 20)
-#define LIST_GRAIN  UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
+#define PIECE_LOOKS  64u
+#define OWN_SHARE    2 /* of a limit: as long as the file is no longer, large records have windows of their own */
+#define GROWTH_MOST  (UINT64_C(32) << 20) /* of the file while chunks of a free list are taken */
+#define LIST_FEW     64u                  /* pairs that come while it is begun */
+#define LIST_SHARE   4 /* of its bytes, once more for the heads of its chunks and what is left in them */
+#define MOVE_WINDOW  (UINT64_C(1) << 20)
+#define BESIDE_PAGES 2u            /* for each snapshot: the page that it keeps, and the next copy of it */
+#define LIST_GRAIN   UINT64_C(512) /* of a slot, what a chunk of the free list is sure to make use of */
 
 _Static_assert(SLOTS_PAGE == sizeof(struct page_disk) + DISK_LINE, "what holds a page");
 
@@ -36,6 +37,12 @@ static struct fit fit_below(const struct space *s, uint64_t bytes, uint64_t size
 		at = f.start + f.size;
 	}
 	return (struct fit){0};
+}
+
+/* One that is too small for a page. */
+static struct fit fit_scrap(const struct space *s, uint64_t bytes)
+{
+	return fit_below(s, bytes, sizeof(struct page_disk));
 }
 
 struct fit fit_piece(const struct space *s, uint64_t bytes)
@@ -191,15 +198,26 @@ uint64_t window_part(const struct space *s, uint64_t size, uint64_t need)
 	return size > most ? most : size;
 }
 
-/* Beside a snapshot a put that fills a piece goes too far, too, once the copies and the list have no room of their own: what
- * it copies, and what is moved for it, does not come back before the snapshot ends, and deletes have to go on until then. */
-static bool leaves_copies(struct space *s)
+uint64_t space_floor_beside(const struct space *s)
 {
-	if (atomic_load(&s->readers->snapshots) == 0)
+	const uint64_t snapshots = atomic_load(&s->readers->snapshots);
+	const uint64_t floor = s->spare / SPACE_FLOOR_SHARE + snapshots * BESIDE_PAGES * SLOTS_PAGE;
+
+	return snapshots == 0 ? 0 : floor < s->spare ? floor : s->spare;
+}
+
+/* Beside a snapshot a put that fills a piece goes too far, too, once it is in use what moves have to leave there: what it copies,
+ * and what is moved for it, does not come back before the snapshot ends, and deletes have to go on until then. */
+static bool leaves_floor(struct space *s)
+{
+	const uint64_t floor = space_floor_beside(s);
+	const int64_t least = (int64_t)floor - (int64_t)s->spare;
+
+	if (floor == 0)
 		return true;
-	if (s->slack < -(int64_t)s->spare)
+	if (s->slack < least)
 		space_count_slack(s);
-	return s->slack >= -(int64_t)s->spare;
+	return s->slack >= least;
 }
 
 /* Whether clean bytes, and room for pages, are left as they should be when a window for `need` is cut from a fit. */
@@ -213,7 +231,7 @@ static bool may_take(struct space *s, struct fit f, uint64_t need, enum space_cl
 	if (claim != SPACE_PUT && !is_moving(s))
 		return true;
 	if (f.size < sizeof(struct page_disk))
-		return claim != SPACE_PUT || leaves_copies(s);
+		return claim != SPACE_PUT || leaves_floor(s);
 	if (s->slack < least)
 		space_count_slack(s);
 	if (s->slack < least)
@@ -239,9 +257,9 @@ static bool fit_takes(struct space *s, struct fit offered, uint64_t need, enum s
 /* Once what is set aside is in use, a tombstone leaves the slots that hold a page to the page that its delete copies. */
 static struct fit fit_tombstone(const struct space *s, uint64_t wish, uint64_t need)
 {
-	const struct fit f = fit_below(s, wish, sizeof(struct page_disk));
+	const struct fit f = fit_scrap(s, wish);
 
-	return f.size != 0 ? f : fit_below(s, need, sizeof(struct page_disk));
+	return f.size != 0 ? f : fit_scrap(s, need);
 }
 
 /* What a snapshot sees stays between pieces, and no move makes one slot of them. So beside a snapshot what is moved goes into
@@ -251,7 +269,7 @@ static struct fit fit_moved(const struct space *s, uint64_t wish)
 {
 	if (s->slack < 0 || atomic_load(&s->readers->snapshots) == 0)
 		return (struct fit){0};
-	return fit_below(s, wish, sizeof(struct page_disk));
+	return fit_scrap(s, wish);
 }
 
 /* Under a limit pieces go first, so that clean slots are there for what fits nowhere else, and for moves, which make more
@@ -277,7 +295,7 @@ int window_fit_limited(struct space *s, uint64_t need, enum space_claim claim, s
 	r = fit_obtain(s, need > s->unit ? need : s->unit, &offered);
 	if (r == 0 && fit_takes(s, offered, need, claim, f))
 		return 0;
-	if (fit_takes(s, fit_piece(s, need), need, claim, f))
+	if (fit_takes(s, fit_piece(s, need), need, claim, f) || fit_takes(s, fit_scrap(s, need), need, claim, f))
 		return 0;
 	if (claim != SPACE_PUT && !is_moving(s) && fit_takes(s, fit_outside(s, need), need, claim, f))
 		return 0;
@@ -292,7 +310,7 @@ bool space_fits(struct space *s, uint64_t bytes, enum space_claim claim)
 		return f.size != 0;
 	if (!space_allows(s, bytes) || pages_short(s))
 		return false;
-	if (fit_takes(s, fit_piece(s, bytes), bytes, claim, &f))
+	if (fit_takes(s, fit_piece(s, bytes), bytes, claim, &f) || fit_takes(s, fit_scrap(s, bytes), bytes, claim, &f))
 		return true;
 	f = fit_outside(s, bytes > s->unit ? bytes : s->unit);
 	if (f.size != 0)

@@ -466,11 +466,56 @@ START_TEST(what_died_unseen_is_found)
 }
 END_TEST
 
+#define SHORT_LIMIT   (384 * KIB)
+#define SHORT_KEYS    150u
+#define SHORT_VALUE   (16 * KIB)
+#define SHORT_AGES    4u
+#define SHORT_CHANGES 3000u
+#define SHORT_RUNS    200u
+
+/* Puts, which are refused much of the time, and deletes, while snapshots of the same life begin and end. */
+static void short_run(uint64_t run)
+{
+	static const uint8_t value[SHORT_VALUE];
+	const gkv_options options = {.durability = GKV_LAZY, .max_bytes = SHORT_LIMIT};
+	struct rng rng = {run << 32}; /* the same histories each time: few of those that could be drawn are hard */
+	gkv_txn *ages[SHORT_AGES] = {NULL};
+	gkv *db;
+
+	must_give(gkv_open(testing_path, &options, &db), GKV_OK);
+	for (unsigned i = 0; i < SHORT_CHANGES; i++) {
+		const unsigned key = (unsigned)rng_below(&rng, SHORT_KEYS);
+		const bool put = rng_below(&rng, 4) > 0;
+		gkv_txn **age = &ages[rng_below(&rng, SHORT_AGES)];
+		const int rc = put ? gkv_put(db, &key, sizeof key, value, rng_size(&rng, SHORT_VALUE))
+				   : gkv_del(db, &key, sizeof key);
+
+		must(rc == GKV_OK || rc == (put ? GKV_FULL : GKV_NOTFOUND));
+		if (rng_below(&rng, 100) > 0)
+			continue;
+		gkv_abort(*age);
+		*age = *age == NULL ? store_begin(db, GKV_READ) : NULL;
+	}
+	for (unsigned i = 0; i < SHORT_AGES; i++)
+		gkv_abort(ages[i]);
+	store_close(db);
+	must(unlink(testing_path) == 0);
+}
+
+/* In a limit of some hundred pages each snapshot keeps a good part of them. */
+START_TEST(deletes_go_on)
+{
+	for (uint64_t run = 0; run < SHORT_RUNS; run++)
+		short_run(run);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ages");
 
 	(void)unflushed_set();
-	testing_add(suite, "ages", TESTS(snapshots_of_all_ages, a_close_follows_a_snapshot, what_died_unseen_is_found));
+	testing_add(suite, "ages",
+		    TESTS(snapshots_of_all_ages, a_close_follows_a_snapshot, what_died_unseen_is_found, deletes_go_on));
 	return testing_main(suite);
 }
