@@ -67,9 +67,10 @@ absent 'what was given up makes nothing' backup.made
 for signal in INT TERM HUP; do
 	env --default-signal=INT "$GKV" salvage --wait s made 3>&- >out 2>said &
 	pid=$!
-	# SIGHUP is the last of them that is caught.
+	# SIGHUP is the last of them that is caught; by the shell, too, which that process is at first.
 	for try in $(seq 1000); do
-		grep -q '^SigCgt:.*[13579bdf]$' /proc/$pid/status 2>err && break
+		[ "$(readlink /proc/$pid/exe)" != "$(readlink /proc/$$/exe)" ] &&
+			grep -q '^SigCgt:.*[13579bdf]$' /proc/$pid/status 2>err && break
 		sleep 0.01
 	done
 	kill -$signal $pid
