@@ -6,6 +6,7 @@
 #include "tests/space/small_disk.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,9 +30,19 @@ static struct disk {
 	uint64_t reserve; /* pages of it */
 } * disk;
 
+/* Calls of several threads take turns, whole. A child that is killed leaves its own copy of this. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static int call_end(int r)
+{
+	must(pthread_mutex_unlock(&turn) == 0);
+	return r;
+}
+
 /* Before anything of the call has happened. */
 static void call_begin(void)
 {
+	must(pthread_mutex_lock(&turn) == 0);
 	if (disk->kill_at != 0 && --disk->kill_at == 0)
 		(void)raise(SIGKILL);
 }
@@ -110,8 +121,8 @@ static int disk_grow(const struct os *os, os_file file, uint64_t offset, uint64_
 	(void)os;
 	call_begin();
 	if (!pages_give(page_of(offset), page_of(offset + bytes + SMALL_DISK_PAGE - 1)))
-		return disk->code;
-	return os_posix()->grow(os_posix(), file, offset, bytes);
+		return call_end(disk->code);
+	return call_end(os_posix()->grow(os_posix(), file, offset, bytes));
 }
 
 static int disk_truncate(const struct os *os, os_file file, uint64_t bytes)
@@ -119,7 +130,7 @@ static int disk_truncate(const struct os *os, os_file file, uint64_t bytes)
 	(void)os;
 	call_begin();
 	pages_take(page_of(bytes + SMALL_DISK_PAGE - 1), PAGES_MOST);
-	return os_posix()->truncate(os_posix(), file, bytes);
+	return call_end(os_posix()->truncate(os_posix(), file, bytes));
 }
 
 static int disk_punch(const struct os *os, os_file file, uint64_t offset, uint64_t bytes)
@@ -133,13 +144,17 @@ static int disk_punch(const struct os *os, os_file file, uint64_t offset, uint64
 	r = os_posix()->punch(os_posix(), file, offset, bytes);
 	if (from < to)
 		pages_take(from, to);
-	return r;
+	return call_end(r);
 }
 
 static int disk_ready(const struct os *os, os_file file, void *base, uint64_t offset)
 {
+	bool has;
+
 	(void)os, (void)file, (void)base;
-	return disk->has[page_of(offset)] ? 0 : ENOSPC;
+	must(pthread_mutex_lock(&turn) == 0);
+	has = disk->has[page_of(offset)];
+	return call_end(has ? 0 : ENOSPC);
 }
 
 static int disk_write(const struct os *os, os_file file, uint64_t offset, const void *buf, size_t bytes)
@@ -147,22 +162,22 @@ static int disk_write(const struct os *os, os_file file, uint64_t offset, const 
 	(void)os;
 	call_begin();
 	if (!pages_give(page_of(offset), page_of(offset + bytes + SMALL_DISK_PAGE - 1)))
-		return disk->code;
-	return os_posix()->write(os_posix(), file, offset, buf, bytes);
+		return call_end(disk->code);
+	return call_end(os_posix()->write(os_posix(), file, offset, buf, bytes));
 }
 
 static int disk_sync_range(const struct os *os, os_file file, void *base, uint64_t offset, uint64_t bytes)
 {
 	(void)os, (void)file, (void)base, (void)offset, (void)bytes;
 	call_begin();
-	return 0;
+	return call_end(0);
 }
 
 static int disk_sync(const struct os *os, os_file file)
 {
 	(void)os, (void)file;
 	call_begin();
-	return 0;
+	return call_end(0);
 }
 
 static int disk_random(const struct os *os, void *buf, size_t bytes)
@@ -229,7 +244,9 @@ void small_disk_code(int code)
 
 void small_disk_kill(uint64_t calls)
 {
+	must(pthread_mutex_lock(&turn) == 0);
 	disk->kill_at = calls;
+	(void)call_end(0);
 }
 
 void small_disk_gone(void)
