@@ -293,6 +293,7 @@ int evacuate(arena *a, uint64_t start, uint64_t end)
 	int r = space_end_cluster(&a->b->space);
 
 	assert(!log_has_blobs(&a->b->log) && w->ops.count == 0);
+	assert(start % DISK_UNIT == 0 && end % DISK_UNIT == 0);
 	if (r != 0)
 		return r;
 	if (a->b->log.at.cursor >= start && a->b->log.at.cursor < end) {

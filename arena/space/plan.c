@@ -17,6 +17,7 @@
 
 #include <assert.h>
 
+#include "arena/file/disk.h"
 #include "arena/gravity.h"
 
 /* What a run may use of a slot that begins before the limit. */
@@ -120,6 +121,8 @@ int plan_stretch(const struct slots *s, uint64_t from, uint64_t file_end, uint64
 {
 	slot_id id = stretch_first(s, from);
 
+	/* It ends where a blob may begin: a share of a file, or a mean, may be any number. */
+	moved -= moved % DISK_UNIT;
 	if (id == SLOT_NONE || slots_end(s, id) == file_end)
 		return GRAVITY_NOTFOUND;
 	*out = (struct plan){.start = slots_start(s, id), .first_end = slots_end(s, id), .free = slots_size(s, id)};

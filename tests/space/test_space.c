@@ -320,6 +320,23 @@ static void plan_expect(const struct slots *s, const struct plan *p, uint64_t li
 	must(sum == p->free && p->free >= want && p->moved == p->end - p->start - sum);
 }
 
+/* What a stretch may move is any number; what is evacuated ends where a blob may begin. */
+START_TEST(a_stretch_ends_between_units)
+{
+	struct slots s;
+	struct plan p;
+
+	slots_init(&s, os_posix());
+	must_give(slots_insert(&s, DISK_DATA, 800), 0);
+	must_give(slots_insert(&s, DISK_DATA + 8000, 800), 0);
+	for (uint64_t moved = 1000; moved < 1040; moved++) {
+		must_give(plan_stretch(&s, DISK_DATA, DISK_DATA + 80000, moved, &p), 0);
+		must(p.end == DISK_DATA + 800 + moved / 8 * 8 && p.moved == moved / 8 * 8);
+	}
+	slots_release(&s);
+}
+END_TEST
+
 /* The cheapest planner moves no more than the best of all runs; the gravity planner finds a run whenever there is one,
  * and starts at the pair that attracts most, where that is before the limit. Neither counts what lies behind it. */
 START_TEST(plans_are_as_good_as_they_say)
@@ -572,7 +589,7 @@ int main(void)
 			  table_pages_are_packed_under_a_limit, file_grows_when_nothing_fits, limit_and_reserve_hold,
 			  small_slots_are_windows_of_last_resort, free_end_is_cut, free_end_of_a_full_disk_is_kept,
 			  evicted_range_is_left_alone));
-	testing_add(suite, "plans", TESTS(plans_are_as_good_as_they_say));
+	testing_add(suite, "plans", TESTS(plans_are_as_good_as_they_say, a_stretch_ends_between_units));
 	testing_add(suite, "free list",
 		    TESTS(free_list_is_read_back, hostile_free_list_is_refused, freemap_ends_with_the_file,
 			  large_extents_are_no_part_of_a_segment, emptied_store_is_small));
