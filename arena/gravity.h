@@ -106,7 +106,7 @@ typedef struct gravity_options {
 	unsigned mode;                /* permission bits of a new file, 0: 0644                          */
 	enum gravity_planner planner; /* of the compactions that happen by themselves                    */
 	uint64_t max_bytes;           /* the file never grows past this, 0: no limit; writes leave a spare
-	                                 alone: 1/128 of it, at least 64 KiB (but no more than 1/4 of it)
+	                                 alone: 1/128 of it, at least 64 KiB (but no more than 1/5 of it)
 	                                 and at most 1 MiB; a copy of the table (some 17 bytes a blob, at
 	                                 most 1/16 of the limit); the free list, 8 bytes a free slot */
 	uint64_t checkpoint_bytes;    /* log bytes between two checkpoints, 0: chosen                    */

@@ -121,7 +121,7 @@ typedef struct gkv_options {
 	                                   already opens, and writes that would grow it get GKV_FULL.
 	                                   Of the limit puts leave a spare alone, so that deletes, moves
 	                                   and checkpoints succeed when puts do not: 1/128 of it, at least
-	                                   64 KiB (but no more than 1/4 of it) and at most 1 MiB, to move
+	                                   64 KiB (but no more than 1/5 of it) and at most 1 MiB, to move
 	                                   things through; a copy of the table (some 17 bytes a record, at
 	                                   most 1/16 of the limit); and the free list, 8 bytes a free slot.
 	                                   From 2 MiB on, values of up to 16 KiB of mixed sizes are replaced
@@ -176,9 +176,10 @@ int gkv_add(gkv *db, const void *key, size_t klen, const void *val, size_t vlen)
 int gkv_get(gkv *db, const void *key, size_t klen, void *buf, size_t cap, size_t *size);
 
 /* GKV_NOTFOUND if the key is absent; GKV_TOOBIG. In a store with max_bytes it succeeds when a put no longer does for
- * want of space, unless open snapshots keep all of it. So it does on a full disk, if the file is 2 MiB long or more: the store
- * keeps 256 KiB of disk space for that. A delete in a shorter file, or a transaction that deletes hundreds of records, may be
- * told ENOSPC there. */
+ * want of space, unless open snapshots keep it: what they see stays where it is, and in a store of some hundred pages what is
+ * free may be pieces between that, too small for a page. So it does on a full disk, if the file is 2 MiB long or more: the
+ * store keeps 256 KiB of disk space for that. A delete in a shorter file, or a transaction that deletes hundreds of records,
+ * may be told ENOSPC there. */
 int gkv_del(gkv *db, const void *key, size_t klen);
 
 /* Every commit so far is on stable storage when it returns GKV_OK. Waits while another thread's write transaction is
