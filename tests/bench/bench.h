@@ -34,7 +34,7 @@ struct bench {
 	bool verify, json, quick;
 	const char *folder;
 	FILE *series;          /* takes the looks of a churn as lines, NULL: nobody wants them */
-	const char *reference; /* the contender that ratios are taken against */
+	const char *reference; /* the contenders, of which the fastest of a workload is what ratios are taken against */
 
 	unsigned round;     /* the one that is running, from 0  */
 	uint32_t *shuffled; /* every record once                */

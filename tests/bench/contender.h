@@ -96,6 +96,9 @@ extern const struct contender contender_memory;
 /* All of them, NULL last, in the order of the table's columns. */
 extern const struct contender *const contender_all[];
 
+/* True if the list of names, with commas between them, names it: whole, or by a prefix that ends in '-'; "a-" takes a, too. */
+bool list_names(const char *list, const char *name);
+
 /* The one that ratios are taken against, unless another is asked for. */
 #define CONTENDER_REFERENCE "lmdb"
 /* The one that is measured. */

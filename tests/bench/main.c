@@ -52,7 +52,8 @@ static const char usage_text[] =
 	"  --workload LIST     only these, separated by commas; a name ending in - takes all that begin so\n"
 	"  --contender LIST    of gkv, gkv-noverify, gkv-cheapest, gkv-gravity, lmdb, lmdb-writemap, memory\n"
 	"                      (gkv,lmdb,lmdb-writemap,memory)\n"
-	"  --reference NAME    the contender that ratios are taken against (lmdb)\n"
+	"  --reference LIST    the contender that ratios are taken against (lmdb); of several, the fastest of\n"
+	"                      each workload: with lmdb- LMDB in its fastest mode\n"
 	"  --dir DIR           where the stores are made, and removed again (the current folder)\n"
 	"  --quick             under 60 seconds: 100000 records, 3 rounds, 100 commits, no lmdb-writemap\n"
 	"  --no-verify         gkv does not verify checksums on read\n"
@@ -203,22 +204,6 @@ static int parse_options(struct run *run, int argc, char **argv)
 	if (bench->operations == 0)
 		bench->operations = bench->records < OPERATIONS_MAX ? bench->records : OPERATIONS_MAX;
 	return 0;
-}
-
-/* True if the list names it, whole or by a prefix that ends in '-'; "a-" takes a, too. */
-static bool list_names(const char *list, const char *name)
-{
-	for (const char *at = list; *at != '\0';) {
-		size_t length = strcspn(at, ",");
-		bool whole = strlen(name) == length;
-		bool prefix = length > 0 && at[length - 1] == '-';
-		bool stem = prefix && strlen(name) == length - 1;
-
-		if ((whole || prefix) && strncmp(at, name, length - stem) == 0)
-			return true;
-		at += length + (at[length] == ',');
-	}
-	return false;
 }
 
 /* True if each element of the list names something; says which does not. */

@@ -26,12 +26,43 @@ struct sample report_summary(const struct report *report, const struct result *r
 			      (result->workload->flags & WORKLOAD_LEAST) != 0);
 }
 
+static bool is_reference(const struct report *report, size_t contender)
+{
+	return list_names(report->bench->reference, report->contenders[contender]->name);
+}
+
+/* Of the contenders that take part. */
+static unsigned reference_count(const struct report *report)
+{
+	unsigned count = 0;
+
+	for (size_t c = 0; c < report->contender_count; c++)
+		count += is_reference(report, c);
+	return count;
+}
+
+/* The one with the least time, or cost; -1: none of them has run. */
+static int reference_of(const struct report *report, const struct result *result)
+{
+	double best = 0;
+	int reference = -1;
+
+	for (size_t c = 0; c < report->contender_count; c++) {
+		const struct sample s = report_summary(report, result, c);
+		if (!is_reference(report, c) || !s.present || (reference >= 0 && s.value >= best))
+			continue;
+		reference = (int)c;
+		best = s.value;
+	}
+	return reference;
+}
+
 double report_ratio(const struct report *report, const struct result *result, size_t contender)
 {
 	const unsigned flags = result->workload->flags;
 	const struct sample *mine = result->samples[contender];
 	const struct sample *theirs;
-	int reference = report_contender(report, report->bench->reference);
+	const int reference = reference_of(report, result);
 
 	if (reference < 0 || (flags & WORKLOAD_NO_RATIO) != 0)
 		return 0;
@@ -87,17 +118,16 @@ static void print_head(const struct report *report)
 static void print_main_head(const struct report *report)
 {
 	int subject = report_contender(report, CONTENDER_SUBJECT);
-	int reference = report_contender(report, report->bench->reference);
+	const unsigned references = reference_count(report);
 
-	printf("\nMedians over the rounds, per operation. Ratios are taken within a round against %s: above 1 is "
-	       "faster; "
-	       "for costs\n(marked c) the ratio is the cost over %s's, below 1 is cheaper. Then processor time.\n\n",
-	       report->bench->reference, report->bench->reference);
+	printf("\nMedians over the rounds, per operation. Ratios are taken within a round against %s%s: above 1 is faster; "
+	       "for costs\n(marked c) the ratio is the cost over that one's, below 1 is cheaper. Then processor time.\n\n",
+	       references > 1 ? "the fastest of " : "", report->bench->reference);
 	printf("%-*s %-5s", NAME_WIDTH, "workload", "unit");
 	for (size_t c = 0; c < report->contender_count; c++)
 		printf(" %*s", column_width(report->contenders[c]), report->contenders[c]->name);
-	for (size_t c = 0; c < report->contender_count && reference >= 0; c++) {
-		if ((int)c == reference)
+	for (size_t c = 0; c < report->contender_count && references > 0; c++) {
+		if (is_reference(report, c))
 			continue;
 		printf(" %*s", column_width(report->contenders[c]),
 		       (int)c == subject ? "ratio" : report->contenders[c]->name);
@@ -114,7 +144,7 @@ static void print_main_row(const struct report *report, const struct result *res
 {
 	const struct workload *w = result->workload;
 	int subject = report_contender(report, CONTENDER_SUBJECT);
-	int reference = report_contender(report, report->bench->reference);
+	const unsigned references = reference_count(report);
 
 	printf("%-*s %-5s", NAME_WIDTH, w->name, w->unit);
 	for (size_t c = 0; c < report->contender_count; c++) {
@@ -122,8 +152,8 @@ static void print_main_row(const struct report *report, const struct result *res
 
 		print_number(column_width(report->contenders[c]), s.present, s.value);
 	}
-	for (size_t c = 0; c < report->contender_count && reference >= 0; c++) {
-		if ((int)c == reference)
+	for (size_t c = 0; c < report->contender_count && references > 0; c++) {
+		if (is_reference(report, c))
 			continue;
 		print_ratio(column_width(report->contenders[c]), report_ratio(report, result, c));
 		if ((int)c == subject)

@@ -25,7 +25,7 @@ struct report {
 	uint64_t seconds;
 };
 
-/* The ratio of that contender to the reference in that workload: above 1 is faster, except for costs, where it is the
+/* The ratio of that contender to the reference, or to the fastest of several, in that workload: above 1 is faster, except for costs, where it is the
  * contender's cost over the reference's. Zero when there is none. */
 double report_ratio(const struct report *report, const struct result *result, size_t contender);
 
